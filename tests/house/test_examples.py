@@ -1,0 +1,86 @@
+"""Every example of the README, of the documentation and of a docstring runs, and prints what it says."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import teachgrad
+from teachgrad.extras import EXTRA_OF
+from tests.house import pages
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = ["teachgrad", "teachgrad_gpu", "teachgrad_inspector"]
+HAS_PYTHON = [page for page in PAGES if pages.blocks(page.read_text(encoding="utf-8"))]
+
+
+def modules() -> list[str]:
+    names = []
+    for package in map(importlib.import_module, PACKAGES):
+        inside = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+        names += [package.__name__, *(module.name for module in inside)]
+    return [name for name in names if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("page", HAS_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert pages.run(page) > 0
+
+
+def test_readme_has_a_tour() -> None:
+    assert ROOT / "README.md" in HAS_PYTHON
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstrings(name: str) -> None:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name in EXTRA_OF and find_spec(error.name) is None:
+            pytest.skip(f"needs {error.name}")
+        raise
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    assert doctest.testmod(module, optionflags=flags, extraglobs={"tg": teachgrad}).failed == 0
+
+
+def write(folder: Path, text: str) -> Path:
+    page = folder / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def test_blocks_share_a_namespace_and_are_compared(tmp_path: Path) -> None:
+    page = write(tmp_path, "```python\nx = 2\n```\ntext\n```python\nprint(x * 21)\n```\n\n```text\n42\n```\n")
+    assert pages.run(page) == 2
+
+
+def test_a_page_that_is_wrong_is_found_out(tmp_path: Path) -> None:
+    page = write(tmp_path, "# Title\n\n```python\nprint(41)\n```\n\n```text\n42\n```\n")
+    with pytest.raises(pages.PageError, match=r"page\.md:4 prints"):
+        pages.run(page)
+
+
+def test_an_error_points_at_the_line_of_the_page(tmp_path: Path) -> None:
+    page = write(tmp_path, "# Title\n\n```python\nx = 1\nx / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        pages.run(page)
+    assert caught.traceback[-1].lineno + 1 == 5
+    assert str(caught.traceback[-1].path) == str(page)
+
+
+def test_other_languages_do_not_run(tmp_path: Path) -> None:
+    page = write(tmp_path, "```console\nrm -rf nothing\n```\n```text\nnot python\n```\n```\nnor this\n```\n")
+    assert pages.run(page) == 0
+
+
+def test_indented_blocks_run(tmp_path: Path) -> None:
+    body = ["```python", "for n in range(2):", "    print(n)", "```", "```text", "0", "1", "```"]
+    page = write(tmp_path, "1. Step\n\n" + "".join(f"    {line}\n" for line in body))
+    assert pages.run(page) == 1
