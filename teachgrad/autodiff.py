@@ -1,0 +1,307 @@
+"""Reverse mode: gradients by walking the graph from young to old.
+
+`pull_back` is the whole algorithm. Ids are a topological order, so the vertices that the outputs depend on are visited
+by falling id: when a vertex is reached, everything made from it has been visited and its gradient is complete. Gradient
+rules are written in teachgrad's own ops, so under `create_graph` the backward pass is itself an ordinary graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import observe
+from .errors import DTypeError, GradientError, ShapeError, place
+from .op import Op, Overwritten, Vertex, modes, overwritten, state, value_is_gone, version
+from .ops.elementwise import add
+from .ops.shape import astype, copy_of, sum_to
+from .ops.tuples import item
+
+Gradients = dict[int, Any]
+
+
+def reachable(outputs: Iterable[Vertex]) -> dict[int, Vertex]:
+    """All vertices that require a gradient and that the outputs depend on, by id."""
+    found: dict[int, Vertex] = {}
+    stack = [v for v in outputs if v.requires_grad]
+    while stack:
+        z = stack.pop()
+        if z.id in found:
+            continue
+        found[z.id] = z
+        for x in z.inputs:
+            if x.requires_grad:
+                if x.id > z.id:
+                    x = version(x, z)
+                if x.id not in found:
+                    stack.append(x)
+    return found
+
+
+def between(found: dict[int, Vertex], targets: Sequence[Vertex]) -> dict[int, Vertex]:
+    """Those of the reachable vertices that depend on a target: the only ones a gradient has to pass through."""
+    needed = {t.id for t in targets}
+    for i in sorted(found):
+        z = found[i]
+        for x in z.inputs:
+            if (x if x.id < z.id else version(x, z)).id in needed:
+                needed.add(i)
+                break
+    return {i: z for i, z in found.items() if i in needed}
+
+
+def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Sequence[Vertex] | None,
+              create_graph: bool, retain_graph: bool) -> Gradients:
+    """Carry the gradients `seeds` of `outputs` back; the gradients of leaves (or of the targets) by id.
+
+    With targets, only paths to them are walked and nothing is deposited. Without, `.grad` of the leaves is added to.
+    """
+    found = reachable(outputs)
+    kept = {t.id for t in targets} if targets is not None else set()
+    if targets is not None:
+        found = between(found, targets)
+    gradients: Gradients = {}
+    result: Gradients = {}
+    owned: set[int] = {id(memory(seed)) for seed in seeds}
+    sink = observe.sink
+    with modes(grad=create_graph):
+        for output, seed in zip(outputs, seeds, strict=True):
+            if output.id in found:
+                if sink is not None:
+                    sink(observe.Seed(output.id, seed._data))
+                before = gradients.get(output.id)
+                gradients[output.id] = seed if before is None else add(before, seed)
+        for i in sorted(found, reverse=True):
+            g = gradients.pop(i, None)
+            if g is None:
+                continue
+            z = found[i]
+            for hook in z.hooks:
+                g = hooked(hook, g, z)
+            if i in kept:
+                result[i] = g
+            op = z.op
+            if op is None:
+                if targets is None:
+                    deposit(z, g, owned, create_graph)
+                continue
+            inputs = z.inputs
+            if not inputs:
+                raise freed(z)
+            if sink is not None and type(g) is not list:
+                sink(observe.Backward(i, op.name, g._data))
+            send(op, g, z, inputs, found, gradients)
+            if not retain_graph:
+                z.inputs = ()
+    return result
+
+
+def send(op: Op, g: Any, z: Vertex, inputs: tuple[Vertex, ...], found: dict[int, Vertex], gradients: Gradients) -> None:
+    """Run the rule of one vertex and add what it answers to the gradients of its inputs, the last input first."""
+    number = z.id
+    for x in inputs:
+        if x.stamp > number or x.base is not None or x.exposed is not None or type(x) is Overwritten:
+            inputs = tuple([version(x, z) for x in inputs])
+            break
+    if z.stamp > number or z.base is not None or z.exposed is not None:
+        z = overwritten(z, (z.base or z).site, z) if value_is_gone(z, z) else z
+    if op is item:
+        slots = gradients.setdefault(inputs[0].id, [None] * len(inputs[0]._data))
+        slot = z.attrs["index"]
+        slots[slot] = g if slots[slot] is None else add(slots[slot], g)
+        return
+    try:
+        contributions = op.vjp(g, z, *inputs)
+    except (TypeError, AttributeError):
+        for x in (z, *inputs):
+            if type(x) is Overwritten:
+                x._data  # noqa: B018  (raises the error that explains)
+        raise
+    sink = observe.sink
+    for edge in range(len(inputs) - 1, -1, -1):
+        x = inputs[edge]
+        gx = contributions[edge]
+        if gx is None or x.id not in found:
+            continue
+        shape = x.shape
+        if gx.shape != shape:
+            gx = sum_to(gx, shape)
+        total = gradients.get(x.id)
+        total = gradients[x.id] = gx if total is None else add(total, gx)
+        if sink is not None:
+            sink(observe.Accumulate(z.id, x.id, edge, gx._data, total._data))
+
+
+def memory(x: Vertex) -> Any:
+    """The object that owns the memory of a value."""
+    data = x._data
+    base = getattr(data, "base", None)
+    return data if base is None else base
+
+
+def deposit(leaf: Vertex, g: Vertex, owned: set[int], create_graph: bool) -> None:
+    """Add a finished gradient to `leaf.grad`, in memory that nobody else has."""
+    if leaf._grad is not None:
+        g = add(leaf._grad, g)
+    elif isinstance(g._data, np.ndarray):
+        owner = id(memory(g))
+        if owner in owned or not g._data.flags.c_contiguous or not g._data.flags.writeable:
+            g = copy_of(g)
+        owned.add(id(memory(g)))
+    leaf._grad = g
+
+
+def hooked(hook: Callable[[Any], Any], g: Any, z: Vertex) -> Any:
+    """What a hook makes of a gradient: the answer if there is one, else the gradient as it is."""
+    answer = hook(g)
+    if answer is None:
+        return g
+    if not isinstance(answer, Vertex) or answer.shape != z.shape:
+        raise GradientError(f"the hook {getattr(hook, '__name__', hook)!r} on a tensor of shape {z.shape} must return None or a "
+                            f"tensor of that shape")
+    return answer
+
+
+def freed(z: Vertex) -> GradientError:
+    return GradientError(
+        f"the graph behind {z.op} at {place(z.site)} was freed by an earlier backward().\n"
+        "Ways out: call backward(retain_graph=True) the first time; or run the forward computation again.")
+
+
+def seed_for(output: Vertex, gradient: Any) -> Vertex:
+    """The gradient that a backward pass starts with: the given one, or 1 for a scalar."""
+    if output.dtype.kind != "f":
+        raise DTypeError(f"gradients flow from floating-point tensors, not from {output.dtype}")
+    if not output.requires_grad:
+        raise GradientError("this tensor does not depend on anything that requires a gradient.\n"
+                            "Ways out: make the inputs with requires_grad=True; look for a detach(), a no_grad() or an "
+                            "integer conversion on the way.")
+    if gradient is None:
+        if output.size != 1:
+            raise GradientError(f"backward() without a gradient needs a scalar, and this tensor has shape {output.shape}.\n"
+                                "Ways out: reduce it, as in x.sum().backward(); or pass the gradient to start with.")
+        return output.result_type(np.ones(output.shape, output.dtype))
+    if not isinstance(gradient, Vertex):
+        gradient = output.result_type(np.array(gradient, output.dtype))
+    if gradient.shape != output.shape:
+        raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
+    return astype(gradient, output.dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def backward(output: Vertex, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    """Add d(output)/d(leaf), times `gradient`, to `.grad` of every leaf that requires a gradient."""
+    pull_back([output], [seed_for(output, gradient)], None, create_graph,
+              create_graph if retain_graph is None else retain_graph)
+
+
+def _listed(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, (list, tuple)) else [values]
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *, create_graph: bool = False,
+         retain_graph: bool | None = None, allow_unused: bool = False) -> Any:
+    """Gradients of outputs with respect to inputs; `.grad` is left alone.
+
+    For outputs y_1, ... with gradients v_1, ... (1 for scalars) and inputs x_1, ..., the answer for x_k is
+    Σ_j (dy_j/dx_k)^T v_j, in the shape of x_k. Under `create_graph` it can be differentiated again. An input that does
+    not reach an output raises `GradientError`, or gives None under `allow_unused`. The answer is a tensor if `inputs`
+    is a tensor, else a tuple.
+    """
+    ys, xs = _listed(outputs), _listed(inputs)
+    vs = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
+    if len(vs) != len(ys):
+        raise GradientError(f"{len(ys)} outputs need {len(ys)} gradients, got {len(vs)}")
+    if state.tracer is not None:
+        ys, xs = [state.tracer.resolve(y) for y in ys], [state.tracer.resolve(x) for x in xs]
+    for x in xs:
+        if not x.requires_grad:
+            raise GradientError(f"an input {x.name or ''} of shape {x.shape} does not require a gradient; "
+                                "make it with requires_grad=True")
+    result = pull_back(ys, [seed_for(y, v) for y, v in zip(ys, vs, strict=True)], xs, create_graph,
+                       create_graph if retain_graph is None else retain_graph)
+    answers = []
+    for position, x in enumerate(xs):
+        g = result.get(x.id)
+        if g is None and not allow_unused:
+            raise GradientError(f"input {x.name or position} of shape {x.shape} is not reached from the outputs.\n"
+                                "Ways out: check that it is used; or pass allow_unused=True to get None for it.")
+        answers.append(g)
+    return tuple(answers) if isinstance(inputs, (list, tuple)) else answers[0]
+
+
+def fresh(x: Vertex) -> Any:
+    """A leaf with the value of `x` that requires a gradient; under a trace or `create_graph`, still connected to x."""
+    y = copy_of(x)
+    if not y.requires_grad:
+        y.requires_grad = True
+    return y
+
+
+def vjp(f: Callable[..., Any], *xs: Vertex) -> tuple[Any, Callable[[Any], Any]]:
+    """The value y = f(*xs) and the function that pulls a gradient v of y back: v -> (dy/dx_k)^T v for each k."""
+    with modes(grad=True):
+        inputs = [fresh(x) for x in xs]
+        y = f(*inputs)
+
+    def pull(v: Any = None) -> Any:
+        answers = grad(y, inputs, v, create_graph=state.grad, retain_graph=True, allow_unused=True)
+        return _plain([g if g is not None else x * 0.0 for g, x in zip(answers, inputs, strict=True)])
+
+    return y, pull
+
+
+def _plain(answers: list[Any]) -> Any:
+    return answers[0] if len(answers) == 1 else tuple(answers)
+
+
+def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The value y = f(*primals) and the derivative of y along the tangents, Σ_k (dy/dx_k) t_k.
+
+    Computed with two reverse passes: the pull-back u -> (dy/dx)^T u is linear in u, so its own pull-back applied to t
+    is (dy/dx) t.  Source: J. Townsend, "A new trick for calculating Jacobian vector products" (2017).
+    """
+    xs, ts = _listed(primals), _listed(tangents)
+    with modes(grad=True):
+        inputs = [fresh(x) for x in xs]
+        y = f(*inputs)
+        if not y.requires_grad:
+            return y, y * 0.0
+        u = y.result_type(np.zeros(y.shape, y.dtype), requires_grad=True)
+        back = grad(y, inputs, u, create_graph=True, allow_unused=True)
+        pairs = [(g, t) for g, t in zip(back, ts, strict=True) if g is not None and g.requires_grad]
+        if not pairs:
+            return y, y * 0.0
+        tangent = grad([g for g, _ in pairs], u, [t for _, t in pairs], create_graph=True, allow_unused=True)
+    return y, tangent if tangent is not None else y * 0.0
+
+
+def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The value of a scalar f and its Hessian times the tangents, by differentiating (grad f) · t."""
+    xs, ts = _listed(primals), _listed(tangents)
+    with modes(grad=True):
+        inputs = [fresh(x) for x in xs]
+        y = f(*inputs)
+        first = grad(y, inputs, create_graph=True, allow_unused=True)
+        pairs = [(g, t) for g, t in zip(first, ts, strict=True) if g is not None and g.requires_grad]
+        second: Any = [None] * len(inputs)
+        if pairs:
+            second = grad([g for g, _ in pairs], inputs, [t for _, t in pairs], create_graph=True, allow_unused=True)
+    answers = [h if h is not None else x * 0.0 for h, x in zip(second, inputs, strict=True)]
+    return y, _plain(answers) if not isinstance(primals, (list, tuple)) else tuple(answers)
+
+
+def hessian(f: Callable[..., Any]) -> Callable[[Any], Any]:
+    """The function x -> the matrix of second derivatives of the scalar f at x, of shape x.shape + x.shape."""
+    from .ops.shape import reshape, stack
+
+    def at(x: Vertex) -> Any:
+        rows = []
+        for k in range(x.size):
+            direction = np.zeros(x.size, x.dtype)
+            direction[k] = 1
+            _, row = hvp(f, x, x.result_type(direction.reshape(x.shape)))
+            rows.append(row)
+        return reshape(stack(rows), (*x.shape, *x.shape)) if rows else x
+    return at

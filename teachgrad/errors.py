@@ -1,0 +1,127 @@
+"""Every error that teachgrad raises, and the user's source lines that errors point at.
+
+An error says three things: what happened, where in the user's code, and how to go on. The place is found by walking
+out of the package's own frames; it is kept as a cheap pair (code object, instruction offset) and turned into a file,
+a line and a column only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from types import CodeType, FrameType
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+Site = tuple[CodeType, int]
+"""A place in the user's code, not yet looked up: the code object and the offset of the instruction that runs."""
+
+
+class TeachgradError(Exception):
+    """The root of all errors of teachgrad."""
+
+
+class ShapeError(TeachgradError, ValueError):
+    """Shapes, axes or sizes that do not fit together."""
+
+
+class DTypeError(TeachgradError, TypeError):
+    """A data type that an operation does not take, or types that do not mix."""
+
+
+class GradientError(TeachgradError, RuntimeError):
+    """A gradient that cannot be computed: no graph, a freed graph, an input that is not reached."""
+
+
+class InplaceError(GradientError):
+    """A value that a gradient needs was overwritten, or an overwrite would lose a gradient."""
+
+
+class TraceError(TeachgradError, RuntimeError):
+    """Something that cannot be part of a static graph. `code` is its stable name, such as `TG-S01`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"[{code}] {message}")
+        self.code = code
+
+
+class ExecutorError(TeachgradError, RuntimeError):
+    """An executor that is not there, or that lacks an operation."""
+
+
+class RecordingError(TeachgradError, ValueError):
+    """A recording that cannot be read: foreign, damaged, from a newer version, or claiming impossible sizes."""
+
+
+class DataError(TeachgradError, ValueError):
+    """A data set that cannot be had or does not hold what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in the user's source. Lines count from 1, columns from 0."""
+
+    file: str
+    line: int
+    function: str
+    column: int
+    end_column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+    def show(self) -> str:
+        """The line with the expression underlined, as Python's own tracebacks show it."""
+        text = self.text.rstrip()
+        indent = len(text) - len(text.lstrip())
+        width = max(1, min(self.end_column, len(text)) - self.column)
+        return f"  {self}   {text.lstrip()}\n" + " " * (len(f"  {self}   ") + self.column - indent) + "^" * width
+
+
+class _InternalFiles(dict[str, bool]):
+    """Whether a file belongs to this package, remembered for each file name."""
+
+    def __missing__(self, filename: str) -> bool:
+        answer = self[filename] = filename.startswith(PACKAGE) or filename.startswith("<frozen")
+        return answer
+
+
+_internal = _InternalFiles()
+
+
+def user_site() -> Site | None:
+    """The innermost place outside this package that is running now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not _internal[frame.f_code.co_filename]:
+            return frame.f_code, frame.f_lasti
+        frame = frame.f_back
+    return None
+
+
+def locate(site: Site | None) -> Where | None:
+    """Look a site up: file, line, column and text."""
+    if site is None:
+        return None
+    code, offset = site
+    line = end_line = column = end_column = None
+    for index, position in enumerate(code.co_positions()):
+        if index == offset // 2:
+            line, end_line, column, end_column = position
+            break
+    line = line or code.co_firstlineno
+    text = linecache.getline(code.co_filename, line).rstrip("\n")
+    if column is None:
+        column = len(text) - len(text.lstrip())
+    if end_column is None or end_line != line:
+        end_column = len(text)
+    return Where(code.co_filename, line, code.co_name, column, end_column, text)
+
+
+def place(site: Site | None) -> str:
+    """A site for the middle of a sentence: `lesson.py:12`."""
+    where = locate(site)
+    return str(where) if where else "an unknown place"

@@ -1,0 +1,137 @@
+"""The one seam through which the outside watches teachgrad run.
+
+Code that does something worth seeing says `if observe.sink is not None: observe.sink(event)`. With no sink the cost
+is one comparison. Events carry ids, names and plain arrays, never tensors, so that a watcher can keep them as long
+as it likes without keeping a graph alive. The arrays are the live ones: a watcher that wants to keep a value copies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A vertex that no operation made (an input, a constant, a parameter) is used for the first time."""
+
+    id: int
+    name: str | None
+    array: Any
+    requires_grad: bool
+    is_parameter: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """An operation ran and made vertex `id`. `scope` is the path of the module that ran it, such as `blocks.0.attn`."""
+
+    id: int
+    op: str
+    inputs: tuple[int, ...]
+    attrs: Mapping[str, Any]
+    array: Any
+    name: str | None
+    where: Where | None
+    scope: str
+    requires_grad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A backward pass starts at vertex `id` with this gradient."""
+
+    id: int
+    gradient: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """The vector-Jacobian product of vertex `id` is about to run with this incoming gradient."""
+
+    id: int
+    op: str
+    gradient: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Gradient flowed from vertex `source` into its input number `edge`, vertex `target`.
+
+    `total` is the running sum at the target after this contribution. The edges of one operation are reported from the
+    last input to the first: the mirror image of the forward order.
+    """
+
+    source: int
+    target: int
+    edge: int
+    contribution: Any
+    total: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A leaf was overwritten: by an optimizer, by `w.data = ...`, or in place under `no_grad`."""
+
+    id: int
+    name: str | None
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A pass replaced vertex `before` by vertex `after` in a static graph."""
+
+    pass_name: str
+    rule: str
+    before: int
+    after: int
+    where: Where | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alloc:
+    """A static program took a buffer for a vertex."""
+
+    buffer: int
+    bytes: int
+    vertex: int
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A static program gave a buffer back."""
+
+    buffer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A piece of a static program ran, standing for these vertices."""
+
+    name: str
+    vertices: tuple[int, ...]
+    seconds: float
+
+
+Event = Leaf | Forward | Seed | Backward | Accumulate | Update | Rewrite | Alloc | Free | Kernel
+
+sink: Callable[[Event], None] | None = None
+"""Where events go, or None. Set it with `watching`."""
+
+
+@contextmanager
+def watching(new_sink: Callable[[Event], None] | None) -> Iterator[None]:
+    """Send the events of this block to `new_sink`; afterwards to whom they went before."""
+    global sink
+    before = sink
+    sink = new_sink
+    try:
+        yield
+    finally:
+        sink = before

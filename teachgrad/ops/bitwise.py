@@ -1,0 +1,63 @@
+"""Operations on the bits of integers, and logic on truth values."""
+
+from __future__ import annotations
+
+from .elementwise import Binary, Unary
+
+
+class BitwiseAnd(Binary):
+    r"""z = x & y: the bits set in both"""
+
+    ufunc = "bitwise_and"
+    c = "{x} & {y}"
+    kinds = "biu"
+    differentiable = False
+
+
+class BitwiseOr(Binary):
+    r"""z = x | y: the bits set in either"""
+
+    ufunc = "bitwise_or"
+    c = "{x} | {y}"
+    kinds = "biu"
+    differentiable = False
+
+
+class BitwiseXor(Binary):
+    r"""z = x ^ y: the bits set in one of the two"""
+
+    ufunc = "bitwise_xor"
+    c = "{x} ^ {y}"
+    kinds = "biu"
+    differentiable = False
+
+
+class BitwiseInvert(Unary):
+    r"""z = ~x: every bit turned round; for truth values, not x"""
+
+    ufunc = "invert"
+    c = "~{x}"
+    kinds = "biu"
+    differentiable = False
+
+
+class BitwiseLeftShift(Binary):
+    r"""z = x · 2^y: the bits moved up"""
+
+    ufunc = "left_shift"
+    c = "{x} << {y}"
+    kinds = "iu"
+    differentiable = False
+
+
+class BitwiseRightShift(Binary):
+    r"""z = floor(x / 2^y): the bits moved down"""
+
+    ufunc = "right_shift"
+    c = "{x} >> {y}"
+    kinds = "iu"
+    differentiable = False
+
+
+bitwise_and, bitwise_or, bitwise_xor = BitwiseAnd(), BitwiseOr(), BitwiseXor()
+bitwise_invert, bitwise_left_shift, bitwise_right_shift = BitwiseInvert(), BitwiseLeftShift(), BitwiseRightShift()

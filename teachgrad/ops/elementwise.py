@@ -1,0 +1,399 @@
+"""Elementwise arithmetic: what happens to each element by itself, with broadcasting.
+
+`Elementwise` holds what all such ops share: the result has the broadcast shape of the inputs, inputs of different
+types meet by `dtypes.promote`, and one C expression says in every language what the op computes.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DTypeError
+from ..op import Array, Op, Spec, Vertex, apply
+from .shape import astype
+
+_constants: dict[Any, Vertex] = {}
+
+
+def lift(value: Any, like: Vertex, weak: builtins.bool = True) -> Vertex:
+    """Make a constant of a Python scalar or a NumPy array that meets the tensor `like`.
+
+    A Python scalar (and a NumPy one) takes the dtype of the tensor, unless that could not hold its kind: a float
+    beside an integer tensor takes the default float, an integer beside a boolean one int64. An array keeps its dtype.
+    """
+    if isinstance(value, Vertex):
+        return value
+    if isinstance(value, np.ndarray):
+        data = value.astype(dtypes.as_dtype(value.dtype), copy=True)
+        return like.result_type(data)
+    dtype = like.dtype
+    kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
+    if kind.kind == "f" and dtype.kind != "f" or kind.kind == "i" and dtype.kind == "b":
+        dtype = kind
+    key = (value, type(value), dtype, like.result_type)
+    found = _constants.get(key) if value else None  # zeros are not kept: 0.0 == -0.0 would mix up their signs
+    if found is None:
+        data = np.asarray(value, dtype=dtype)
+        data.flags.writeable = False
+        found = like.result_type(data)
+        if value and value == value and len(_constants) < 1000:
+            _constants[key] = found
+    return found
+
+
+class Elementwise(Op):
+    """An op on each element by itself."""
+
+    writes_out = True
+    ufunc: str = ""
+    """The array library's function that is the whole op, if there is one."""
+    c: str = ""
+    """The op as a C expression of {x}, {y}, ...; generated C and generated CUDA share it."""
+    result: np.dtype[Any] | None = None
+    """The dtype of the result where it is not that of the inputs (comparisons give bool)."""
+    kinds: str = "biuf"
+    """The kinds of dtype that the op takes: b bool, i signed, u unsigned, f float."""
+    floating: builtins.bool = False
+    """Whether integers are first turned into the default float, as for exp."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self.ufunc:
+            self.kernel = getattr(np, self.ufunc)
+
+    def infer(self, *inputs: Spec) -> Spec:
+        shape = inputs[0].shape
+        for other in inputs[1:]:
+            if other.shape != shape:
+                shape = np.broadcast_shapes(*[x.shape for x in inputs])
+                break
+        return Spec(shape, self.result or inputs[-1].dtype)
+
+    def forward(self, xp: Any, *inputs: Array, out: Array | None = None) -> Array:
+        return getattr(xp, self.ufunc)(*inputs, out=out)
+
+    def admit(self, *inputs: Vertex) -> tuple[Vertex, ...]:
+        """Bring inputs to one dtype that the op takes."""
+        dtype = inputs[0].dtype
+        for x in inputs[1:]:
+            dtype = dtypes.promote(dtype, x.dtype)
+        if self.floating and dtype.kind != "f":
+            dtype = dtypes.get_default_dtype()
+        if dtype.kind not in self.kinds:
+            raise DTypeError(f"{self.name} does not take {dtype}")
+        return tuple(x if x.dtype == dtype else astype(x, dtype) for x in inputs)
+
+
+class Unary(Elementwise):
+    """An elementwise op of one input."""
+
+    def __call__(self, x: Any, /) -> Any:
+        if not isinstance(x, Vertex):
+            raise DTypeError(f"{self.name} takes a tensor, not a {type(x).__name__}; write tg.tensor(...) around it")
+        if x.dtype.kind not in self.kinds or self.floating and x.dtype.kind != "f":
+            (x,) = self.admit(x)
+        return apply(self, (x,))
+
+
+class Binary(Elementwise):
+    """An elementwise op of two inputs, either of which may be a Python number or a NumPy array."""
+
+    def __call__(self, x: Any, y: Any, /) -> Any:
+        if not isinstance(x, Vertex):
+            if not isinstance(y, Vertex):
+                raise DTypeError(f"{self.name} takes at least one tensor; write tg.tensor(...) around an operand")
+            x = lift(x, y)
+        elif not isinstance(y, Vertex):
+            y = lift(y, x)
+        dtype = x.dtype
+        if dtype is not y.dtype or dtype.kind not in self.kinds or self.floating and dtype.kind != "f":
+            x, y = self.admit(x, y)
+        return apply(self, (x, y))
+
+
+class Add(Binary):
+    r"""z = x + y,   dz/dx = 1,   dz/dy = 1"""
+
+    ufunc = "add"
+    c = "{x} + {y}"
+    derivatives = ("1", "1")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return g, g
+
+
+class Subtract(Binary):
+    r"""z = x - y,   dz/dx = 1,   dz/dy = -1"""
+
+    ufunc = "subtract"
+    c = "{x} - {y}"
+    kinds = "iuf"
+    derivatives = ("1", "-1")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return g, -g if y.requires_grad else None
+
+
+class Multiply(Binary):
+    r"""z = x y,   dz/dx = y,   dz/dy = x"""
+
+    ufunc = "multiply"
+    c = "{x} * {y}"
+    derivatives = ("y", "x")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return g * y if x.requires_grad else None, g * x if y.requires_grad else None
+
+
+class Divide(Binary):
+    r"""z = x / y,   dz/dx = 1/y,   dz/dy = -z/y"""
+
+    ufunc = "divide"
+    c = "{x} / {y}"
+    floating = True
+    derivatives = ("1/y", "-z/y")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        gx = g / y
+        return gx, -(gx * z) if y.requires_grad else None
+
+
+class Negative(Unary):
+    r"""z = -x,   dz/dx = -1"""
+
+    ufunc = "negative"
+    c = "-{x}"
+    kinds = "iuf"
+    derivatives = ("-1",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (-g,)
+
+
+class Positive(Unary):
+    r"""z = x,   dz/dx = 1"""
+
+    ufunc = "positive"
+    c = "{x}"
+    kinds = "iuf"
+    derivatives = ("1",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g,)
+
+
+class Square(Unary):
+    r"""z = x²,   dz/dx = 2x"""
+
+    ufunc = "square"
+    c = "{x} * {x}"
+    kinds = "iuf"
+    derivatives = ("2*x",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g * (x * 2.0),)
+
+
+class Reciprocal(Unary):
+    r"""z = 1/x,   dz/dx = -z²"""
+
+    ufunc = "reciprocal"
+    c = "1 / {x}"
+    floating = True
+    derivatives = ("-z**2",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (-(g * (z * z)),)
+
+
+class Power(Binary):
+    r"""z = x^y,   dz/dx = y x^(y-1),   dz/dy = z log x
+
+    The derivative for y is taken as 0 where x = 0, and is nan where x < 0 (the real power is not defined around
+    it), as in PyTorch.
+    """
+
+    ufunc = "power"
+    c = "pow({x}, {y})"
+    kinds = "iuf"
+    derivatives = ("y*x**(y - 1)", "z*log(x)")
+
+    def __call__(self, x: Any, y: Any, /) -> Any:
+        if isinstance(y, (int, float)) and isinstance(x, Vertex) and x.dtype.kind == "f":
+            if y == 2:
+                return square(x)
+            if y == 1:
+                return multiply(x, 1.0)
+            if y == -1:
+                return reciprocal(x)
+        if isinstance(y, int) and y < 0 and isinstance(x, Vertex) and x.dtype.kind in "iu":
+            raise DTypeError(f"power: an integer tensor to the negative power {y} is not an integer; "
+                             "write tg.astype(x, tg.float32) ** y")
+        return super().__call__(x, y)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        gx = gy = None
+        if x.requires_grad:
+            slope = y * power(x, y - 1)
+            gx = g * where(y == 0, 0.0, slope) if _may_be_zero(y) else g * slope
+        if y.requires_grad:
+            gy = g * where((x == 0) & (y >= 0), 0.0, z * log(x))
+        return gx, gy
+
+
+def _may_be_zero(y: Vertex) -> builtins.bool:
+    """Whether an exponent can be 0, where 0 * x**-1 must be 0 and not nan; a nonzero constant cannot."""
+    data = y._data
+    return not (isinstance(data, np.ndarray) and data.ndim == 0 and not y.requires_grad and data != 0)
+
+
+class Abs(Unary):
+    r"""z = |x|,   dz/dx = sign(x), and 0 at 0"""
+
+    ufunc = "abs"
+    c = "fabs({x})"
+    kinds = "iuf"
+    derivatives = ("sign(x)",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g * sign(x),)
+
+
+class Sign(Unary):
+    r"""z = -1, 0 or 1 as x is negative, zero or positive (nan for nan),   dz/dx = 0"""
+
+    ufunc = "sign"
+    c = "({x} > 0) - ({x} < 0)"
+    kinds = "iuf"
+    differentiable = False
+
+
+class Exp(Unary):
+    r"""z = exp(x),   dz/dx = z"""
+
+    ufunc = "exp"
+    c = "exp({x})"
+    floating = True
+    derivatives = ("z",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g * z,)
+
+
+class Log(Unary):
+    r"""z = log(x), the natural logarithm,   dz/dx = 1/x"""
+
+    ufunc = "log"
+    c = "log({x})"
+    floating = True
+    derivatives = ("1/x",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g / x,)
+
+
+class Sqrt(Unary):
+    r"""z = √x,   dz/dx = 1/(2z)"""
+
+    ufunc = "sqrt"
+    c = "sqrt({x})"
+    floating = True
+    derivatives = ("1/(2*z)",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g / (z * 2.0),)
+
+
+class Tanh(Unary):
+    r"""z = tanh(x),   dz/dx = 1 - z²"""
+
+    ufunc = "tanh"
+    c = "tanh({x})"
+    floating = True
+    derivatives = ("1 - z**2",)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g * (1.0 - z * z),)
+
+
+class Maximum(Binary):
+    r"""z = max(x, y),   dz/dx = 1 where x > y, 1/2 where x = y, else 0;   dz/dy the other way round"""
+
+    ufunc = "maximum"
+    c = "fmax({x}, {y})"
+    kinds = "iuf"
+    derivatives = ("(x > y) + (x == y)/2", "(y > x) + (x == y)/2")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return _share(g, x > y, x, y)
+
+
+class Minimum(Binary):
+    r"""z = min(x, y),   dz/dx = 1 where x < y, 1/2 where x = y, else 0;   dz/dy the other way round"""
+
+    ufunc = "minimum"
+    c = "fmin({x}, {y})"
+    kinds = "iuf"
+    derivatives = ("(x < y) + (x == y)/2", "(y < x) + (x == y)/2")
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return _share(g, x < y, x, y)
+
+
+def _share(g: Vertex, first: Vertex, x: Vertex, y: Vertex) -> tuple[Vertex, Vertex]:
+    """Give the gradient to the winner, and half of it to each in a tie (the mean of the one-sided derivatives)."""
+    half = g * 0.5
+    tie = equal(x, y)
+    return where(tie, half, where(first, g, 0.0)), where(tie, half, where(first, 0.0, g))
+
+
+class Equal(Binary):
+    r"""z = (x = y), as bool"""
+
+    ufunc = "equal"
+    c = "{x} == {y}"
+    result = dtypes.bool
+    differentiable = False
+
+
+class Where(Elementwise):
+    r"""z = x where the condition holds, else y,   dz/dx = condition,   dz/dy = not condition"""
+
+    c = "{condition} ? {x} : {y}"
+    derivatives = ("", "condition", "1 - condition")
+
+    def __call__(self, condition: Any, x: Any, y: Any, /) -> Any:
+        if not isinstance(condition, Vertex) or condition.dtype.kind != "b":
+            raise DTypeError("where takes a boolean tensor as its condition, such as x > 0")
+        if isinstance(x, Vertex):
+            y = lift(y, x)
+        elif isinstance(y, Vertex):
+            x = lift(x, y)
+        else:
+            kind = dtypes.promote(dtypes.of_python_scalar(x), dtypes.of_python_scalar(y))
+            x, y = (condition.result_type(np.asarray(value, kind)) for value in (x, y))
+        if x.dtype != y.dtype:
+            x, y = self.admit(x, y)
+        return apply(self, (condition, x, y))
+
+    def forward(self, xp: Any, condition: Array, x: Array, y: Array, out: Array | None = None) -> Array:
+        if out is None:
+            return xp.where(condition, x, y)
+        xp.copyto(out, y)
+        xp.copyto(out, x, where=condition)
+        return out
+
+    def vjp(self, g: Vertex, z: Vertex, condition: Vertex, x: Vertex, y: Vertex) -> Any:
+        return (None, where(condition, g, 0.0) if x.requires_grad else None,
+                where(condition, 0.0, g) if y.requires_grad else None)
+
+
+add, subtract, multiply, divide = Add(), Subtract(), Multiply(), Divide()
+negative, positive = Negative(), Positive()
+square, reciprocal, power, abs, sign = Square(), Reciprocal(), Power(), Abs(), Sign()
+exp, log, sqrt, tanh = Exp(), Log(), Sqrt(), Tanh()
+maximum, minimum, equal, where = Maximum(), Minimum(), Equal(), Where()

@@ -1,0 +1,224 @@
+"""Taking elements out and putting elements in.
+
+An index is split into a pattern, which is a setting of the call (slices, integers, None, ...), and the index tensors
+that stand in it, which are inputs. So an index may itself be computed in a static graph. `GetItem` with slices alone
+is a view; with index tensors it is a copy. Its gradient puts the gradient back where the elements came from and adds
+where one element was taken several times; `PutItem` is that, and `SetItem` overwrites.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DTypeError, ShapeError
+from ..op import Array, Op, Shape, Spec, Vertex, apply
+from .shape import broadcast_to, normalize_axis
+
+Pattern = tuple[Any, ...]
+
+
+class Hole:
+    """The place of an index tensor in a pattern."""
+
+    def __repr__(self) -> str:
+        return "#"
+
+
+HOLE = Hole()
+
+
+def split_index(x: Vertex, index: Any) -> tuple[Pattern, tuple[Vertex, ...]]:
+    """An index as a pattern and the index tensors that fill its holes."""
+    items = index if isinstance(index, tuple) else (index,)
+    pattern: list[Any] = []
+    tensors: list[Vertex] = []
+    for item in items:
+        if isinstance(item, (list, np.ndarray)):
+            array = np.asarray(item)
+            item = x.result_type(array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array)
+        if isinstance(item, Vertex):
+            if item.dtype.kind not in "biu":
+                raise DTypeError(f"an index must be integers or booleans, not {item.dtype}")
+            pattern.append(HOLE)
+            tensors.append(item)
+        elif isinstance(item, slice):
+            pattern.append(slice(*(None if part is None else operator.index(part) for part in (item.start, item.stop, item.step))))
+        elif item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
+            pattern.append(item)
+        else:
+            try:
+                pattern.append(operator.index(item))
+            except TypeError:
+                raise DTypeError(f"{item!r} is not an index: use integers, slices, None, ..., or integer or boolean tensors") from None
+    return tuple(pattern), tuple(tensors)
+
+
+def join_index(pattern: Pattern, arrays: Sequence[Array]) -> tuple[Any, ...]:
+    """The index that a pattern and its index arrays stand for."""
+    if not arrays:
+        return pattern
+    fill = iter(arrays)
+    return tuple(next(fill) if item is HOLE else item for item in pattern)
+
+
+class GetItem(Op):
+    r"""z = x[index]: elements of x;   the gradient goes back to the places they came from"""
+
+    view = True
+
+    def __call__(self, x: Vertex, index: Any, /) -> Any:
+        pattern, tensors = split_index(x, index)
+        return apply(self if not tensors and True not in pattern and False not in pattern else take_items,
+                     (x, *tensors), {"index": pattern})
+
+    def infer(self, x: Spec, *indices: Spec, index: Pattern) -> Spec:
+        if any(i.dtype.kind == "b" for i in indices):
+            raise ShapeError("the number of elements that a boolean index takes depends on its values")
+        probe = np.broadcast_to(np.empty((), np.bool_), x.shape)
+        where = join_index(index, [np.broadcast_to(np.zeros((), np.int64), i.shape) for i in indices])
+        return Spec(probe[where].shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, *indices: Array, index: Pattern) -> Array:
+        return x[join_index(index, indices)]
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, *indices: Vertex) -> Any:
+        return apply(put_item, (g, *indices), {"index": z.attrs["index"], "shape": x.shape}), *[None] * len(indices)
+
+
+class TakeItems(GetItem):
+    r"""z = x[index] with index tensors: a copy of the elements;   gradients of elements taken twice are added"""
+
+    view = False
+
+
+class PutItem(Op):
+    r"""z is zero but for z[index] = x, adding up where the index names a place more than once: the adjoint of x[index]"""
+
+    def infer(self, x: Spec, *indices: Spec, index: Pattern, shape: Shape) -> Spec:
+        return Spec(shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, *indices: Array, index: Pattern, shape: Shape) -> Array:
+        z = xp.zeros(shape, x.dtype)
+        if not indices:
+            z[index] = x
+        elif len(indices) == 1 and indices[0].dtype.kind == "b":
+            z[join_index(index, indices)] = x
+        else:
+            add_at(xp, z, join_index(index, indices), x)
+        return z
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, *indices: Vertex) -> Any:
+        op = take_items if indices else getitem
+        return apply(op, (g, *indices), {"index": z.attrs["index"]}), *[None] * len(indices)
+
+
+def add_at(xp: Any, z: Array, index: tuple[Any, ...], x: Array) -> None:
+    """z[index] += x, every occurrence counted, in order."""
+    if xp is np:
+        np.add.at(z, index, x)
+    else:
+        xp.add.at(z, index, x)
+
+
+class SetItem(Op):
+    r"""z = x but for z[index] = value;   dz/dx = 1 outside the index and 0 inside, dz/dvalue = 1"""
+
+    def infer(self, x: Spec, value: Spec, *indices: Spec, index: Pattern) -> Spec:
+        if not any(i.dtype.kind == "b" for i in indices):
+            region = getitem.infer(x, *indices, index=index).shape
+            if np.broadcast_shapes(region, value.shape) != region:
+                raise ShapeError(f"a value of shape {value.shape} does not fit into x[index] of shape {region}")
+        return x
+
+    def forward(self, xp: Any, x: Array, value: Array, *indices: Array, index: Pattern) -> Array:
+        z = x.copy()
+        z[join_index(index, indices)] = value
+        return z
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, value: Vertex, *indices: Vertex) -> Any:
+        index = z.attrs["index"]
+        nothing = g.result_type(np.zeros((), g.dtype))
+        gx = apply(set_item, (g, nothing, *indices), {"index": index})
+        gv = apply(take_items if indices else getitem, (g, *indices), {"index": index}) if value.requires_grad else None
+        return gx, gv, *[None] * len(indices)
+
+
+class TakeAlong(Op):
+    r"""z[i, j, k] = x[i, index[i, j, k], k] for axis 1, and likewise for other axes;   gradients of repeats are added"""
+
+    def __call__(self, x: Vertex, indices: Vertex, /, *, axis: int = -1) -> Any:
+        if indices.dtype.kind not in "iu":
+            raise DTypeError(f"the indices must be integers, not {indices.dtype}")
+        if indices.ndim != x.ndim:
+            raise ShapeError(f"x {x.shape} and indices {indices.shape} must have the same number of axes")
+        axis = normalize_axis(axis, x.ndim)
+        lead = np.broadcast_shapes(*[(*v.shape[:axis], 1, *v.shape[axis + 1:]) for v in (x, indices)])
+        shapes = [(*lead[:axis], v.shape[axis], *lead[axis + 1:]) for v in (x, indices)]
+        return apply(self, (broadcast_to(x, shapes[0]), broadcast_to(indices, shapes[1])), {"axis": axis})
+
+    def infer(self, x: Spec, indices: Spec, *, axis: int) -> Spec:
+        return Spec(indices.shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, indices: Array, *, axis: int) -> Array:
+        return xp.take_along_axis(x, indices, axis=axis)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, indices: Vertex) -> Any:
+        return apply(put_along, (g, indices), {"axis": z.attrs["axis"], "length": x.shape[z.attrs["axis"]]}), None
+
+
+class PutAlong(Op):
+    r"""z is zero but for z[i, index[i, j, k], k] += x[i, j, k] (axis 1): the adjoint of `take_along`"""
+
+    def infer(self, x: Spec, indices: Spec, *, axis: int, length: int) -> Spec:
+        return Spec((*x.shape[:axis], length, *x.shape[axis + 1:]), x.dtype)
+
+    def forward(self, xp: Any, x: Array, indices: Array, *, axis: int, length: int) -> Array:
+        z = xp.zeros((*x.shape[:axis], length, *x.shape[axis + 1:]), x.dtype)
+        grid = list(xp.indices(x.shape, sparse=True))
+        grid[axis] = indices
+        add_at(xp, z, tuple(grid), x)
+        return z
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, indices: Vertex) -> Any:
+        return apply(take_along, (g, indices), {"axis": z.attrs["axis"]}), None
+
+
+getitem, take_items, put_item, set_item = GetItem(), TakeItems(), PutItem(), SetItem()
+take_along, put_along = TakeAlong(), PutAlong()
+
+
+def take(x: Vertex, indices: Vertex, /, *, axis: int | None = None) -> Any:
+    """The elements (or slices) of `x` at integer positions along one axis; `axis` may be left out for one axis."""
+    if axis is None:
+        if x.ndim != 1:
+            raise ShapeError(f"take needs an axis for a tensor of shape {x.shape}")
+        axis = 0
+    return getitem(x, (slice(None),) * normalize_axis(axis, x.ndim) + (indices,))
+
+
+class Nonzero(Op):
+    r"""The indices where x is not zero, as one integer array of shape (ndim, how many)"""
+
+    differentiable = False
+
+    def infer(self, x: Spec) -> Spec:
+        raise ShapeError("how many elements are nonzero depends on their values")
+
+    def forward(self, xp: Any, x: Array) -> Array:
+        return xp.stack(xp.nonzero(x)).astype(dtypes.int64)
+
+
+find_nonzero = Nonzero()
+
+
+def nonzero(x: Vertex, /) -> tuple[Any, ...]:
+    """The indices of the elements that are not zero, one integer tensor an axis. How many depends on the values."""
+    if x.ndim == 0:
+        raise ShapeError("nonzero needs at least one axis")
+    found = apply(find_nonzero, (x,))
+    return tuple(found[i] for i in range(x.ndim))

@@ -1,0 +1,189 @@
+"""Overwriting a tensor in place, with its history kept right.
+
+`x += y` is `overwrite(x, x + y)`: the memory of x takes the new values, x becomes the younger vertex that `x + y` was,
+and its old self stays behind as `x.past` for those who used it before. A write through a view changes the base: the
+base becomes `write_view(old base, new values)`, and the view becomes a view of that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import observe
+from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
+from ..op import Array, Op, Spec, Vertex, apply, mark_written, next_id, overwritten, refresh, state
+from .elementwise import lift
+from .indexing import join_index, set_item, split_index
+from .shape import astype, broadcast_to, copy_of, reshape
+
+Path = tuple[tuple[Op, Any], ...]
+
+
+class WriteView(Op):
+    r"""z = base, but for the part that a view shows, which is value;   dz/dbase = 1 outside the view, dz/dvalue = 1
+
+    `path` is how the view was taken: ops and their settings, from the base to the view.
+    """
+
+    def infer(self, base: Spec, value: Spec, *, path: Path) -> Spec:
+        return base
+
+    def forward(self, xp: Any, base: Array, value: Array, *, path: Path) -> Array:
+        z = base.copy()
+        part = z
+        for op, attrs in path:
+            part = op.forward(xp, part, **attrs)
+        part[...] = value
+        return z
+
+    def vjp(self, g: Vertex, z: Vertex, base: Vertex, value: Vertex) -> Any:
+        path = z.attrs["path"]
+        nothing = broadcast_to(lift(0.0, g), value.shape)
+        gv = g
+        for op, attrs in path:
+            gv = apply(op, (gv,), attrs)
+        return apply(write_view, (g, nothing), {"path": path}), copy_of(gv)
+
+
+write_view = WriteView()
+
+
+def is_view(x: Vertex) -> bool:
+    """Whether `x` is a view through which a gradient flows to its base."""
+    return x.base is not None and x.op is not None and x.op.view
+
+
+def permit(x: Vertex, value: Vertex) -> None:
+    """Refuse overwrites that would lose a gradient, before anything is changed."""
+    if not state.grad:
+        return
+    root = x.base if is_view(x) else x
+    assert root is not None
+    if root.requires_grad and root.op is None and root.past is None:
+        what = "a view of a leaf" if root is not x else "a leaf"
+        raise InplaceError(
+            f"{what} that requires a gradient is overwritten at {place(user_site())}; its gradient would be lost.\n"
+            "Ways out: `with tg.no_grad(): w -= lr * w.grad`; or `w = w - ...`, which makes a new tensor.")
+    if x.base is not None and x.op is None and not x.requires_grad and value.requires_grad and x.base.requires_grad:
+        raise InplaceError(
+            f"a tensor that shares the memory of another one, without a gradient between them (detach() or no_grad()), is "
+            f"overwritten at {place(user_site())} with values that require a gradient.\nWay out: take a copy() first.")
+    if is_view(x) and not x.inputs:
+        raise InplaceError(f"the graph behind this view was freed by backward(), so the overwrite at {place(user_site())} cannot "
+                           "reach its base.\nWays out: take the view again; or overwrite under tg.no_grad().")
+
+
+def fit(x: Vertex, value: Any) -> Vertex:
+    """`value` as a tensor with the dtype of `x`, which an overwrite does not change."""
+    value = lift(value, x)
+    if value.dtype.kind == "f" and x.dtype.kind != "f" or x.dtype.kind == "b" != value.dtype.kind:
+        raise DTypeError(f"values of {value.dtype} cannot be written into a tensor of {x.dtype}")
+    return astype(value, x.dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def current(x: Vertex) -> Vertex:
+    """The vertex that `x` stands for now: itself, brought up to date, or its stand-in in a trace."""
+    if state.tracer is not None:
+        return state.tracer.resolve(x)
+    if x.base is not None:
+        refresh(x)
+    return x
+
+
+def overwrite(x: Vertex, value: Any) -> Any:
+    """Give `x` the elements of `value`, which is broadcast to its shape."""
+    target, value = current(x), fit(x, value)
+    permit(target, value)
+    if value.shape != x.shape:
+        if np.broadcast_shapes(value.shape, x.shape) != x.shape:
+            raise ShapeError(f"values of shape {value.shape} cannot be written into a tensor of shape {x.shape}")
+        value = broadcast_to(value, x.shape)
+    before = write(target, (...,), value)
+    relink(target, value, before)
+    return x
+
+
+def set_items(x: Vertex, index: Any, value: Any) -> None:
+    """x[index] = value."""
+    target, value = current(x), fit(x, value)
+    permit(target, value)
+    pattern, tensors = split_index(x, index)
+    if state.tracer is not None or (state.grad and (target.requires_grad or value.requires_grad)):
+        result = apply(set_item, (target, value, *tensors), {"index": pattern})
+        before = write(target, (...,), result)
+    else:
+        result = value
+        before = write(target, join_index(pattern, [t._data for t in tensors]), value)
+    relink(target, result, before)
+
+
+def write(x: Vertex, index: Any, value: Vertex) -> Array | None:
+    """Put values into the memory of `x`; what was there before, if somebody watches."""
+    if isinstance(x._data, Spec):
+        return None
+    before = x._data.copy() if observe.sink is not None else None
+    try:
+        x._data[index] = value._data
+    except (ValueError, IndexError) as error:
+        kind = ShapeError if x._data.flags.writeable else InplaceError
+        raise kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}") from error
+    return before
+
+
+def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
+    """Make the history of `x` say that it is now `value`."""
+    traced = state.tracer is not None
+    if not traced and not (state.grad and (x.requires_grad or value.requires_grad)):
+        mark_written(x)
+        if before is not None and observe.sink is not None:
+            observe.sink(observe.Update(x.id, x.name, before, x._data))
+        return
+    writer = user_site()
+    old = keep_value(x) if traced else overwritten(x, writer)
+    if not is_view(x):
+        if value.op is None or value.op.view or not value.inputs:
+            value = copy_of(value)
+        root = x if x.base is None else x.base
+        x.op, x.attrs = value.op, value.attrs
+        x.inputs = tuple([old if i is x else i for i in value.inputs])
+        x.requires_grad = value.requires_grad
+        x.past, x.site = old, writer
+        x.id = x.stamp = root.stamp = next_id()
+        old.stamp = next_id()
+        return
+    root = x.base
+    assert root is not None
+    if traced and any(op is reshape for op, _ in path_from(root, x)):
+        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the memory or a "
+                         "copy depending on its layout.\nWay out: overwrite the tensor itself, or an indexed part of it.")
+    old_root = keep_value(root) if traced else overwritten(root, writer)
+    root.op, root.inputs, root.attrs = write_view, (old_root, value), {"path": path_from(root, x)}
+    root.past, root.site, root.requires_grad = old_root, writer, root.requires_grad or value.requires_grad
+    root.id = root.stamp = next_id()
+    x.past, x.requires_grad = old, root.requires_grad
+    x.id, x.stamp = next_id(), root.stamp
+    old.stamp = old_root.stamp = next_id()
+
+
+def keep_value(x: Vertex) -> Vertex:
+    """The old self of `x` as a vertex that can still be computed with: in a trace no memory is overwritten.
+
+    Gradient rules may not use its value all the same (its `stamp` says so): both modes give the same verdict.
+    """
+    old = x.result_type.__new__(x.result_type)
+    for slot in Vertex.__slots__:
+        setattr(old, slot, getattr(x, slot))
+    old.base = None
+    return old
+
+
+def path_from(root: Vertex, x: Vertex) -> Path:
+    """How the view `x` was taken from `root`."""
+    steps = []
+    while x is not root:
+        assert x.op is not None
+        steps.append((x.op, x.attrs))
+        x = x.inputs[0]
+    return tuple(reversed(steps))

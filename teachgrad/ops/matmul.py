@@ -1,0 +1,117 @@
+"""Products of matrices: matmul, and the affine map of a linear layer as one op."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import DTypeError, ShapeError
+from ..op import Array, Op, Spec, Vertex, apply
+from .elementwise import lift
+from .reductions import sum
+from .shape import astype, matrix_transpose, reshape
+
+
+class Matmul(Op):
+    r"""z = x @ y:   z_ij = Σ_k x_ik y_kj for the last two axes, broadcast over the others
+
+    dL/dx = g @ yᵀ,   dL/dy = xᵀ @ g.   A one-dimensional x is a row, a one-dimensional y a column.
+    """
+
+    writes_out = True
+    kernel = staticmethod(np.matmul)
+    derivatives = ("y^T", "x^T")
+
+    def __call__(self, x: Any, y: Any, /) -> Any:
+        if not isinstance(x, Vertex):
+            x = lift(x, y)
+        elif not isinstance(y, Vertex):
+            y = lift(y, x)
+        if x.dtype is not y.dtype and x.dtype != y.dtype:
+            dtype = dtypes.promote(x.dtype, y.dtype)
+            x, y = astype(x, dtype, copy=False), astype(y, dtype, copy=False)
+        return apply(self, (x, y))
+
+    def infer(self, x: Spec, y: Spec) -> Spec:
+        if not x.shape or not y.shape:
+            raise ShapeError(f"matmul needs at least one axis each, got shapes {x.shape} and {y.shape}; use * for scalars")
+        if x.dtype.kind == "b":
+            raise DTypeError("matmul does not take bool")
+        inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
+        if x.shape[-1] != inner:
+            raise ShapeError(f"matmul: {x.shape} @ {y.shape}: the inner lengths {x.shape[-1]} and {inner} differ")
+        lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        return Spec((*lead, *x.shape[-2:-1], *(y.shape[-1:] if y.ndim > 1 else ())), x.dtype)
+
+    def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
+        return xp.matmul(x, y, out=out)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        if x.ndim == 1 or y.ndim == 1:
+            return self.vjp_of_vectors(g, x, y)
+        gx = g @ matrix_transpose(y) if x.requires_grad else None
+        if not y.requires_grad:
+            return gx, None
+        if y.ndim == 2 and x.ndim > 2:  # one big product instead of a batch of small ones and a sum over it
+            x, g = reshape(x, (-1, x.shape[-1])), reshape(g, (-1, g.shape[-1]))
+        return gx, matrix_transpose(x) @ g
+
+    def vjp_of_vectors(self, g: Vertex, x: Vertex, y: Vertex) -> Any:
+        row = reshape(x, (1, -1)) if x.ndim == 1 else x
+        column = reshape(y, (-1, 1)) if y.ndim == 1 else y
+        shape = list(g.shape)
+        if x.ndim == 1:
+            shape.insert(len(shape) - (y.ndim > 1), 1)
+        if y.ndim == 1:
+            shape.append(1)
+        g = reshape(g, shape)
+        gx = g @ matrix_transpose(column) if x.requires_grad else None
+        gy = matrix_transpose(row) @ g if y.requires_grad else None
+        if gx is not None and x.ndim == 1:
+            gx = sum(gx, axis=tuple(range(gx.ndim - 1)))
+        if gy is not None and y.ndim == 1:
+            gy = sum(gy[..., 0], axis=tuple(range(gy.ndim - 2)))
+        return gx, gy
+
+
+class Linear(Op):
+    r"""z = x Wᵀ + b, the affine map of a layer, for the last axis of x
+
+    x (..., n), W (m, n), b (m,), z (..., m).   dL/dx = g W,   dL/dW = gᵀ x,   dL/db = Σ g over all but the last axis.
+    One op instead of three: one vertex, and the bias is added in place.
+    """
+
+    writes_out = True
+    derivatives = ("W", "x", "1")
+
+    def __call__(self, x: Vertex, weight: Vertex, bias: Vertex | None = None, /) -> Any:
+        if x.dtype != weight.dtype:
+            x = astype(x, dtypes.promote(x.dtype, weight.dtype), copy=False)
+        return apply(self, (x, weight) if bias is None else (x, weight, bias))
+
+    def infer(self, x: Spec, weight: Spec, *bias: Spec) -> Spec:
+        if not x.shape or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+            raise ShapeError(f"linear: x {x.shape} and weight {weight.shape} do not fit: weight must be (out, in), and the "
+                             f"last axis of x must have length `in`")
+        if bias and bias[0].shape != weight.shape[:1]:
+            raise ShapeError(f"linear: bias {bias[0].shape} must have the shape {weight.shape[:1]}")
+        return Spec((*x.shape[:-1], weight.shape[0]), x.dtype)
+
+    def forward(self, xp: Any, x: Array, weight: Array, *bias: Array, out: Array | None = None) -> Array:
+        z = xp.matmul(x, weight.T, out=out)
+        return xp.add(z, bias[0], out=z) if bias and z.ndim else z + bias[0] if bias else z
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, weight: Vertex, *bias: Vertex) -> Any:
+        gx = g @ weight if x.requires_grad else None
+        flat = g if g.ndim == 2 else reshape(g, (-1, g.shape[-1]))
+        gw = gb = None
+        if weight.requires_grad:
+            gw = matrix_transpose(flat) @ (x if x.ndim == 2 else reshape(x, (-1, x.shape[-1])))
+        if bias and bias[0].requires_grad:
+            gb = sum(flat, axis=0)
+        return (gx, gw, gb) if bias else (gx, gw)
+
+
+matmul, linear = Matmul(), Linear()

@@ -1,0 +1,303 @@
+"""Ops that move elements or change their type without computing with them: reshape, permute, broadcast, join, cast.
+
+Most are views: the result shares the memory of the input. The gradient of each is the move backwards, so the ops of
+this file are each other's gradients: `broadcast_to` copies a value to many places, `sum_to` collects from them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import ShapeError
+from ..op import Array, Op, Shape, Spec, Vertex, apply
+
+
+def normalize_axis(axis: int, ndim: int) -> int:
+    """`axis` counted from the front. Raises `ShapeError` when there is no such axis."""
+    axis = operator.index(axis)
+    if not -ndim <= axis < max(ndim, 1):
+        raise ShapeError(f"axis {axis} does not exist: the tensor has {ndim} axes, so axis runs from {-ndim} to {ndim - 1}")
+    return axis % ndim if ndim else 0
+
+
+def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """All named axes counted from the front, each once; all axes for None."""
+    if axis is None:
+        return tuple(range(ndim))
+    if isinstance(axis, (list, tuple)):
+        axes = tuple(normalize_axis(a, ndim) for a in axis)
+        if len(set(axes)) < len(axes):
+            raise ShapeError(f"axis {tuple(axis)} names an axis twice")
+        return axes
+    return (normalize_axis(operator.index(axis), ndim),)  # type: ignore[arg-type]
+
+
+def as_shape(shape: Any) -> Shape:
+    """A shape given as an int or a sequence of ints, as a tuple."""
+    if isinstance(shape, (tuple, list)):
+        return tuple(operator.index(n) for n in shape)
+    return (operator.index(shape),)
+
+
+class Astype(Op):
+    r"""z = x as another dtype,   dz/dx = 1 between floating-point types; nothing flows through integers"""
+
+    derivatives = ("1",)
+
+    def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True) -> Any:
+        dtype = dtypes.as_dtype(dtype)
+        if not copy and x.dtype == dtype:
+            return x
+        return apply(self if dtype.kind == "f" and x.dtype.kind == "f" else cast, (x,), {"dtype": dtype})
+
+    def infer(self, x: Spec, *, dtype: dtypes.DType) -> Spec:
+        return Spec(x.shape, dtype)
+
+    def forward(self, xp: Any, x: Array, *, dtype: dtypes.DType) -> Array:
+        return x.astype(dtype)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (astype(g, x.dtype),)
+
+
+class Cast(Astype):
+    r"""z = x as another dtype, where one of the two is not a floating-point type: no gradient flows"""
+
+    differentiable = False
+    derivatives = ()
+
+
+class Copy(Op):
+    r"""z = x in memory of its own,   dz/dx = 1"""
+
+    derivatives = ("1",)
+
+    def __call__(self, x: Vertex, /) -> Any:
+        return apply(self, (x,))
+
+    def infer(self, x: Spec) -> Spec:
+        return x
+
+    def forward(self, xp: Any, x: Array) -> Array:
+        return x.copy()
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (g,)
+
+
+class StopGradient(Op):
+    r"""z = x, as a constant: no gradient flows through it"""
+
+    differentiable = False
+    view = True
+
+    def __call__(self, x: Vertex, /) -> Any:
+        return apply(self, (x,))
+
+    def infer(self, x: Spec) -> Spec:
+        return x
+
+    def forward(self, xp: Any, x: Array) -> Array:
+        return x
+
+
+class BroadcastTo(Op):
+    r"""z repeats x along new axes and along axes of length 1, up to `shape`;   the gradient sums over the repeats"""
+
+    view = True
+
+    def __call__(self, x: Vertex, /, shape: Any) -> Any:
+        shape = as_shape(shape)
+        return x if x.shape == shape else apply(self, (x,), {"shape": shape})
+
+    def infer(self, x: Spec, *, shape: Shape) -> Spec:
+        if np.broadcast_shapes(x.shape, shape) != shape:
+            raise ShapeError(f"shape {x.shape} does not broadcast to {shape}")
+        return Spec(shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, *, shape: Shape) -> Array:
+        return xp.broadcast_to(x, shape)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (sum_to(g, x.shape),)
+
+
+class SumTo(Op):
+    r"""z sums x over the axes along which an array of `shape` would be repeated to the shape of x: undoes broadcasting"""
+
+    def __call__(self, x: Vertex, /, shape: Any) -> Any:
+        shape = as_shape(shape)
+        return x if x.shape == shape else apply(self, (x,), {"shape": shape})
+
+    def infer(self, x: Spec, *, shape: Shape) -> Spec:
+        if np.broadcast_shapes(x.shape, shape) != x.shape:
+            raise ShapeError(f"shape {x.shape} does not sum to {shape}")
+        return Spec(shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, *, shape: Shape) -> Array:
+        extra = x.ndim - len(shape)
+        kept = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
+        if kept:
+            x = xp.sum(x, axis=kept, keepdims=True)
+        return xp.sum(x, axis=tuple(range(extra))) if extra else x
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (broadcast_to(g, x.shape),)
+
+
+class Reshape(Op):
+    r"""z has the elements of x in the same (row-major) order and another shape; one length may be -1: whatever is left"""
+
+    view = True
+
+    def __call__(self, x: Vertex, /, shape: Any, *, copy: bool | None = None) -> Any:
+        shape = as_shape(shape)
+        if -1 in shape:
+            known = prod(n for n in shape if n != -1)
+            if shape.count(-1) > 1 or known == 0 or x.size % known:
+                raise ShapeError(f"a tensor of shape {x.shape} ({x.size} elements) cannot take the shape {shape}")
+            shape = tuple(x.size // known if n == -1 else n for n in shape)
+        if copy:
+            x = copy_of(x)
+        return apply(self, (x,), {"shape": shape})
+
+    def infer(self, x: Spec, *, shape: Shape) -> Spec:
+        if prod(shape) != x.size:
+            raise ShapeError(f"a tensor of shape {x.shape} ({x.size} elements) cannot take the shape {shape}")
+        return Spec(shape, x.dtype)
+
+    def forward(self, xp: Any, x: Array, *, shape: Shape) -> Array:
+        return x.reshape(shape)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (reshape(g, x.shape),)
+
+
+class PermuteDims(Op):
+    r"""z has the axes of x in the order `axes`: z.shape[i] = x.shape[axes[i]]"""
+
+    view = True
+
+    def __call__(self, x: Vertex, /, axes: Sequence[int]) -> Any:
+        order = normalize_axes(tuple(axes), x.ndim)
+        if len(order) != x.ndim:
+            raise ShapeError(f"permute_dims needs all {x.ndim} axes in their new order, got {tuple(axes)}")
+        return apply(self, (x,), {"axes": order})
+
+    def infer(self, x: Spec, *, axes: tuple[int, ...]) -> Spec:
+        return Spec(tuple(x.shape[a] for a in axes), x.dtype)
+
+    def forward(self, xp: Any, x: Array, *, axes: tuple[int, ...]) -> Array:
+        return x.transpose(axes)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        axes = z.attrs["axes"]
+        back = [0] * len(axes)
+        for position, axis in enumerate(axes):
+            back[axis] = position
+        return (permute_dims(g, tuple(back)),)
+
+
+class Flip(Op):
+    r"""z is x with the order of the elements reversed along the axes"""
+
+    def __call__(self, x: Vertex, /, *, axis: int | Sequence[int] | None = None) -> Any:
+        return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim)})
+
+    def infer(self, x: Spec, *, axis: tuple[int, ...]) -> Spec:
+        return x
+
+    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...]) -> Array:
+        return xp.flip(x, axis).copy()
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
+        return (flip(g, axis=z.attrs["axis"]),)
+
+
+class Concat(Op):
+    r"""z joins the inputs along an axis that exists already; all other lengths must agree"""
+
+    writes_out = True
+
+    def __call__(self, arrays: Sequence[Vertex], /, *, axis: int | None = 0) -> Any:
+        parts = list(arrays)
+        if not parts:
+            raise ShapeError("concat needs at least one tensor")
+        if axis is None:
+            parts, axis = [reshape(x, (-1,)) for x in parts], 0
+        dtype = parts[0].dtype
+        for x in parts[1:]:
+            dtype = dtypes.promote(dtype, x.dtype)
+        parts = [astype(x, dtype, copy=False) for x in parts]
+        return apply(self, tuple(parts), {"axis": normalize_axis(axis, parts[0].ndim)})
+
+    def infer(self, *inputs: Spec, axis: int) -> Spec:
+        first = inputs[0].shape
+        for x in inputs[1:]:
+            if len(x.shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(x.shape, first, strict=True)) if i != axis):
+                raise ShapeError(f"concat along axis {axis}: shapes {[x.shape for x in inputs]} differ in another axis")
+        total = sum(x.shape[axis] for x in inputs)
+        return Spec((*first[:axis], total, *first[axis + 1:]), inputs[0].dtype)
+
+    def forward(self, xp: Any, *inputs: Array, axis: int, out: Array | None = None) -> Array:
+        return xp.concatenate(inputs, axis=axis, out=out)
+
+    def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
+        axis, start, parts = z.attrs["axis"], 0, []
+        for x in inputs:
+            stop = start + x.shape[axis]
+            parts.append(g[(slice(None),) * axis + (slice(start, stop),)] if x.requires_grad else None)
+            start = stop
+        return parts
+
+
+astype, cast, copy_of, stop_gradient = Astype(), Cast(), Copy(), StopGradient()
+broadcast_to, sum_to = BroadcastTo(), SumTo()
+reshape, permute_dims, flip, concat = Reshape(), PermuteDims(), Flip(), Concat()
+
+
+def expand_dims(x: Vertex, /, *, axis: int = 0) -> Any:
+    """`x` with a new axis of length 1 at position `axis`."""
+    axis = normalize_axis(axis, x.ndim + 1)
+    return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
+
+
+def squeeze(x: Vertex, /, axis: int | Sequence[int]) -> Any:
+    """`x` without the named axes, each of which must have length 1."""
+    axes = normalize_axes(axis, x.ndim)
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ShapeError(f"squeeze: axis {a} of shape {x.shape} has length {x.shape[a]}, not 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def matrix_transpose(x: Vertex, /) -> Any:
+    """`x` with its last two axes exchanged."""
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose needs at least 2 axes, not shape {x.shape}")
+    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def moveaxis(x: Vertex, source: int | Sequence[int], destination: int | Sequence[int], /) -> Any:
+    """`x` with some axes moved to new places; the others keep their order."""
+    taken, placed = normalize_axes(source, x.ndim), normalize_axes(destination, x.ndim)
+    if len(taken) != len(placed):
+        raise ShapeError(f"moveaxis: {source} and {destination} name different numbers of axes")
+    order = [a for a in range(x.ndim) if a not in taken]
+    for place, axis in sorted(zip(placed, taken, strict=True)):
+        order.insert(place, axis)
+    return permute_dims(x, order)
+
+
+def stack(arrays: Sequence[Vertex], /, *, axis: int = 0) -> Any:
+    """Join tensors of one shape along a new axis."""
+    parts = list(arrays)
+    if parts and any(x.shape != parts[0].shape for x in parts):
+        raise ShapeError(f"stack needs tensors of one shape, got {[x.shape for x in parts]}")
+    return concat([expand_dims(x, axis=axis) for x in parts], axis=axis)

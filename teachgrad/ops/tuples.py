@@ -1,0 +1,38 @@
+"""Ops with several results, such as a QR decomposition.
+
+Such an op makes one vertex whose data is a tuple; `item` takes one result out of it. The backward pass collects the
+gradients of the results, None for those that are not used, and hands them to the op's rule together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..op import Op, Vertex, apply
+
+
+class Item(Op):
+    r"""z = x[index]: one of the results of an op that has several"""
+
+    def __call__(self, x: Vertex, index: int, /) -> Any:
+        return apply(item if x._data[index].dtype.kind == "f" else item_of_integers, (x,), {"index": index})
+
+    def infer(self, x: Any, *, index: int) -> Any:
+        return x[index]
+
+    def forward(self, xp: Any, x: Any, *, index: int) -> Any:
+        return x[index]
+
+
+class ItemOfIntegers(Item):
+    r"""z = x[index] where that result is not of a floating-point type: no gradient flows"""
+
+    differentiable = False
+
+
+item, item_of_integers = Item(), ItemOfIntegers()
+
+
+def unpack(x: Vertex) -> tuple[Any, ...]:
+    """All results of an op that has several, each as a vertex of its own."""
+    return tuple(item(x, index) for index in range(len(x._data)))

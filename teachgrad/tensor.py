@@ -1,0 +1,417 @@
+"""The tensor that people use: operators and methods over the ops, and the ways in and out of teachgrad."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from . import autodiff, dtypes, observe
+from .errors import DTypeError, GradientError, InplaceError, ShapeError, TraceError, place, user_site
+from .op import NO_ATTRS, Spec, Vertex, checksum, mark_written, state
+from .ops import bitwise, comparison, elementwise, indexing, inplace, matmul, reductions, rounding, shape
+
+FOREIGN = {
+    "view": "reshape", "permute": "permute_dims", "unsqueeze": "expand_dims", "transpose": "permute_dims, or .mT for the last two axes",
+    "dim": "ndim", "to": "astype", "type": "astype", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
+    "long": "astype(tg.int64)", "int": "astype(tg.int32)", "bool": "astype(tg.bool)", "clone": "copy", "cpu": "numpy",
+    "tolist": "numpy().tolist()", "numel": "size", "amax": "max", "amin": "min", "norm": "tg.linalg.vector_norm(x)",
+    "register_hook": "on_grad", "expand": "broadcast_to", "contiguous": "copy", "masked_fill": "tg.where(mask, value, x)",
+    "requires_grad_": "requires_grad = True", "grad_fn": "op", "backward_": "backward",
+}
+"""What people coming from PyTorch call things, and what they are called here; used in error messages only."""
+
+
+class Tensor(Vertex):
+    """An array that knows how it was made, so that gradients can be taken.
+
+    A tensor is the vertex of the graph: `op`, `inputs` and `attrs` say how it came about, `data` is the value, `grad`
+    the gradient that `backward` left in it (leaves only). Make one with `tg.tensor(data)`.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # so that `array + tensor` comes to the tensor's __radd__
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The array itself, writable, so that `w.data -= lr * w.grad` works.
+
+        Writing to it is noticed: a gradient that needs the old value is refused, never wrong. Reading is better done
+        with `numpy()`, which costs nothing. While a function is traced there is no array; then this is the value as
+        a tensor without gradient.
+        """
+        if state.tracer is not None:
+            return state.tracer.resolve(self).detach()  # type: ignore[attr-defined]
+        root = self if self.base is None or isinstance(self.base._data, tuple) else self.base
+        if root.exposed is None and isinstance(root._data, np.ndarray):
+            root.exposed = checksum(root._data)
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if isinstance(value, Vertex) or state.tracer is not None:
+            with autodiff.modes(grad=False):
+                inplace.overwrite(self, value.detach() if isinstance(value, Tensor) else value)
+            return
+        array = np.asarray(value)
+        if array.dtype != self.dtype:
+            array = array.astype(self.dtype)
+        if array.shape != self.shape and self.op is not None:
+            raise ShapeError(f"the data of a tensor of shape {self.shape} cannot be replaced by shape {array.shape}")
+        before = self._data
+        if array is not before:
+            self._data = array
+        self.exposed = None
+        mark_written(self)
+        if observe.sink is not None:
+            observe.sink(observe.Update(self.id, self.name, before, array))
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() has summed up here, or None. Assign None to forget it."""
+        me = self if state.tracer is None else state.tracer.resolve(self)
+        return me._grad  # type: ignore[return-value]
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        me = self if state.tracer is None else state.tracer.resolve(self)
+        if value is None:
+            me._grad = None
+            return
+        if not isinstance(value, Vertex):
+            value = type(self).result_type(np.array(value, self.dtype))
+        if value.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
+        me._grad = value
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this tensor; backward() leaves gradients in leaves only."""
+        return self.op is None or not self.requires_grad
+
+    @property
+    def device(self) -> str:
+        """Where the array lives: "cpu"."""
+        return "cpu"
+
+    @property
+    def T(self) -> Self:  # noqa: N802
+        """A matrix with its two axes exchanged. For more axes use `mT` or `permute_dims`."""
+        if self.ndim != 2:
+            raise ShapeError(f".T needs two axes, not shape {self.shape}; use .mT for the last two, or permute_dims")
+        return shape.matrix_transpose(self)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Self:  # noqa: N802
+        """The tensor with its last two axes exchanged."""
+        return shape.matrix_transpose(self)  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        value = self._data
+        if isinstance(value, Spec):
+            text = f"shape={value.shape}"
+        else:
+            text = np.array2string(np.asarray(value), separator=", ", prefix="tensor(", threshold=200, precision=6)
+        parts = [text, f"dtype={self.dtype}"]
+        if self.name:
+            parts.append(f"name={self.name!r}")
+        if self.op is not None and self.requires_grad:
+            parts.append(f"op={self.op.name}")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        return f"tensor({', '.join(parts)})"
+
+    def __getattr__(self, name: str) -> Any:
+        hint = FOREIGN.get(name)
+        raise AttributeError(f"a tensor has no attribute {name!r}" + (f"; here it is `{hint}`" if hint else ""))
+
+    # ---- out of teachgrad --------------------------------------------------------------------------------------------
+
+    def value(self, why: str) -> Any:
+        """The array, for a use that leaves the graph; an error while a function is traced."""
+        if state.tracer is not None:
+            state.tracer.leak(self, why)
+        if isinstance(self._data, Spec):
+            raise TraceError("TG-S07", f"a tensor of a static function that is no longer being traced is read at "
+                             f"{place(user_site())}; it never had a value.\nWay out: return it from the function.")
+        return self._data
+
+    def numpy(self, *, copy: bool = False) -> Any:
+        """The values as a NumPy array: a read-only view of the tensor's memory, or a copy of one's own."""
+        array = self.value("turned into a NumPy array")
+        if copy:
+            return array.copy()
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        array = self.value("turned into a Python number")
+        if array.size != 1:
+            raise ShapeError(f"item() needs a tensor with one element, not shape {self.shape}")
+        return array.item()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy(copy=bool(copy))
+        return array if dtype is None or array.dtype == dtype else array.astype(dtype)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        from . import xp  # the namespace is made of functions on tensors, so it can only be named here
+        return xp.namespace(api_version)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise GradientError("a tensor that requires a gradient cannot be shared through DLPack; call detach() first")
+        self.value("shared through DLPack")
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.value("shared through DLPack").__dlpack_device__()  # type: ignore[no-any-return]
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(f"the truth of a tensor of shape {self.shape} is not one answer; use tg.any or tg.all")
+        return bool(self.value("turned into a Python bool").item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DTypeError(f"a tensor of {self.dtype} cannot be used as an index")
+        return int(self.item())
+
+    def __format__(self, how: str) -> str:
+        return format(self.item(), how) if how else (str(self.item()) if self.ndim == 0 else repr(self))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor with no axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Self]:
+        if self.ndim == 0:
+            raise TypeError("a tensor with no axes cannot be looped over")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(reductions_any(elementwise.equal(self, value)))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise TypeError("only leaves can be pickled or deep-copied; call detach() first")
+        return _rebuild, (type(self), self.value("pickled").copy(), self.requires_grad, self.name)
+
+    # ---- gradients ---------------------------------------------------------------------------------------------------
+
+    def backward(self, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf that it depends on.
+
+        `gradient` is dL/d(self) to start with, in the shape of self; it may be left out for a scalar. The graph is
+        freed afterwards unless `retain_graph`; under `create_graph` the gradients can be differentiated themselves.
+        """
+        me = self if state.tracer is None else state.tracer.resolve(self)
+        autodiff.backward(me, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+    def detach(self) -> Self:
+        """The same values in the same memory, with no history: no gradient flows through it."""
+        me = self if state.tracer is None else state.tracer.resolve(self)
+        y = self.result_type(me._data)
+        if state.tracer is not None:
+            return shape.stop_gradient(self)  # type: ignore[no-any-return]
+        y.base = me if me.base is None else me.base
+        return y  # type: ignore[return-value]
+
+    def on_grad(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
+        """Call `hook(gradient)` when the gradient of this tensor is complete; an answer that is not None replaces it.
+
+        Returns a function that takes the hook away again.
+        """
+        if not self.requires_grad:
+            raise GradientError("this tensor does not require a gradient, so no gradient will come by")
+        me = self if state.tracer is None else state.tracer.resolve(self)
+        me.hooks = (*me.hooks, hook)
+
+        def remove() -> None:
+            me.hooks = tuple(h for h in me.hooks if h is not hook)
+        return remove
+
+    def copy(self) -> Self:
+        """The same values in memory of their own; gradients flow through."""
+        return shape.copy_of(self)  # type: ignore[no-any-return]
+
+    # ---- operators ---------------------------------------------------------------------------------------------------
+
+    __hash__ = object.__hash__
+
+    def __add__(self, other: Any) -> Self: return elementwise.add(self, other)
+    def __radd__(self, other: Any) -> Self: return elementwise.add(other, self)
+    def __sub__(self, other: Any) -> Self: return elementwise.subtract(self, other)
+    def __rsub__(self, other: Any) -> Self: return elementwise.subtract(other, self)
+    def __mul__(self, other: Any) -> Self: return elementwise.multiply(self, other)
+    def __rmul__(self, other: Any) -> Self: return elementwise.multiply(other, self)
+    def __truediv__(self, other: Any) -> Self: return elementwise.divide(self, other)
+    def __rtruediv__(self, other: Any) -> Self: return elementwise.divide(other, self)
+    def __floordiv__(self, other: Any) -> Self: return rounding.floor_divide(self, other)
+    def __rfloordiv__(self, other: Any) -> Self: return rounding.floor_divide(other, self)
+    def __mod__(self, other: Any) -> Self: return rounding.remainder(self, other)
+    def __rmod__(self, other: Any) -> Self: return rounding.remainder(other, self)
+    def __pow__(self, other: Any) -> Self: return elementwise.power(self, other)
+    def __rpow__(self, other: Any) -> Self: return elementwise.power(other, self)
+    def __matmul__(self, other: Any) -> Self: return matmul.matmul(self, other)
+    def __rmatmul__(self, other: Any) -> Self: return matmul.matmul(other, self)
+    def __neg__(self) -> Self: return elementwise.negative(self)
+    def __pos__(self) -> Self: return elementwise.positive(self)
+    def __abs__(self) -> Self: return elementwise.abs(self)
+    def __eq__(self, other: object) -> Self: return elementwise.equal(self, other)  # type: ignore[override]
+    def __ne__(self, other: object) -> Self: return comparison.not_equal(self, other)  # type: ignore[override]
+    def __lt__(self, other: Any) -> Self: return comparison.less(self, other)
+    def __le__(self, other: Any) -> Self: return comparison.less_equal(self, other)
+    def __gt__(self, other: Any) -> Self: return comparison.greater(self, other)
+    def __ge__(self, other: Any) -> Self: return comparison.greater_equal(self, other)
+    def __and__(self, other: Any) -> Self: return bitwise.bitwise_and(self, other)
+    def __rand__(self, other: Any) -> Self: return bitwise.bitwise_and(other, self)
+    def __or__(self, other: Any) -> Self: return bitwise.bitwise_or(self, other)
+    def __ror__(self, other: Any) -> Self: return bitwise.bitwise_or(other, self)
+    def __xor__(self, other: Any) -> Self: return bitwise.bitwise_xor(self, other)
+    def __rxor__(self, other: Any) -> Self: return bitwise.bitwise_xor(other, self)
+    def __lshift__(self, other: Any) -> Self: return bitwise.bitwise_left_shift(self, other)
+    def __rlshift__(self, other: Any) -> Self: return bitwise.bitwise_left_shift(other, self)
+    def __rshift__(self, other: Any) -> Self: return bitwise.bitwise_right_shift(self, other)
+    def __rrshift__(self, other: Any) -> Self: return bitwise.bitwise_right_shift(other, self)
+    def __invert__(self) -> Self: return bitwise.bitwise_invert(self)
+    def __getitem__(self, index: Any) -> Self: return indexing.getitem(self, index)
+    def __setitem__(self, index: Any, value: Any) -> None: inplace.set_items(self, index, value)
+    def __iadd__(self, other: Any) -> Self: return inplace.overwrite(self, self + other)
+    def __isub__(self, other: Any) -> Self: return inplace.overwrite(self, self - other)
+    def __imul__(self, other: Any) -> Self: return inplace.overwrite(self, self * other)
+    def __itruediv__(self, other: Any) -> Self: return inplace.overwrite(self, self / other)
+    def __ifloordiv__(self, other: Any) -> Self: return inplace.overwrite(self, self // other)
+    def __imod__(self, other: Any) -> Self: return inplace.overwrite(self, self % other)
+    def __ipow__(self, other: Any) -> Self: return inplace.overwrite(self, self ** other)
+    def __imatmul__(self, other: Any) -> Self: return inplace.overwrite(self, self @ other)
+    def __iand__(self, other: Any) -> Self: return inplace.overwrite(self, self & other)
+    def __ior__(self, other: Any) -> Self: return inplace.overwrite(self, self | other)
+    def __ixor__(self, other: Any) -> Self: return inplace.overwrite(self, self ^ other)
+    def __ilshift__(self, other: Any) -> Self: return inplace.overwrite(self, self << other)
+    def __irshift__(self, other: Any) -> Self: return inplace.overwrite(self, self >> other)
+
+    # ---- in place, under PyTorch's names -----------------------------------------------------------------------------
+
+    def zero_(self) -> Self: return inplace.overwrite(self, 0)
+    def fill_(self, value: Any) -> Self: return inplace.overwrite(self, value)
+    def copy_(self, source: Any) -> Self: return inplace.overwrite(self, source)
+    def add_(self, other: Any, *, alpha: float = 1) -> Self: return inplace.overwrite(self, self + (other if alpha == 1 else other * alpha))
+    def sub_(self, other: Any, *, alpha: float = 1) -> Self: return inplace.overwrite(self, self - (other if alpha == 1 else other * alpha))
+    def mul_(self, other: Any) -> Self: return inplace.overwrite(self, self * other)
+    def div_(self, other: Any) -> Self: return inplace.overwrite(self, self / other)
+    def exp_(self) -> Self: return inplace.overwrite(self, self.exp())
+    def tanh_(self) -> Self: return inplace.overwrite(self, self.tanh())
+    def relu_(self) -> Self: return inplace.overwrite(self, self.relu())
+    def clamp_(self, min: Any = None, max: Any = None) -> Self: return inplace.overwrite(self, self.clip(min, max))
+
+    # ---- methods that people expect ----------------------------------------------------------------------------------
+
+    def sum(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Self:
+        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.min(self, axis=axis, keepdims=keepdims)
+
+    def reshape(self, *new: Any) -> Self:
+        return shape.reshape(self, new[0] if len(new) == 1 and isinstance(new[0], (tuple, list)) else new)
+
+    def flatten(self, start: int = 0) -> Self:
+        """All axes from `start` on as one."""
+        return shape.reshape(self, (*self.shape[:start], -1))
+
+    def permute_dims(self, *axes: Any) -> Self:
+        return shape.permute_dims(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Self:
+        return shape.astype(self, dtype, copy=copy)
+
+    def exp(self) -> Self: return elementwise.exp(self)
+    def log(self) -> Self: return elementwise.log(self)
+    def sqrt(self) -> Self: return elementwise.sqrt(self)
+    def tanh(self) -> Self: return elementwise.tanh(self)
+    def abs(self) -> Self: return elementwise.abs(self)
+
+
+Tensor.result_type = Tensor
+
+
+class Parameter(Tensor):
+    """A leaf that is trained: `nn.Module` files it, and optimizers change it. Requires a gradient from the start."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True, name: str | None = None) -> None:
+        if isinstance(data, Vertex):
+            data = data._data.copy()
+        array = as_array(data, None)
+        if requires_grad and array.dtype.kind != "f":
+            raise DTypeError(f"only floating-point tensors can require a gradient, not {array.dtype}")
+        super().__init__(array, requires_grad, name)
+
+
+def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | None) -> Tensor:
+    return cls(array, requires_grad, name)
+
+
+def as_array(data: Any, dtype: Any) -> Any:
+    """`data` (numbers, nested sequences, an array) as an array of its own of a supported dtype."""
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype)
+    if isinstance(data, (np.ndarray, np.generic)):
+        return np.array(data, dtype or dtypes.as_dtype(data.dtype), order="C")
+    if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+        return as_array(np.asarray(data), dtype)
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ShapeError(f"these rows do not have the same length: {error}") from None
+    if dtype is None:
+        dtype = dtypes.get_default_dtype() if array.dtype.kind == "f" and not _holds_arrays(data) else dtypes.as_dtype(array.dtype)
+    return array.astype(dtype)
+
+
+def _holds_arrays(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic))
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Make a tensor with the values of `data`: a number, nested lists, a NumPy array, or another tensor.
+
+    The values are copied. An array keeps its dtype; Python floats become the default float (float32), integers int64,
+    truth values bool. With `requires_grad`, gradients are summed up in `.grad`; that takes a floating-point dtype.
+    """
+    if isinstance(data, Vertex):
+        copied = shape.copy_of(data.detach()) if isinstance(data, Tensor) else data
+        copied = shape.astype(copied, dtype, copy=False) if dtype is not None else copied
+        copied.requires_grad, copied.name = requires_grad, name
+        return copied  # type: ignore[return-value]
+    if isinstance(data, (list, tuple)) and any(isinstance(x, Vertex) for x in data):
+        raise DTypeError("tg.tensor() of a list of tensors would lose their gradients; use tg.stack([...])")
+    if state.tracer is not None and isinstance(data, np.ndarray):
+        state.tracer.host_array(data)
+    array = as_array(data, dtype)
+    if requires_grad and array.dtype.kind != "f":
+        raise DTypeError(f"only floating-point tensors can require a gradient, not {array.dtype}; pass dtype=tg.float32")
+    return Tensor(array, requires_grad, name)
