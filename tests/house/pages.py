@@ -1,8 +1,8 @@
 """Run the Python of a Markdown page, so that no page can promise what does not happen.
 
-Every fenced block marked `python` runs, in order, in one namespace a page, in an empty folder. A block marked
-`text` that follows a Python block directly is what that block prints; there `...` stands for any text and the
-amount of white space does not matter. Blocks of other languages are left alone.
+Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows a
+Python block directly is what that block prints; there `...` stands for any text and the amount of white space
+does not matter. Blocks of other languages are left alone. `python tests/house/pages.py PAGE` runs one page.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import itertools
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def blocks(text: str) -> list[Block]:
     """The Python blocks of a page, in order."""
     found = list(FENCE.finditer(text))
     result = []
-    for this, following in zip(found, [*found[1:], None], strict=True):
+    for this, following in itertools.zip_longest(found, found[1:]):
         if this["language"] not in ("python", "py"):
             continue
         printed = None
@@ -69,3 +71,7 @@ def run(page: Path) -> int:
 def _dedent(match: re.Match[str]) -> str:
     indent = len(match["indent"])
     return "".join(line[indent:] or "\n" for line in match["body"].splitlines(keepends=True))
+
+
+if __name__ == "__main__":
+    print(f"{run(Path(sys.argv[1]))} blocks ran")
