@@ -1,7 +1,7 @@
 """Run the Python of a Markdown page, so that no page can promise what does not happen.
 
-Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows a
-Python block directly is what that block prints; there `...` stands for any text and the amount of white space
+Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows
+a Python block directly is what that block prints; there `...` stands for any text and the amount of white space
 does not matter. Blocks of other languages are left alone. `python tests/house/pages.py PAGE` runs one page.
 """
 
