@@ -1,0 +1,32 @@
+"""Recording a run into one file, and reading it back.
+
+`Recorder` writes what happens inside a `with` block, `Reader` reads it, a `Moment` is the address of a row.
+The file is described in `teachgrad.recording.schema`.
+"""
+
+from ..errors import RecordingError
+from .moment import Address, Moment, parse
+from .reader import ArrayInfo, Reader
+from .recorder import Recorder
+from .schema import LEVELS, PHASES, Kind, Level, Phase
+from .statistics import Statistics
+from .step import Row, Site, Step
+
+__all__ = [
+    "LEVELS",
+    "PHASES",
+    "Address",
+    "ArrayInfo",
+    "Kind",
+    "Level",
+    "Moment",
+    "Phase",
+    "Reader",
+    "Recorder",
+    "RecordingError",
+    "Row",
+    "Site",
+    "Statistics",
+    "Step",
+    "parse",
+]

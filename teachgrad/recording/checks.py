@@ -1,0 +1,81 @@
+"""Checks of what comes out of a file: every field of every row may hold anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ..errors import RecordingError
+from .schema import DTYPES, KINDS, MAX_ELEMENTS, MAX_INPUTS, MAX_NDIM, PARAMETER, PHASES, REQUIRES_GRAD
+from .statistics import Statistics
+from .step import Row
+from .text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """What is known of a recorded array without reading its elements."""
+
+    id: int
+    dtype: str
+    shape: tuple[int, ...]
+    statistics: Statistics | None
+    has_values: bool
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * DTYPES[self.dtype].itemsize
+
+
+def integer(value: Any, what: str) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise RecordingError(f"{what} has the number {value!r:.40}")
+    return value
+
+
+def row_of(values: tuple[Any, ...]) -> Row:
+    """A row of the table `event`, every field of which may be anything."""
+    (step, row, phase, kind, vertex, source, edge, op, name, scope, inputs, attrs, site, flags,
+     value, delta, incoming) = values  # fmt: skip
+    try:
+        for number in (step, row, phase, kind, vertex, flags):
+            if type(number) is not int or number < 0:
+                raise ValueError
+        for number in (source, edge, site, value, delta, incoming):
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError
+        if attrs is not None and type(attrs) is not str:
+            raise ValueError
+        ids = tuple(map(int, inputs.split(","))) if inputs else ()
+        if len(ids) > MAX_INPUTS or (KINDS[kind] == "edge" and source is None):
+            raise ValueError
+        return Row(
+            step, row, PHASES[phase], KINDS[kind], vertex, source, edge, op and clean(op), name and clean(name),
+            clean(scope) if scope else "", ids, attrs, site, bool(flags & REQUIRES_GRAD), bool(flags & PARAMETER),
+            value, delta, incoming,
+        )  # fmt: skip
+    except (ValueError, TypeError, AttributeError, IndexError):
+        raise RecordingError(f"row {row!r:.40} of step {step!r:.40} is damaged") from None
+
+
+def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
+    dtype, shape_text, *numbers, length = found
+    try:
+        if dtype not in DTYPES:
+            raise ValueError(f"its type is {dtype!r:.40}")
+        shape = tuple(map(int, shape_text.split(","))) if shape_text else ()
+        if len(shape) > MAX_NDIM or any(n < 0 for n in shape) or prod(shape) > MAX_ELEMENTS:
+            raise ValueError(f"it claims the shape {shape_text!r:.60}")
+        if length is not None and prod(shape) * DTYPES[dtype].itemsize != length:
+            raise ValueError(f"its {length} bytes do not fit {dtype} of shape {shape_text!r:.60}")
+        if any(item is not None and type(item) not in (int, float) for item in numbers):
+            raise ValueError("its statistics are not numbers")
+        statistics = None if numbers[4] is None else Statistics(*numbers)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RecordingError(f"array {number} cannot be read: {error}") from None
+    return ArrayInfo(number, dtype, shape, statistics, length is not None)

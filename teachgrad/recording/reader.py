@@ -1,0 +1,328 @@
+"""Reads a recording: rows by range, arrays by number, moments by address. Safe on any file, and on a growing
+one."""
+
+from __future__ import annotations
+
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import RecordingError
+from .addresses import find
+from .attributes import decode
+from .checks import ArrayInfo, array_info, integer, row_of
+from .moment import Address, Moment, parse
+from .names import assigned_names
+from .schema import (
+    DTYPES,
+    LEVELS,
+    Level,
+)
+from .statistics import Statistics, statistics_of
+from .step import Row, Site, Step
+from .store import Store
+from .text import clean
+
+COLUMNS = (
+    "step, row, phase, kind, vertex, source, edge, op, name, scope, inputs, attrs, site, flags, value, delta, incoming"
+)
+CACHED_STEPS = 6
+CACHED_BYTES = 64 << 20
+
+
+class Reader:
+    """A recording, open for reading.
+
+        with Reader("run.tgr") as run:
+            for row in run.rows(step=0):
+                print(row.kind, run.step(0).label(row))
+
+    Nothing in the file is trusted: what does not fit raises `RecordingError`. All text is fit for a terminal.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self._store = Store(self.path)
+        self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._arrays: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._infos: dict[int, ArrayInfo] = {}
+        self._sites: dict[int, Site] = {}
+        self._files: dict[str, str] = {}
+        self._assigned: dict[int, str] = {}
+        self._spans: dict[str, dict[tuple[int, int, int], str]] = {}
+        self._names: dict[int, str] = {}
+        try:
+            self.refresh()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
+
+    # ---- the whole -----------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Look again at a file that may have grown."""
+        self.about: dict[str, str] = {}
+        """Facts about the recording: level, command, created (seconds), versions."""
+        self._lengths: list[int] = []
+        try:
+            self.about = {
+                clean(str(key)): clean(str(value))
+                for key, value in self._store.rows("SELECT key, value FROM about LIMIT 100")
+            }
+        except RecordingError:
+            self._store.damage = "part of the file is damaged"
+        level = self.about.get("level", "meta")
+        if level not in LEVELS:
+            raise RecordingError(f"{self.path} has the level {level!r}, which is unknown")
+        self.level: Level = level
+        self._measure()
+        if self._steps:
+            self._steps.pop(max(self._steps))
+
+    def _measure(self) -> None:
+        """Find how many rows each training step has. In a damaged file, count those that can be read."""
+        last: Any = None
+        if self._store.damage is None:
+            try:
+                last = self._store.row("SELECT max(step) FROM event")
+            except RecordingError:
+                self._store.damage = "part of the file is damaged"
+        if self._store.damage is None and last is not None:
+            self._last_step = -1 if last[0] is None else integer(last[0], "a training step")
+            return
+        try:
+            for row in self._stream(f"SELECT {COLUMNS} FROM event ORDER BY step, row"):
+                if row.step == len(self._lengths):
+                    self._lengths.append(0)
+                self._lengths[row.step] = row.row + 1
+        except RecordingError:
+            pass  # as far as it goes
+        self._last_step = len(self._lengths) - 1
+
+    @property
+    def steps(self) -> int:
+        """How many training steps there are."""
+        return self._last_step + 1
+
+    @property
+    def trouble(self) -> str | None:
+        """What is the matter with the recording, or None: it was cut, or never finished."""
+        if self._store.damage:
+            return f"recording ended early: {self._store.damage}"
+        if self.about.get("finished") != "yes":
+            return "recording ended early, or is still being written"
+        return None
+
+    def length(self, step: int) -> int:
+        """How many rows a training step has."""
+        if not 0 <= step < self.steps:
+            raise RecordingError(f"there is no training step t{step}; the last one is t{self.steps - 1}")
+        if self._lengths:
+            return self._lengths[step]
+        found = self._store.row("SELECT max(row) FROM event WHERE step = ?", step)
+        return 0 if found is None or found[0] is None else integer(found[0], "a row") + 1
+
+    # ---- rows ----------------------------------------------------------------------------------------------
+
+    def rows(self, step: int, start: int = 0, stop: int | None = None) -> Iterator[Row]:
+        """The rows of a training step from `start` up to, not including, `stop`, as they are read."""
+        end = self.length(step) if stop is None else min(stop, self.length(step))
+        yield from self._stream(
+            f"SELECT {COLUMNS} FROM event WHERE step = ? AND row >= ? AND row < ? ORDER BY row",
+            step,
+            start,
+            end,
+        )
+
+    def _stream(self, query: str, *parameters: Any) -> Iterator[Row]:
+        """Rows, checked; in order and without gaps, which also ends a walk through pages that form a
+        circle."""
+        before: tuple[int, int] | None = None
+        for values in self._store.rows(query, *parameters):
+            row = row_of(values)
+            here = (row.step, row.row)
+            if before is not None and here not in ((before[0], before[1] + 1), (before[0] + 1, 0)):
+                raise RecordingError(f"{self.path} is damaged: row {here} follows row {before}")
+            before = here
+            yield row
+
+    def step(self, number: int) -> Step:
+        """A whole training step, with its names."""
+        step = self._steps.get(number)
+        if step is None:
+            rows = list(self.rows(number))
+            if rows and rows[0].row != 0:
+                raise RecordingError(f"{self.path} is damaged: step t{number} begins with row {rows[0].row}")
+            for site in {row.site for row in rows if row.site is not None}:
+                self.site(site)
+            step = self._steps[number] = Step(number, rows, self._assigned)
+            while len(self._steps) > CACHED_STEPS:
+                self._steps.popitem(last=False)
+        self._steps.move_to_end(number)
+        return step
+
+    def name(self, vertex: int, step: int) -> str:
+        """What to call a vertex, as seen from a training step: it may have appeared in an earlier one."""
+        name = self.step(step).names.get(vertex) or self._names.get(vertex)
+        if name is None:
+            found = self._store.row(
+                "SELECT step FROM event WHERE vertex = ? AND kind IN (0, 4) ORDER BY step LIMIT 1", vertex
+            )
+            home = integer(found[0], "a step") if found is not None else None
+            if home is not None and home < self.steps and home != step:
+                name = self.step(home).names.get(vertex)
+            name = self._names[vertex] = name or f"#{vertex}"
+        return name
+
+    def label(self, row: Row) -> str:
+        """What a row is about: `W1`, `W1.grad`."""
+        name = self.name(row.vertex, row.step)
+        return f"{name}.grad" if row.kind in ("seed", "edge") else name
+
+    def value_at(self, vertex: int, moment: Moment) -> int | None:
+        """The number of the array that a vertex held at a moment, or None if it had none yet or it was not
+        kept."""
+        step = self.step(moment.step)
+        updated = step.updates.get(vertex)
+        if updated is None or updated > moment.row:
+            made = step.made.get(vertex)
+            if made is not None and (updated is None or step.rows[made].kind == "op"):
+                return step.rows[made].value if made <= moment.row else None
+        found = self._store.row(
+            "SELECT value FROM event WHERE vertex = ? AND kind IN (0, 4) AND (step < ? OR (step = ? AND row <= ?)) "
+            "ORDER BY step DESC, row DESC LIMIT 1",
+            vertex,
+            moment.step,
+            moment.step,
+            moment.row,
+        )
+        return None if found is None or found[0] is None else integer(found[0], "an array")
+
+    # ---- arrays --------------------------------------------------------------------------------------------
+
+    def array(self, number: int) -> ArrayInfo:
+        """What is known of an array without its elements."""
+        info = self._infos.get(number)
+        if info is None:
+            found = self._store.row(
+                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, length(data) FROM array "
+                "WHERE id = ?",
+                number,
+            )
+            if found is None:
+                raise RecordingError(f"{self.path} is damaged: array {number} is missing")
+            info = self._infos[number] = array_info(number, found)
+            if len(self._infos) > 1 << 16:
+                self._infos.clear()
+        return info
+
+    def values(self, number: int) -> np.ndarray | None:
+        """The elements of an array (read-only), or None if they were not recorded."""
+        array = self._arrays.get(number)
+        if array is not None:
+            self._arrays.move_to_end(number)
+            return array
+        info = self.array(number)
+        if not info.has_values:
+            return None
+        found = self._store.row("SELECT crc, data FROM array WHERE id = ?", number)
+        if found is None or not isinstance(found[1], bytes) or zlib.crc32(found[1]) != found[0]:
+            raise RecordingError(f"{self.path} is damaged: the elements of array {number} are not what was recorded")
+        stored = np.frombuffer(found[1], DTYPES[info.dtype]).reshape(info.shape)
+        array = self._arrays[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+        while sum(item.nbytes for item in self._arrays.values()) > CACHED_BYTES and len(self._arrays) > 1:
+            self._arrays.popitem(last=False)
+        return array
+
+    def statistics(self, number: int) -> Statistics | None:
+        """The statistics of an array, stored or computed, or None where the level is meta."""
+        info = self.array(number)
+        if info.statistics is not None or not info.has_values:
+            return info.statistics
+        values = self.values(number)
+        assert values is not None
+        computed = statistics_of(values)
+        self._infos[number] = ArrayInfo(info.id, info.dtype, info.shape, computed, True)
+        return computed
+
+    def attrs(self, row: Row) -> dict[str, Any]:
+        """The settings of an op call."""
+        return decode(row.attrs, self.values) if row.attrs else {}
+
+    # ---- source --------------------------------------------------------------------------------------------
+
+    def site(self, number: int | None) -> Site | None:
+        """A place in the user's source."""
+        if number is None:
+            return None
+        site = self._sites.get(number)
+        if site is None:
+            found = self._store.row("SELECT file, line, function, first, last, text FROM site WHERE id = ?", number)
+            if found is None or [type(item) for item in found] != [str, int, str, int, int, str]:
+                raise RecordingError(f"{self.path} is damaged: place {number} in the source is missing")
+            file, line, function, first, last, text = found
+            site = self._sites[number] = Site(clean(file), line, clean(function), first, last, clean(text))
+            if file not in self._spans:
+                source = self._store.row("SELECT text FROM source WHERE file = ?", file)
+                text = source[0] if source is not None and isinstance(source[0], str) else ""
+                self._files[site.file] = text
+                self._spans[file] = assigned_names(text)
+            name = self._spans[file].get((line, first, last))
+            if name is not None:
+                self._assigned[number] = clean(name)
+        return site
+
+    def source(self, file: str) -> list[str]:
+        """The lines of a source file as it was when it ran; none if it was not kept."""
+        return [clean(line) for line in self._files.get(file, "").splitlines()]
+
+    # ---- static programs -----------------------------------------------------------------------------------
+
+    def rewrites(self) -> Iterator[tuple[Any, ...]]:
+        """(step, row, pass, rule, before, after, site) of each rewrite of a static graph."""
+        return self._texts("SELECT step, row, pass, rule, before, after, site FROM rewrite ORDER BY id")
+
+    def memory(self) -> Iterator[tuple[Any, ...]]:
+        """(step, row, buffer, bytes, vertex) of each buffer taken; bytes and vertex are None where one is
+        given back."""
+        return self._texts("SELECT step, row, buffer, bytes, vertex FROM memory ORDER BY id")
+
+    def kernels(self) -> Iterator[tuple[Any, ...]]:
+        """(step, row, name, vertices, seconds) of each piece of a static program that ran."""
+        return self._texts("SELECT step, row, name, vertices, seconds FROM kernel ORDER BY id")
+
+    def _texts(self, query: str) -> Iterator[tuple[Any, ...]]:
+        for values in self._store.rows(query):
+            yield tuple(clean(item) if isinstance(item, str) else item for item in values)
+
+    def at(self, step: int, row: int) -> Moment:
+        """The moment of a row."""
+        if step in self._steps:
+            found = self._steps[step].rows[row : row + 1]
+        else:
+            found = list(self.rows(step, row, row + 1))
+        if not found:
+            raise RecordingError(f"there is no row {row} in t{step}, which has {self.length(step)} rows")
+        return Moment(step, row, found[0].phase)
+
+    def resolve(self, address: str | Address, here: Moment | None = None) -> Moment:
+        """Find the moment of an address (see `teachgrad.recording.moment`), seen from the moment `here`."""
+        return find(self, parse(address) if isinstance(address, str) else address, here)

@@ -1,0 +1,365 @@
+"""Watches a run and writes it down. What the file looks like is said in `teachgrad.recording.schema`."""
+
+from __future__ import annotations
+
+import linecache
+import platform
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from importlib import metadata
+from os import PathLike
+from pathlib import Path
+from time import time
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from .. import observe
+from ..errors import RecordingError, Where
+from .attributes import encode
+from .schema import DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
+from .statistics import statistics_of
+from .timeline import Timeline
+from .writer import Stored, Writer
+
+LEAF, OP, SEED, EDGE, UPDATE = range(5)
+NO_STATISTICS = (None,) * 7
+
+
+class Recorder:
+    """Record what runs inside a `with` block: values, gradients along every edge, updates, and where each
+    came from.
+
+        with tg.Recorder("run.tgr", level="values"):
+            train()
+
+    Afterwards, or meanwhile, `teachgrad inspect run.tgr` shows it. Recorders nest; the inner one takes over.
+
+    - `path`: the file. A recording of that name is replaced; any other file is an error.
+    - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
+
+    Raises `RecordingError` if the file cannot be made. A disk that fills up later ends the recording with a
+    warning, not the run.
+    """
+
+    def __init__(self, path: str | PathLike[str], level: Level = "meta") -> None:
+        if level not in LEVELS:
+            raise RecordingError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
+        self.path = Path(path)
+        self.level = level
+        self._writer: Writer | None = None
+
+    def __enter__(self) -> Self:
+        if self._writer is not None:
+            raise RecordingError("this Recorder is recording already; make another one")
+        self._writer = Writer(self.path, _about(self.level))
+        self._sink = _Sink(self._writer, self.level)
+        self._before = observe.sink
+        observe.sink = self._sink
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        observe.sink = self._before
+        self._sink.finish()
+        assert self._writer is not None
+        self._writer.close()
+        if self._writer.error is not None:
+            self._sink.warn()
+        self._writer = None
+
+
+def _about(level: Level) -> dict[str, str]:
+    return {
+        "level": level,
+        "command": " ".join(sys.argv)[:MAX_TEXT],
+        "created": str(int(time())),
+        "teachgrad": metadata.version("teachgrad"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+class _Sink:
+    """Turns events into rows. Called from any thread, one event at a time."""
+
+    def __init__(self, writer: Writer, level: Level) -> None:
+        self._writer = writer
+        self._lock = threading.RLock()
+        self._timeline = Timeline(self._place)
+        self._level = level
+        self._warned = False
+        self._arrays = 0
+        self._known: set[int] = set()
+        """Vertices that have a row: `Leaf` events come with every use, and results without a gradient look
+        like leaves too."""
+        self._latest: dict[int, tuple[Stored | None, bytes | None]] = {}
+        """The last value of each leaf that requires a gradient, to tell whether an update began from it."""
+        self._flowing: dict[int, tuple[Any, Stored | None]] = {}
+        """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
+        self._incoming: dict[int, Stored | None] = {}
+        self._metas: dict[tuple[Any, ...], Stored] = {}
+        self._sites: dict[tuple[str, int, int, int], int] = {}
+        self._files: set[str] = set()
+        keep: dict[Level, Callable[[Any], Stored | None]] = {
+            "meta": self._keep_meta,
+            "stats": self._keep_statistics,
+            "values": self._keep_values,
+        }
+        self._keep = keep[level]
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            observe.Leaf: self._leaf,
+            observe.Forward: self._forward,
+            observe.Seed: self._seed,
+            observe.Backward: self._backward,
+            observe.Accumulate: self._accumulate,
+            observe.Update: self._update,
+            observe.Rewrite: self._rewrite,
+            observe.Alloc: self._alloc,
+            observe.Free: self._free,
+            observe.Kernel: self._kernel,
+        }
+
+    def __call__(self, event: Any) -> None:
+        with self._lock:
+            if self._writer.error is not None:
+                self.warn()
+            else:
+                self._handlers[type(event)](event)
+
+    def finish(self) -> None:
+        """There will be no more events."""
+        with self._lock:
+            self._timeline.close()
+
+    def warn(self) -> None:
+        """Say once that the recording ended before the run."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"the recording ended early, the run goes on: {self._writer.error}", stacklevel=3)
+
+    # ---- rows ----------------------------------------------------------------------------------------------
+
+    def _place(self, step: int, row: int, phase: int, content: tuple[Any, ...]) -> None:
+        self._writer.add("event", (step, row, phase, *content))
+
+    def _leaf(self, event: observe.Leaf) -> None:
+        if event.id in self._known:
+            return
+        self._known.add(event.id)
+        value = self._keep(event.array)
+        if event.requires_grad:
+            self._latest[event.id] = value, value.data if value is not None else None
+        flags = REQUIRES_GRAD * event.requires_grad | PARAMETER * event.is_parameter
+        self._timeline.forward(
+            (LEAF, event.id, None, None, None, _short(event.name), None, None, None, None, flags, value, None, None),
+            False,
+        )
+
+    def _forward(self, event: observe.Forward) -> None:
+        self._known.add(event.id)
+        self._timeline.forward(
+            (
+                OP,
+                event.id,
+                None,
+                None,
+                event.op,
+                _short(event.name),
+                _short(event.scope) or None,
+                ",".join(map(str, event.inputs)),
+                encode(event.attrs, self._keep_setting) if event.attrs else None,
+                self._site(event.where),
+                REQUIRES_GRAD * event.requires_grad,
+                self._keep(event.array),
+                None,
+                None,
+            ),
+            event.requires_grad,
+        )
+
+    def _seed(self, event: observe.Seed) -> None:
+        gradient = self._keep(event.gradient)
+        self._flowing[event.id] = event.gradient, gradient
+        self._timeline.backward(
+            (SEED, event.id, None, None, None, None, None, None, None, None, 0, gradient, None, None)
+        )
+
+    def _backward(self, event: observe.Backward) -> None:
+        array, stored = self._flowing.pop(event.id, (None, None))
+        if array is not event.gradient:
+            stored = self._keep(event.gradient)
+        if len(self._incoming) > 4096:
+            self._incoming.clear()
+        self._incoming[event.id] = stored
+
+    def _accumulate(self, event: observe.Accumulate) -> None:
+        contribution = self._keep(event.contribution)
+        total = contribution if event.total is event.contribution else self._keep(event.total)
+        self._flowing[event.target] = event.total, total
+        self._timeline.backward(
+            (
+                EDGE,
+                event.target,
+                event.source,
+                event.edge,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                0,
+                total,
+                contribution,
+                self._incoming.get(event.source),
+            )
+        )
+
+    def _update(self, event: observe.Update) -> None:
+        before = None
+        if self._level == "values" and event.before is not None:
+            _, known = self._latest.get(event.id, (None, None))
+            if known is None or event.before.tobytes() != known:
+                before = self._keep(event.before)
+        after = self._keep(event.after)
+        self._latest[event.id] = after, after.data if after is not None else None
+        self._known.add(event.id)
+        self._timeline.update(
+            (
+                UPDATE,
+                event.id,
+                None,
+                None,
+                None,
+                _short(event.name),
+                None,
+                None,
+                None,
+                None,
+                REQUIRES_GRAD,
+                after,
+                before,
+                None,
+            )
+        )
+
+    # ---- other tables --------------------------------------------------------------------------------------
+
+    def _rewrite(self, event: observe.Rewrite) -> None:
+        self._writer.add(
+            "rewrite",
+            (
+                self._timeline.step,
+                self._timeline.row,
+                event.pass_name,
+                event.rule,
+                event.before,
+                event.after,
+                self._site(event.where),
+            ),
+        )
+
+    def _alloc(self, event: observe.Alloc) -> None:
+        self._writer.add("memory", (self._timeline.step, self._timeline.row, event.buffer, event.bytes, event.vertex))
+
+    def _free(self, event: observe.Free) -> None:
+        self._writer.add("memory", (self._timeline.step, self._timeline.row, event.buffer, None, None))
+
+    def _kernel(self, event: observe.Kernel) -> None:
+        self._writer.add(
+            "kernel",
+            (self._timeline.step, self._timeline.row, event.name, ",".join(map(str, event.vertices)), event.seconds),
+        )
+
+    def _site(self, where: Where | None) -> int | None:
+        if where is None:
+            return None
+        key = (where.file, where.line, where.column, where.end_column)
+        number = self._sites.get(key)
+        if number is None:
+            number = self._sites[key] = len(self._sites) + 1
+            self._writer.add(
+                "site",
+                (
+                    number,
+                    _short(where.file),
+                    where.line,
+                    _short(where.function),
+                    where.column,
+                    where.end_column,
+                    _short(where.text),
+                ),
+            )
+            if where.file not in self._files:
+                self._files.add(where.file)
+                text = "".join(linecache.getlines(where.file))
+                self._writer.add("source", (_short(where.file), _sound(text[:MAX_SOURCE])))
+        return number
+
+    # ---- arrays --------------------------------------------------------------------------------------------
+
+    def _store(self, dtype: str, shape: str, statistics: tuple[Any, ...], data: bytes | None) -> Stored:
+        self._arrays += 1
+        stored = Stored(self._arrays, dtype, shape, statistics, data)
+        self._writer.add_array(stored)
+        return stored
+
+    def _keep_meta(self, array: Any) -> Stored | None:
+        if not isinstance(array, np.ndarray) or array.dtype.name not in DTYPES:
+            return None
+        key = (array.dtype.name, array.shape)
+        stored = self._metas.get(key)
+        if stored is None:
+            stored = self._metas[key] = self._store(array.dtype.name, _shape(array), NO_STATISTICS, None)
+        return stored
+
+    def _keep_statistics(self, array: Any) -> Stored | None:
+        if not isinstance(array, np.ndarray) or array.dtype.name not in DTYPES:
+            return None
+        s = statistics_of(array)
+        return self._store(
+            array.dtype.name, _shape(array), (s.minimum, s.maximum, s.mean, s.std, s.zeros, s.nans, s.infs), None
+        )
+
+    def _keep_values(self, array: Any) -> Stored | None:
+        if not isinstance(array, np.ndarray) or array.nbytes > MAX_BYTES:
+            return self._keep_meta(array)
+        name = array.dtype.name
+        if name not in DTYPES:
+            return None
+        if array.dtype != DTYPES[name]:
+            array = array.astype(DTYPES[name])
+        return self._store(name, _shape(array), NO_STATISTICS, array.tobytes())
+
+    def _keep_setting(self, array: np.ndarray) -> int | None:
+        """The number of an array among the settings of an op, such as an index; None where values are not
+        kept."""
+        if self._level != "values":
+            return None
+        stored = self._keep_values(array)
+        if stored is None:
+            return None
+        stored.pinned = True
+        return stored.id
+
+
+def _shape(array: np.ndarray) -> str:
+    return ",".join(map(str, array.shape))
+
+
+def _short(text: str | None) -> str | None:
+    return None if text is None else _sound(text[:MAX_TEXT])
+
+
+def _sound(text: str) -> str:
+    """`text` without halves of surrogate pairs, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text

@@ -1,0 +1,115 @@
+"""What a recording is: one SQLite file, its tables, and the limits that a reader holds a file to.
+
+A recording is the history of a run in rows. Rows are numbered within a **training step** (`t0`, `t1`, ...),
+and each stands in one of three **phases**: `fwd` (values are computed), `bwd` (gradients flow) and `upd`
+(parameters change).
+
+========  =============================================================================================
+table     one row for
+========  =============================================================================================
+about     a fact about the file: level, command, created, teachgrad, python, numpy, finished
+event     a leaf, an op, the start of a backward pass, gradient along one edge, or an update; see `Row`
+array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major)
+site      a place in the user's source
+source    the text of a source file, as it was when it ran
+rewrite   a rewrite of a static graph
+memory    a buffer that a static program took (`bytes` is set) or gave back (`bytes` is null)
+kernel    a piece of a static program that ran
+========  =============================================================================================
+
+Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
+`values` its bytes (from which a reader computes the statistics). Bytes are stored once: the CRC-32 finds
+candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
+no code.
+
+The file is written in WAL mode and committed several times a second, so it can be read while it grows, and
+what was committed survives the death of the process. `PRAGMA application_id` is `APPLICATION_ID`, `PRAGMA
+user_version` the version of the schema. Any change to the tables raises `VERSION`; a reader refuses what is
+newer than itself.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+
+APPLICATION_ID = 0x74675231  # "tgR1"
+VERSION = 1
+
+Level = Literal["meta", "stats", "values"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+Phase = Literal["fwd", "bwd", "upd"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+
+Kind = Literal["leaf", "op", "seed", "edge", "update"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Phases and kinds are stored as their positions in these tuples."""
+
+REQUIRES_GRAD, PARAMETER = 1, 2
+"""The bits of `event.flags`."""
+
+TABLES = {
+    "about": "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "event": (
+        "CREATE TABLE event (step INTEGER, row INTEGER, phase INTEGER, kind INTEGER, vertex INTEGER, source INTEGER, "
+        "edge INTEGER, op TEXT, name TEXT, scope TEXT, inputs TEXT, attrs TEXT, site INTEGER, flags INTEGER, "
+        "value INTEGER, delta INTEGER, incoming INTEGER, PRIMARY KEY (step, row)) WITHOUT ROWID"
+    ),
+    "leaf_value": "CREATE INDEX leaf_value ON event (vertex) WHERE kind IN (0, 4)",
+    "array": (
+        "CREATE TABLE array (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, minimum REAL, "
+        "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, crc INTEGER, data BLOB)"
+    ),
+    "site": (
+        "CREATE TABLE site (id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, function TEXT NOT NULL, "
+        "first INTEGER NOT NULL, last INTEGER NOT NULL, text TEXT NOT NULL)"
+    ),
+    "source": "CREATE TABLE source (file TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
+    "rewrite": (
+        "CREATE TABLE rewrite (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, pass TEXT NOT NULL, "
+        "rule TEXT NOT NULL, before INTEGER, after INTEGER, site INTEGER)"
+    ),
+    "memory": (
+        "CREATE TABLE memory (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, buffer INTEGER NOT NULL, "
+        "bytes INTEGER, vertex INTEGER)"
+    ),
+    "kernel": (
+        "CREATE TABLE kernel (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, name TEXT NOT NULL, "
+        "vertices TEXT NOT NULL, seconds REAL NOT NULL)"
+    ),
+}
+"""The schema, statement by statement. A reader opens a file only if its schema is word for word this one, so
+a file cannot bring views, triggers or indices of its own."""
+
+DTYPES: dict[str, np.dtype] = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in (
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    )
+}
+"""The element types that a recording may hold."""
+
+MAX_NDIM = 64
+MAX_ELEMENTS = 1 << 33
+MAX_BYTES = 1 << 30
+"""SQLite's own limit for one value."""
+MAX_TEXT = 4096
+"""Characters of a name, a scope or a line of source."""
+MAX_SOURCE = 1 << 22
+MAX_ATTRS = 1 << 16
+MAX_INPUTS = 1 << 16

@@ -1,0 +1,75 @@
+"""Where a row stands in time: its training step, its phase and its number.
+
+A training step ends with updates that follow a backward pass, and the next one begins with the next op that
+takes part in a gradient. Ops that do not (a normalised batch, the arithmetic of a hand-written optimizer)
+wait until it is clear what they belong to: with an update next, they are part of updating; otherwise of the
+step that begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+MAX_HELD = 4096
+"""So many ops without a gradient are not the arithmetic of an update; they are an evaluation."""
+
+FWD, BWD, UPD = range(3)
+
+Place = Callable[[int, int, int, Any], None]
+
+
+class Timeline:
+    """Gives rows their places. `place(step, row, phase, content)` is called once for each row, in order."""
+
+    __slots__ = ("_held", "_place", "_pulled", "_updated", "row", "step")
+
+    def __init__(self, place: Place) -> None:
+        self.step = 0
+        self.row = 0
+        self._place = place
+        self._pulled = False
+        self._updated = False
+        self._held: list[Any] = []
+
+    def forward(self, content: Any, tracked: bool) -> None:
+        """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
+        if self._updated:
+            self._held.append(content)
+            if tracked or len(self._held) > MAX_HELD:
+                self._next_step()
+            return
+        self._put(FWD, content)
+
+    def backward(self, content: Any) -> None:
+        """The start of a backward pass, or gradient along an edge."""
+        if self._updated:
+            self._next_step()
+        self._pulled = True
+        self._put(BWD, content)
+
+    def update(self, content: Any) -> None:
+        """A leaf was overwritten. Before any backward pass that is an initialisation or a running average."""
+        self._updated = self._pulled
+        self._release(UPD)
+        self._put(UPD if self._pulled else FWD, content)
+
+    def close(self) -> None:
+        """There will be no more rows."""
+        if self._held:
+            self._next_step()
+
+    def _next_step(self) -> None:
+        self.step += 1
+        self.row = 0
+        self._pulled = self._updated = False
+        self._release(FWD)
+
+    def _release(self, phase: int) -> None:
+        held, self._held = self._held, []
+        for content in held:
+            self._put(phase, content)
+
+    def _put(self, phase: int, content: Any) -> None:
+        self._place(self.step, self.row, phase, content)
+        self.row += 1
