@@ -1,0 +1,73 @@
+"""Starting measuring processes: one at a time, on one core, with a time limit, watched from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from .peers import ONE_CORE
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class ChildFailed(Exception):
+    """A measuring process ended badly or ran out of time; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a process printed, and the most memory it ever had resident, in bytes, as the kernel counted it."""
+
+    stdout: str
+    peak_bytes: int
+
+
+def run(arguments: list[str], core: int, limit_s: float) -> Finished:
+    """Run `python ARGUMENTS` on one core to its end.
+
+    It has a process group of its own, so that the helpers a library starts end with it.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(
+            [*_on_core(core), sys.executable, *arguments],
+            cwd=ROOT,
+            env=os.environ | ONE_CORE,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        status, peak = _wait(process.pid, limit_s)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            lines = err.read().strip().splitlines()
+            raise ChildFailed(lines[-1] if lines else f"ended with status {process.returncode}")
+        return Finished(out.read(), peak)
+
+
+def _on_core(core: int) -> list[str]:
+    """The prefix that pins a command to one core from its first instruction, where there is such a program."""
+    return ["taskset", "--cpu-list", str(core)] if shutil.which("taskset") else []
+
+
+def _wait(pid: int, limit_s: float) -> tuple[int, int]:
+    """Wait for the process with `wait4`, which also tells its peak memory; end its group when the limit is over."""
+    deadline = monotonic() + limit_s
+    while True:
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        if monotonic() > deadline:
+            os.killpg(pid, signal.SIGKILL)
+            os.wait4(pid, 0)
+            raise ChildFailed(f"not done after {limit_s:.0f} s")
+        sleep(0.005)

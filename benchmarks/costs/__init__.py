@@ -1,0 +1,18 @@
+"""What teachgrad costs besides its steps: importing it, one op, being recorded, memory.
+
+Each module has `measure(core, limit_s)`, giving the rows of one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..timing import Estimate
+from . import import_time, memory, op, recording
+
+COSTS: dict[str, Callable[[int, float], dict[str, Estimate]]] = {
+    "import": import_time.measure,
+    "op": op.measure,
+    "recording": recording.measure,
+    "memory": memory.measure,
+}

@@ -1,0 +1,32 @@
+"""Peak memory of a process that takes five steps, seen from outside: what the kernel counted as resident."""
+
+from __future__ import annotations
+
+from ..children import ChildFailed, run
+from ..machine import versions
+from ..peers import PEERS
+from ..timing import Estimate
+from ..workloads import WORKLOADS
+
+WHERE_IT_SHOWS = ("gpt", "chain")
+
+
+def measure(core: int, limit_s: float) -> dict[str, Estimate]:
+    """Bytes, by `workload: peer`; under `import: peer` those of a process that only imports the peer and NumPy."""
+    rows = {}
+    installed = [peer for peer in PEERS.values() if peer.distribution in versions()]
+    for distribution in dict.fromkeys(peer.distribution for peer in installed):
+        rows[f"import: {distribution}"] = _peak(["-c", f"import numpy, {distribution}"], core, limit_s)
+    for workload in WHERE_IT_SHOWS:
+        for peer in installed:
+            if peer.key in WORKLOADS[workload].contestants:
+                arguments = ["-m", "benchmarks.worker", workload, peer.key, "--only-steps"]
+                rows[f"{workload}: {peer.key}"] = _peak(arguments, core, limit_s)
+    return {row: Estimate(peak, peak, peak) for row, peak in rows.items() if peak is not None}
+
+
+def _peak(arguments: list[str], core: int, limit_s: float) -> int | None:
+    try:
+        return run(arguments, core, limit_s).peak_bytes
+    except ChildFailed:
+        return None

@@ -1,0 +1,57 @@
+"""Who takes part: every contestant, the distribution it needs, and the environment that keeps it on one core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["by hand", "dynamic", "compiled", "scalar"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One contestant: its key on the command line, its name in the report, and what must be installed for it."""
+
+    key: str
+    title: str
+    distribution: str
+    kind: Kind
+
+
+YARDSTICK = "numpy"
+DYNAMIC = "teachgrad"
+STATIC = "teachgrad-static"
+
+PEERS: dict[str, Peer] = {
+    peer.key: peer
+    for peer in (
+        Peer(YARDSTICK, "NumPy by hand", "numpy", "by hand"),
+        Peer(DYNAMIC, "teachgrad, dynamic", "teachgrad", "dynamic"),
+        Peer(STATIC, "teachgrad, static O1", "teachgrad", "compiled"),
+        Peer("torch", "PyTorch, eager", "torch", "dynamic"),
+        Peer("torch-compile", "PyTorch, torch.compile", "torch", "compiled"),
+        Peer("jax", "JAX, jax.jit", "jax", "compiled"),
+        Peer("pytensor", "PyTensor", "pytensor", "compiled"),
+        Peer("tinygrad-jit", "tinygrad, TinyJit", "tinygrad", "compiled"),
+        Peer("tinygrad", "tinygrad, eager", "tinygrad", "dynamic"),
+        Peer("autograd", "HIPS autograd", "autograd", "dynamic"),
+        Peer("mygrad", "MyGrad", "mygrad", "dynamic"),
+        Peer("micrograd", "micrograd", "micrograd", "scalar"),
+    )
+}
+
+OURS = frozenset({YARDSTICK, DYNAMIC, STATIC})
+
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "JAX_PLATFORMS": "cpu",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "DEV": "CPU",
+    "CPU_COUNT": "1",
+    "PYTHONHASHSEED": "0",
+}
+"""The environment of every measuring process; it is also pinned to one core of the machine."""
