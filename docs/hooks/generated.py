@@ -19,7 +19,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-import teachgrad  # noqa: F401  (importing it registers every op)
+import teachgrad.tensor  # noqa: F401  (importing it registers every op)
 from teachgrad.op import REGISTRY
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def op_cards() -> str:
     """One section for each family of ops, which is a module of `teachgrad.ops`, with the cards of its ops."""
     families: dict[str, list[str]] = defaultdict(list)
     for name, op in REGISTRY.items():
-        families[type(op).__module__].append(f"### `{name}`\n\n```text\n{op.card()}\n```\n")
+        families[type(op).__module__].append(f"### `{name}`\n\n``` {{.text .card}}\n{op.card()}\n```\n")
     parts = [
         "# Ops\n",
         f"All {len(REGISTRY)} operations, as their own `card()` describes them: the maths, the derivative\n"
