@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import autodiff, dtypes, observe
+from .creation import as_array, tensor
 from .errors import DTypeError, GradientError, InplaceError, ShapeError, TraceError, place, user_site
 from .op import NO_ATTRS, Spec, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, matmul, reductions, rounding, shape
@@ -86,7 +87,7 @@ class Tensor(Vertex):
             value = type(self).result_type(np.array(value, self.dtype))
         if value.shape != self.shape:
             raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
-        me._grad = value
+        me._grad = value if state.tracer is None else state.tracer.resolve(value)
 
     @property
     def is_leaf(self) -> bool:
@@ -352,7 +353,7 @@ class Tensor(Vertex):
     def abs(self) -> Self: return elementwise.abs(self)
 
 
-Tensor.result_type = Tensor
+Vertex.result_type = Tensor  # ops make tensors
 
 
 class Parameter(Tensor):
@@ -373,45 +374,4 @@ def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | Non
     return cls(array, requires_grad, name)
 
 
-def as_array(data: Any, dtype: Any) -> Any:
-    """`data` (numbers, nested sequences, an array) as an array of its own of a supported dtype."""
-    if dtype is not None:
-        dtype = dtypes.as_dtype(dtype)
-    if isinstance(data, (np.ndarray, np.generic)):
-        return np.array(data, dtype or dtypes.as_dtype(data.dtype), order="C")
-    if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
-        return as_array(np.asarray(data), dtype)
-    try:
-        array = np.array(data)
-    except ValueError as error:
-        raise ShapeError(f"these rows do not have the same length: {error}") from None
-    if dtype is None:
-        dtype = dtypes.get_default_dtype() if array.dtype.kind == "f" and not _holds_arrays(data) else dtypes.as_dtype(array.dtype)
-    return array.astype(dtype)
-
-
-def _holds_arrays(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, (np.ndarray, np.generic))
-
-
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """Make a tensor with the values of `data`: a number, nested lists, a NumPy array, or another tensor.
-
-    The values are copied. An array keeps its dtype; Python floats become the default float (float32), integers int64,
-    truth values bool. With `requires_grad`, gradients are summed up in `.grad`; that takes a floating-point dtype.
-    """
-    if isinstance(data, Vertex):
-        copied = shape.copy_of(data.detach()) if isinstance(data, Tensor) else data
-        copied = shape.astype(copied, dtype, copy=False) if dtype is not None else copied
-        copied.requires_grad, copied.name = requires_grad, name
-        return copied  # type: ignore[return-value]
-    if isinstance(data, (list, tuple)) and any(isinstance(x, Vertex) for x in data):
-        raise DTypeError("tg.tensor() of a list of tensors would lose their gradients; use tg.stack([...])")
-    if state.tracer is not None and isinstance(data, np.ndarray):
-        state.tracer.host_array(data)
-    array = as_array(data, dtype)
-    if requires_grad and array.dtype.kind != "f":
-        raise DTypeError(f"only floating-point tensors can require a gradient, not {array.dtype}; pass dtype=tg.float32")
-    return Tensor(array, requires_grad, name)
+__all__ = ["Parameter", "Tensor", "tensor"]

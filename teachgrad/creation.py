@@ -1,0 +1,275 @@
+"""Making tensors: from Python numbers and foreign arrays, or filled by a rule.
+
+The functions of the standard have its names and arguments; those that make floating-point tensors also take
+`requires_grad`, as PyTorch's do. There is one device, "cpu".
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+from .errors import DTypeError, GradientError, InplaceError, ShapeError, TeachgradError
+from .op import Array, Vertex, checksum, state
+from .ops.elementwise import where
+from .ops.shape import as_shape, astype, broadcast_to, copy_of, reshape, stop_gradient
+
+if TYPE_CHECKING:  # the tensor's own methods make tensors too, so its module stands above this one
+    from .tensor import Tensor
+
+DTypeLike = Any
+
+
+def as_array(data: Any, dtype: DTypeLike) -> Array:
+    """`data` (numbers, nested sequences, an array) as an array of its own of a supported dtype."""
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype)
+    if isinstance(data, (np.ndarray, np.generic)):
+        return np.array(data, dtype or dtypes.as_dtype(data.dtype), order="C")
+    if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):
+        return as_array(np.asarray(data), dtype)
+    if isinstance(data, (list, tuple)) and holds_tensors(data):
+        raise DTypeError("a list of tensors, made into one tensor, would lose their gradients; use tg.stack([...])")
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ShapeError(f"these rows do not have the same length: {error}") from None
+    if dtype is None:
+        python_floats = array.dtype.kind == "f" and not _holds_arrays(data)
+        dtype = dtypes.get_default_dtype() if python_floats else dtypes.as_dtype(array.dtype)
+    return array.astype(dtype)
+
+
+def holds_tensors(data: Sequence[Any]) -> builtins.bool:
+    """Whether a tensor stands somewhere in nested lists."""
+    kinds = set(map(type, data))
+    if any(issubclass(kind, Vertex) for kind in kinds):
+        return True
+    return not kinds.isdisjoint((list, tuple)) and any(holds_tensors(x) for x in data if isinstance(x, (list, tuple)))
+
+
+def _holds_arrays(data: Any) -> builtins.bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (np.ndarray, np.generic))
+
+
+def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = False, name: str | None = None) -> Tensor:
+    """Make a tensor with the values of `data`: a number, nested lists, a NumPy array, or another tensor.
+
+    The values are copied. An array keeps its dtype; Python floats become the default float (float32), integers int64,
+    truth values bool. With `requires_grad`, gradients are summed up in `.grad`; that takes a floating-point dtype.
+    """
+    if isinstance(data, Vertex):
+        copied = copy_of(stop_gradient(data))
+        copied = astype(copied, dtype, copy=False) if dtype is not None else copied
+        if requires_grad and copied.dtype.kind != "f":
+            raise _cannot_require_gradient(copied.dtype)
+        copied.requires_grad, copied.name = requires_grad, name
+        return copied
+    if state.tracer is not None and isinstance(data, np.ndarray):
+        state.tracer.host_array(data)
+    return leaf(as_array(data, dtype), requires_grad, name)
+
+
+def leaf(array: Array, requires_grad: builtins.bool = False, name: str | None = None) -> Tensor:
+    """A tensor that holds this very array."""
+    if requires_grad and array.dtype.kind != "f":
+        raise _cannot_require_gradient(array.dtype)
+    return Vertex.result_type(array, requires_grad, name)  # type: ignore[return-value]
+
+
+def _cannot_require_gradient(dtype: dtypes.DType) -> DTypeError:
+    return DTypeError(f"only floating-point tensors can require a gradient, not {dtype}; pass dtype=tg.float32")
+
+
+def check_device(device: Any) -> None:
+    """Refuse every device but "cpu" (or None)."""
+    if device not in (None, "cpu"):
+        raise TeachgradError(f"there is no device {device!r}: tensors live on \"cpu\"")
+
+
+def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: builtins.bool | None = None) -> Tensor:
+    """`obj` as a tensor: itself if it is one, else a tensor with its values.
+
+    `obj` is a number, nested sequences of numbers, or an array that NumPy understands. Foreign memory is copied, unless
+    `copy=False` asks that it be shared; then later writes to it are noticed before a gradient could go wrong.
+    """
+    check_device(device)
+    if isinstance(obj, Vertex):
+        converts = dtype is not None and dtypes.as_dtype(dtype) != obj.dtype
+        if converts and copy is False:
+            raise InplaceError(f"asarray: {obj.dtype} cannot become {dtypes.as_dtype(dtype)} without a copy")
+        if converts:
+            return astype(obj, dtype)
+        return copy_of(obj) if copy else obj  # type: ignore[return-value]
+    if copy is False:
+        if not isinstance(obj, np.ndarray) or (dtype is not None and dtypes.as_dtype(dtype) != obj.dtype):
+            raise InplaceError(f"asarray: a {type(obj).__name__} cannot become a tensor without a copy")
+        dtypes.as_dtype(obj.dtype)
+        return shared(obj)
+    return tensor(obj, dtype)
+
+
+def shared(array: Array) -> Tensor:
+    """A tensor in memory that somebody else can write to."""
+    if state.tracer is not None:
+        state.tracer.host_array(array)
+    x = leaf(array)
+    x.exposed = checksum(array)
+    return x
+
+
+def from_dlpack(x: object, /, *, device: Any = None, copy: builtins.bool | None = None) -> Tensor:
+    """A tensor in the memory of an array of another library, shared through DLPack without a copy.
+
+    Writes by the other side are noticed where a gradient needs the old value. Some libraries share their memory for
+    reading only (JAX does); then an overwrite of the tensor is refused. `copy=True` takes memory of its own.
+    """
+    check_device(device)
+    if isinstance(x, Vertex):
+        if x.requires_grad:
+            raise GradientError("a tensor that requires a gradient cannot be shared through DLPack; detach() it first")
+        return copy_of(x) if copy else x  # type: ignore[return-value]
+    array = np.from_dlpack(x)  # type: ignore[arg-type]
+    dtypes.as_dtype(array.dtype)
+    return leaf(array.copy()) if copy else shared(array)
+
+
+def _float(dtype: DTypeLike) -> dtypes.DType:
+    return dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+
+
+def zeros(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
+          requires_grad: builtins.bool = False) -> Tensor:
+    """A tensor of zeros, of the default float unless `dtype` says otherwise."""
+    check_device(device)
+    return leaf(np.zeros(as_shape(shape), _float(dtype)), requires_grad)
+
+
+def ones(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
+         requires_grad: builtins.bool = False) -> Tensor:
+    """A tensor of ones, of the default float unless `dtype` says otherwise."""
+    check_device(device)
+    return leaf(np.ones(as_shape(shape), _float(dtype)), requires_grad)
+
+
+def empty(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
+          requires_grad: builtins.bool = False) -> Tensor:
+    """A tensor to be filled later. It holds zeros: the same program gives the same numbers on every run."""
+    return zeros(shape, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full(shape: int | Sequence[int], fill_value: Any, *, dtype: DTypeLike = None, device: Any = None,
+         requires_grad: builtins.bool = False) -> Tensor:
+    """A tensor with one value everywhere; bool, int64 or the default float after the kind of the value.
+
+    The value may be a tensor without axes: then gradients flow to it.
+    """
+    check_device(device)
+    if isinstance(fill_value, Vertex):
+        value = astype(fill_value, dtype, copy=False) if dtype is not None else fill_value
+        return copy_of(broadcast_to(value, as_shape(shape)))
+    kind = dtypes.of_python_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
+    return leaf(np.full(as_shape(shape), fill_value, kind), requires_grad)
+
+
+def zeros_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+    """Zeros in the shape and dtype of `x`."""
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device)
+
+
+def ones_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+    """Ones in the shape and dtype of `x`."""
+    return ones(x.shape, dtype=dtype or x.dtype, device=device)
+
+
+def empty_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+    """A tensor in the shape and dtype of `x`, to be filled later; it holds zeros."""
+    return zeros_like(x, dtype=dtype, device=device)
+
+
+def full_like(x: Vertex, /, fill_value: Any, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
+    """One value everywhere, in the shape and dtype of `x`."""
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
+
+
+def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: Any = None,
+           requires_grad: builtins.bool = False) -> Tensor:
+    """start, start + step, start + 2 step, ... below `stop`; with one argument, 0, 1, ... below it.
+
+    int64 if all arguments are integers, else the default float. Each number is start + i step, rounded once.
+    """
+    check_device(device)
+    if stop is None:
+        start, stop = 0, start
+    if step == 0:
+        raise ShapeError("arange: a step of 0 never arrives")
+    floats = any(isinstance(number, float) for number in (start, stop, step))
+    kind = (dtypes.get_default_dtype() if floats else dtypes.int64) if dtype is None else dtypes.as_dtype(dtype)
+    return leaf(np.arange(start, stop, step).astype(kind), requires_grad)
+
+
+def linspace(start: float, stop: float, /, num: int, *, dtype: DTypeLike = None, device: Any = None,
+             endpoint: builtins.bool = True, requires_grad: builtins.bool = False) -> Tensor:
+    """`num` numbers at equal distances from `start` to `stop`, with `stop` itself unless `endpoint=False`."""
+    check_device(device)
+    if num < 0:
+        raise ShapeError(f"linspace: there cannot be {num} numbers")
+    return leaf(np.linspace(start, stop, num, endpoint=endpoint).astype(_float(dtype)), requires_grad)
+
+
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DTypeLike = None, device: Any = None,
+        requires_grad: builtins.bool = False) -> Tensor:
+    """A matrix with ones on its k-th diagonal and zeros elsewhere; k > 0 lies above the main diagonal."""
+    check_device(device)
+    return leaf(np.eye(n_rows, n_cols, k=k, dtype=_float(dtype)), requires_grad)
+
+
+def meshgrid(*arrays: Vertex, indexing: str = "xy") -> list[Tensor]:
+    """The coordinates of the points of a grid, one tensor an axis, each of the shape of the grid.
+
+    For axes x (n,), y (m,), ... the grid has the shape (n, m, ...) under indexing="ij" and (m, n, ...) under "xy".
+    """
+    if indexing not in ("xy", "ij"):
+        raise ShapeError(f"meshgrid: indexing is \"xy\" or \"ij\", not {indexing!r}")
+    if len({x.dtype for x in arrays}) > 1:
+        raise DTypeError(f"meshgrid takes tensors of one dtype, not {', '.join(str(x.dtype) for x in arrays)}")
+    order = list(range(len(arrays)))
+    if indexing == "xy" and len(arrays) > 1:
+        order[:2] = 1, 0
+    shape = [0] * len(arrays)
+    for x, axis in zip(arrays, order, strict=True):
+        if x.ndim > 1:
+            raise ShapeError(f"meshgrid takes tensors with at most one axis, not shape {x.shape}")
+        shape[axis] = x.size
+    return [copy_of(broadcast_to(reshape(x, tuple(-1 if a == axis else 1 for a in range(len(arrays)))), shape))
+            for x, axis in zip(arrays, order, strict=True)]
+
+
+def _triangle(x: Vertex, keep: Array) -> Tensor:
+    return where(x.result_type(keep), x, x.result_type(np.zeros((), x.dtype)))
+
+
+def _matrix_shape(name: str, x: Vertex) -> tuple[int, int]:
+    if x.ndim < 2:
+        raise ShapeError(f"{name} needs at least 2 axes, not shape {x.shape}")
+    return x.shape[-2], x.shape[-1]
+
+
+def tril(x: Vertex, /, *, k: int = 0) -> Tensor:
+    """The lower triangle of each matrix: x_ij where j - i ≤ k, else 0."""
+    return _triangle(x, np.tri(*_matrix_shape("tril", x), k) > 0)
+
+
+def triu(x: Vertex, /, *, k: int = 0) -> Tensor:
+    """The upper triangle of each matrix: x_ij where j - i ≥ k, else 0."""
+    return _triangle(x, np.tri(*_matrix_shape("triu", x), k - 1) == 0)
+
+
+__all__ = ["arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace",
+           "meshgrid", "ones", "ones_like", "tensor", "tril", "triu", "zeros", "zeros_like"]
