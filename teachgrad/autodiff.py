@@ -14,8 +14,9 @@ import numpy as np
 
 from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
-from .op import Op, Overwritten, Vertex, modes, overwritten, state, value_is_gone, version
+from .op import Overwritten, Vertex, modes, overwritten, state, value_is_gone, version
 from .ops.elementwise import add
+from .ops.inplace import renew
 from .ops.shape import astype, copy_of, sum_to
 from .ops.tuples import item
 
@@ -59,18 +60,20 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     With targets, only paths to them are walked and nothing is deposited. Without, `.grad` of the leaves is added to.
     """
     found = reachable(outputs)
-    kept = {t.id for t in targets} if targets is not None else set()
     if targets is not None:
         found = between(found, targets)
+    kept = {t.id for t in targets} if targets is not None else ()
     gradients: Gradients = {}
     result: Gradients = {}
     owned: set[int] = {id(memory(seed)) for seed in seeds}
-    sink = observe.sink
-    with modes(grad=create_graph):
+    tracer = state.tracer
+    outside = state.grad, state.quiet
+    state.grad, state.quiet = create_graph, not create_graph
+    try:
         for output, seed in zip(outputs, seeds, strict=True):
             if output.id in found:
-                if sink is not None:
-                    sink(observe.Seed(output.id, seed._data))
+                if observe.sink is not None:
+                    observe.sink(observe.Seed(output.id, seed._data))
                 before = gradients.get(output.id)
                 gradients[output.id] = seed if before is None else add(before, seed)
         for i in sorted(found, reverse=True):
@@ -82,25 +85,27 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                 g = hooked(hook, g, z)
             if i in kept:
                 result[i] = g
-            op = z.op
-            if op is None:
+            if z.op is None or z.op is renew:
                 if targets is None:
-                    deposit(z, g, owned, create_graph)
-                continue
-            inputs = z.inputs
-            if not inputs:
+                    deposit(z, g, owned)
+            elif not z.inputs or tracer is not None and tracer.is_freed(z):
                 raise freed(z)
-            if sink is not None and type(g) is not list:
-                sink(observe.Backward(i, op.name, g._data))
-            send(op, g, z, inputs, found, gradients)
-            if not retain_graph:
-                z.inputs = ()
+            else:
+                send(g, z, found, gradients)
+                if not retain_graph:
+                    if tracer is None:
+                        z.inputs = ()
+                    else:
+                        tracer.free(z)
+    finally:
+        state.grad, state.quiet = outside
     return result
 
 
-def send(op: Op, g: Any, z: Vertex, inputs: tuple[Vertex, ...], found: dict[int, Vertex], gradients: Gradients) -> None:
+def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> None:
     """Run the rule of one vertex and add what it answers to the gradients of its inputs, the last input first."""
-    number = z.id
+    number, op, inputs = z.id, z.op, z.inputs
+    assert op is not None
     for x in inputs:
         if x.stamp > number or x.base is not None or x.exposed is not None or type(x) is Overwritten:
             inputs = tuple([version(x, z) for x in inputs])
@@ -112,6 +117,9 @@ def send(op: Op, g: Any, z: Vertex, inputs: tuple[Vertex, ...], found: dict[int,
         slot = z.attrs["index"]
         slots[slot] = g if slots[slot] is None else add(slots[slot], g)
         return
+    sink = observe.sink
+    if sink is not None and type(g) is not list:
+        sink(observe.Backward(number, op.name, g._data))
     try:
         contributions = op.vjp(g, z, *inputs)
     except (TypeError, AttributeError):
@@ -119,19 +127,21 @@ def send(op: Op, g: Any, z: Vertex, inputs: tuple[Vertex, ...], found: dict[int,
             if type(x) is Overwritten:
                 x._data  # noqa: B018  (raises the error that explains)
         raise
-    sink = observe.sink
     for edge in range(len(inputs) - 1, -1, -1):
-        x = inputs[edge]
         gx = contributions[edge]
-        if gx is None or x.id not in found:
+        if gx is None:
+            continue
+        x = inputs[edge]
+        i = x.id
+        if i not in found:
             continue
         shape = x.shape
-        if gx.shape != shape:
+        if gx._data.shape != shape:
             gx = sum_to(gx, shape)
-        total = gradients.get(x.id)
-        total = gradients[x.id] = gx if total is None else add(total, gx)
+        total = gradients.get(i)
+        gradients[i] = gx if total is None else add(total, gx)
         if sink is not None:
-            sink(observe.Accumulate(z.id, x.id, edge, gx._data, total._data))
+            sink(observe.Accumulate(number, i, edge, gx._data, gradients[i]._data))
 
 
 def memory(x: Vertex) -> Any:
@@ -141,7 +151,7 @@ def memory(x: Vertex) -> Any:
     return data if base is None else base
 
 
-def deposit(leaf: Vertex, g: Vertex, owned: set[int], create_graph: bool) -> None:
+def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:
     """Add a finished gradient to `leaf.grad`, in memory that nobody else has."""
     if leaf._grad is not None:
         g = add(leaf._grad, g)

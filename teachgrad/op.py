@@ -21,8 +21,10 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from math import prod
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -31,10 +33,12 @@ from .errors import DTypeError, GradientError, InplaceError, ShapeError, Site, T
 
 Array = Any
 Shape = tuple[int, ...]
+ndarray = np.ndarray
 next_id = count(1).__next__
 
 
-class Spec(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Spec:
     """What is known of an array before its values are there."""
 
     shape: Shape
@@ -46,21 +50,22 @@ class Spec(NamedTuple):
 
     @property
     def size(self) -> int:
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return prod(self.shape)
 
     @property
     def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        return prod(self.shape) * self.dtype.itemsize
 
 
 class Tracer(Protocol):
     """What `apply` needs of a tracer; `teachgrad.graph` has the real one."""
 
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> Vertex: ...
-    def resolve(self, vertex: Vertex) -> Vertex: ...
+    def resolve(self, x: Any) -> Any: ...
+    def leak(self, x: Vertex, why: str) -> None: ...
+    def host_array(self, array: Array) -> None: ...
+    def free(self, z: Vertex) -> None: ...
+    def is_freed(self, z: Vertex) -> bool: ...
 
 
 class State(threading.local):
@@ -70,6 +75,8 @@ class State(threading.local):
     """Whether ops on tensors that require a gradient are remembered for the backward pass."""
     inference: bool = False
     """Whether results are marked as unfit for training."""
+    quiet: bool = False
+    """Whether ops go unreported: those of gradient rules, unless they are to be differentiated in turn."""
     tracer: Tracer | None = None
     """The tracer that ops report to while a function is traced, else None."""
     scope: str = ""
@@ -122,6 +129,15 @@ class Vertex:
         self._grad = self.base = self.past = self.exposed = self.site = None
         self.name = name
         self.hooks = ()
+
+    def earlier_self(self) -> Vertex:
+        """A vertex that stands for this one as it is now, made before it is overwritten in a trace."""
+        old = self.result_type.__new__(self.result_type)
+        for slot in Vertex.__slots__:
+            if slot != "_grad":
+                setattr(old, slot, getattr(self, slot))
+        old._grad = None
+        return old
 
     @property
     def shape(self) -> Shape:
@@ -241,6 +257,12 @@ class Op:
     """The local derivative for each input, as text: ("y", "x") for z = x*y."""
     kernel: Callable[..., Array] | None = None
     """A NumPy function that is the whole forward computation, called without detour on the hot path."""
+    pure: bool = True
+    """Whether equal inputs always give equal results and nothing else happens; then equal calls may be merged."""
+    may_fail: bool = False
+    """Whether the forward computation can raise for some values (a singular matrix, a user's own code)."""
+    may_overwrite: tuple[int, ...] = ()
+    """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
     """Whether `forward` takes `out=`, an array of the right shape and dtype to write the result into."""
 
@@ -297,22 +319,25 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
     if current.tracer is not None:
         return current.tracer.apply(op, inputs, attrs)
     arrays = []
-    tracked = False
-    for x in inputs:
-        if x.requires_grad:
-            tracked = True
-        if x.base is not None:
-            refresh(x)
-        if x.exposed is not None:
-            notice_writes(x)
-        arrays.append(x._data)
+    tracked = marked = False
+    kernel = op.kernel
     try:
-        data = op.kernel(*arrays) if op.kernel is not None else op.forward(np, *arrays, **attrs)
+        for x in inputs:
+            if x.requires_grad:
+                tracked = True
+            if x.base is not None and refresh(x):
+                marked = True
+            if x.exposed is not None:
+                notice_writes(x)
+            arrays.append(x._data)
+        data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
+    except Deferred as deferred:
+        return deferred.tracer.apply(op, inputs, attrs)
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise explain(op, inputs, attrs, error) from error
-    if type(data) is not np.ndarray and type(data) is not tuple:
+    if type(data) is not ndarray and type(data) is not tuple:
         data = np.asarray(data)
-    cls = inputs[0].result_type if inputs else Vertex.result_type
+    cls = inputs[0].result_type
     z = cls.__new__(cls)
     z.id = z.stamp = next_id()
     z._data = data
@@ -323,12 +348,14 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
         z.requires_grad = True
         z.site = user_site()
     else:
-        z.op, z.inputs, z.attrs = None, (), NO_ATTRS
+        z.op = z.site = None
+        z.inputs, z.attrs = (), NO_ATTRS
         z.requires_grad = False
-        z.site = None
-    if op.view or current.inference:
+        if marked or tracked and current.inference:
+            z.base = INFERENCE
+    if op.view and z.base is None:
         note_view(z, op, inputs, attrs)
-    if observe.sink is not None:
+    if observe.sink is not None and not current.quiet:
         report(z, op, inputs, attrs)
     return z
 
@@ -367,16 +394,28 @@ INFERENCE = _Inference(np.empty(0))
 """The `base` of results that were made in inference mode."""
 
 
+class Symbolic(Vertex):
+    """The `base` of tensors whose values come later (placeholders and what is made of them)."""
+
+    __slots__ = ("tracer",)
+
+    tracer: Tracer
+
+
+class Deferred(Exception):  # noqa: N818  (not an error: it carries the work on to the tracer)
+    """An operand has no value yet."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+
 def note_view(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> None:
     """Remember whose memory a view shares, and how it was taken, so that writes through either are understood."""
-    if state.inference:
-        z.base = INFERENCE
-        return
     x = inputs[0]
-    if isinstance(z._data, np.ndarray) and not shares_memory(z._data, x._data):
+    if not shares_memory(z._data, x._data):
         return
     z.base = x if x.base is None else x.base
-    if z.op is None and state.grad:
+    if z.op is None and state.grad and op.differentiable:
         z.op, z.inputs, z.attrs = op, inputs, attrs
 
 
@@ -385,23 +424,25 @@ def shares_memory(z: Array, x: Array) -> bool:
     return z is x or z.base is x or (z.base is not None and z.base is x.base)
 
 
-def refresh(x: Vertex) -> None:
-    """Bring a view up to date after its memory was written through another name.
+def refresh(x: Vertex) -> bool:
+    """Bring a view up to date after its memory was written through another name; whether it came from inference mode.
 
     The view's value is right already, it is the same memory. Its history is not: it must now be a view of the
     younger base. A new id is all that takes, since an edge means "the input as it was when I was made".
     """
     base = x.base
     assert base is not None
+    if type(base) is Symbolic:
+        raise Deferred(base.tracer)
     if base is INFERENCE:
         if state.grad and not state.inference:
             raise GradientError(
                 f"a tensor that was made in inference mode is used at {place(user_site())} where gradients are "
                 "recorded.\nWays out: use `tg.no_grad()` instead of `tg.inference` where the result is needed for "
-                "training; or take a copy with `x.copy()` outside inference mode.")
-        return
+                "training; or make a new tensor of its values with `tg.tensor(x.numpy())`.")
+        return True
     if base.stamp <= x.stamp:
-        return
+        return False
     if base.requires_grad and x.op is not None and x.op.view and base.id > x.id:
         parent = x.inputs[0]
         if parent.base is not None:
@@ -410,6 +451,7 @@ def refresh(x: Vertex) -> None:
         x.id = next_id()
         x.requires_grad = True
     x.stamp = base.stamp
+    return False
 
 
 def version(x: Vertex, reader: Vertex) -> Vertex:

@@ -19,7 +19,7 @@ from .shape import astype
 _constants: dict[Any, Vertex] = {}
 
 
-def lift(value: Any, like: Vertex, weak: builtins.bool = True) -> Vertex:
+def lift(value: Any, like: Vertex) -> Vertex:
     """Make a constant of a Python scalar or a NumPy array that meets the tensor `like`.
 
     A Python scalar (and a NumPy one) takes the dtype of the tensor, unless that could not hold its kind: a float
@@ -31,9 +31,10 @@ def lift(value: Any, like: Vertex, weak: builtins.bool = True) -> Vertex:
         data = value.astype(dtypes.as_dtype(value.dtype), copy=True)
         return like.result_type(data)
     dtype = like.dtype
-    kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
-    if kind.kind == "f" and dtype.kind != "f" or kind.kind == "i" and dtype.kind == "b":
-        dtype = kind
+    if type(value) is not float or dtype.kind != "f":
+        kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
+        if kind.kind == "f" and dtype.kind != "f" or kind.kind == "i" and dtype.kind == "b":
+            dtype = kind
     key = (value, type(value), dtype, like.result_type)
     found = _constants.get(key) if value else None  # zeros are not kept: 0.0 == -0.0 would mix up their signs
     if found is None:
@@ -64,6 +65,7 @@ class Elementwise(Op):
         super().__init__()
         if self.ufunc:
             self.kernel = getattr(np, self.ufunc)
+            self.may_overwrite = (0, 1)
 
     def infer(self, *inputs: Spec) -> Spec:
         shape = inputs[0].shape
@@ -94,7 +96,7 @@ class Unary(Elementwise):
     def __call__(self, x: Any, /) -> Any:
         if not isinstance(x, Vertex):
             raise DTypeError(f"{self.name} takes a tensor, not a {type(x).__name__}; write tg.tensor(...) around it")
-        if x.dtype.kind not in self.kinds or self.floating and x.dtype.kind != "f":
+        if x._data.dtype.kind != "f" or "f" not in self.kinds:
             (x,) = self.admit(x)
         return apply(self, (x,))
 
@@ -109,8 +111,8 @@ class Binary(Elementwise):
             x = lift(x, y)
         elif not isinstance(y, Vertex):
             y = lift(y, x)
-        dtype = x.dtype
-        if dtype is not y.dtype or dtype.kind not in self.kinds or self.floating and dtype.kind != "f":
+        dtype = x._data.dtype
+        if dtype is not y._data.dtype or dtype.kind != "f":
             x, y = self.admit(x, y)
         return apply(self, (x, y))
 
@@ -364,6 +366,7 @@ class Where(Elementwise):
     r"""z = x where the condition holds, else y,   dz/dx = condition,   dz/dy = not condition"""
 
     c = "{condition} ? {x} : {y}"
+    may_overwrite = (2,)
     derivatives = ("", "condition", "1 - condition")
 
     def __call__(self, condition: Any, x: Any, y: Any, /) -> Any:

@@ -252,6 +252,7 @@ class Clip(Elementwise):
     """
 
     c = "fmin(fmax({x}, {low}), {high})"
+    may_overwrite = (0,)
     derivatives = ("(x >= low)*(x <= high)", "(x < low)*(low < high)", "(x > high) + (low > high)*(x <= high)")
 
     def __call__(self, x: Vertex, /, min: Any = None, max: Any = None) -> Any:

@@ -13,7 +13,9 @@ import numpy as np
 
 from .. import observe
 from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
-from ..op import Array, Op, Spec, Vertex, apply, mark_written, next_id, overwritten, refresh, state
+from ..op import (
+    NO_ATTRS, Array, Op, Spec, Symbolic, Vertex, apply, mark_written, next_id, overwritten, refresh, state,
+)
 from .elementwise import lift
 from .indexing import join_index, set_item, split_index
 from .shape import astype, broadcast_to, copy_of, reshape
@@ -50,9 +52,24 @@ class WriteView(Op):
 write_view = WriteView()
 
 
+class Renew(Op):
+    r"""z = x, as a leaf that goes on: what a parameter is after an optimizer has overwritten it in a traced step"""
+
+    differentiable = False
+
+    def infer(self, x: Spec) -> Spec:
+        return x
+
+    def forward(self, xp: Any, x: Array) -> Array:
+        return x.copy()
+
+
+renew = Renew()
+
+
 def is_view(x: Vertex) -> bool:
     """Whether `x` is a view through which a gradient flows to its base."""
-    return x.base is not None and x.op is not None and x.op.view
+    return x.base is not None and x.op is not None and x.op.view and x.op.differentiable
 
 
 def permit(x: Vertex, value: Vertex) -> None:
@@ -61,7 +78,7 @@ def permit(x: Vertex, value: Vertex) -> None:
         return
     root = x.base if is_view(x) else x
     assert root is not None
-    if root.requires_grad and root.op is None and root.past is None:
+    if root.requires_grad and (root.op is None or root.op is renew):
         what = "a view of a leaf" if root is not x else "a leaf"
         raise InplaceError(
             f"{what} that requires a gradient is overwritten at {place(user_site())}; its gradient would be lost.\n"
@@ -86,7 +103,10 @@ def fit(x: Vertex, value: Any) -> Vertex:
 def current(x: Vertex) -> Vertex:
     """The vertex that `x` stands for now: itself, brought up to date, or its stand-in in a trace."""
     if state.tracer is not None:
-        return state.tracer.resolve(x)
+        return state.tracer.resolve(x)  # type: ignore[no-any-return]
+    if type(x.base) is Symbolic:
+        raise TraceError("TG-S09", f"a placeholder, or what was computed from one, is overwritten at {place(user_site())}.\n"
+                         "Way out: make a tg.state and give its new value in tg.function(..., updates={state: value}).")
     if x.base is not None:
         refresh(x)
     return x
@@ -134,14 +154,15 @@ def write(x: Vertex, index: Any, value: Vertex) -> Array | None:
 
 def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
     """Make the history of `x` say that it is now `value`."""
-    traced = state.tracer is not None
-    if not traced and not (state.grad and (x.requires_grad or value.requires_grad)):
+    if state.tracer is not None:
+        return relink_traced(x, value)
+    if not (state.grad and (x.requires_grad or value.requires_grad)):
         mark_written(x)
         if before is not None and observe.sink is not None:
             observe.sink(observe.Update(x.id, x.name, before, x._data))
         return
     writer = user_site()
-    old = keep_value(x) if traced else overwritten(x, writer)
+    old = overwritten(x, writer)
     if not is_view(x):
         if value.op is None or value.op.view or not value.inputs:
             value = copy_of(value)
@@ -151,32 +172,45 @@ def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
         x.requires_grad = value.requires_grad
         x.past, x.site = old, writer
         x.id = x.stamp = root.stamp = next_id()
-        old.stamp = next_id()
         return
     root = x.base
     assert root is not None
-    if traced and any(op is reshape for op, _ in path_from(root, x)):
-        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the memory or a "
-                         "copy depending on its layout.\nWay out: overwrite the tensor itself, or an indexed part of it.")
-    old_root = keep_value(root) if traced else overwritten(root, writer)
+    old_root = overwritten(root, writer)
     root.op, root.inputs, root.attrs = write_view, (old_root, value), {"path": path_from(root, x)}
     root.past, root.site, root.requires_grad = old_root, writer, root.requires_grad or value.requires_grad
     root.id = root.stamp = next_id()
     x.past, x.requires_grad = old, root.requires_grad
     x.id, x.stamp = next_id(), root.stamp
-    old.stamp = old_root.stamp = next_id()
 
 
-def keep_value(x: Vertex) -> Vertex:
-    """The old self of `x` as a vertex that can still be computed with: in a trace no memory is overwritten.
+def relink_traced(x: Vertex, value: Vertex) -> None:
+    """The same while a function is traced: there is no memory yet, so the base itself becomes the new value.
 
-    Gradient rules may not use its value all the same (its `stamp` says so): both modes give the same verdict.
+    Gradient rules may not use the old value all the same (its `stamp` says so): both modes give the same verdict.
     """
-    old = x.result_type.__new__(x.result_type)
-    for slot in Vertex.__slots__:
-        setattr(old, slot, getattr(x, slot))
-    old.base = None
-    return old
+    writer = user_site()
+    root = x if x.base is None else x.base
+    path = path_from(root, x)
+    flows = state.grad and all(op.differentiable for op, _ in path)
+    if any(op is reshape for op, _ in path):
+        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the memory or a "
+                         "copy, depending on its layout.\nWay out: overwrite the tensor itself, or an indexed part of it.")
+    leaf = root.op is None or root.op is renew
+    if not flows and root.requires_grad and not leaf:
+        raise TraceError("TG-S09", f"a tensor with a history is overwritten at {place(writer)} without its history being told "
+                         "(no_grad, or through .data or detach()).\nWay out: compute a new tensor instead.")
+    new = value if x is root else apply(write_view, (root, value), {"path": path})
+    old = root.earlier_self()
+    root.op, root.inputs, root.attrs = (copy_of if flows else renew), (new,), NO_ATTRS
+    root.requires_grad = new.requires_grad if flows else root.requires_grad
+    root.past, root.site = old, writer
+    root.id = root.stamp = next_id()
+    old.stamp = next_id()
+    if x is not root:
+        old = x.earlier_self()
+        x.past, x.requires_grad = old, root.requires_grad and flows
+        x.id, x.stamp = next_id(), root.stamp
+        old.stamp = next_id()
 
 
 def path_from(root: Vertex, x: Vertex) -> Path:

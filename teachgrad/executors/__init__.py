@@ -1,0 +1,45 @@
+"""Executors run a static graph. Each is `build(graph, plan) -> Program`, found by name.
+
+`numpy` is built in. Others register through the entry-point group `teachgrad.executors`, so that the core never
+imports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from ..errors import ExecutorError
+from ..graph import Graph
+from ..passes.plan import Plan
+from . import numpy as numpy_executor
+
+
+class Program(Protocol):
+    """A graph made ready to run."""
+
+    source: str
+    """The program as text."""
+
+    def __call__(self, inputs: Sequence[Any], cells: Sequence[Any], commit: bool = True) -> tuple[list[Any], list[Any]]:
+        """Run on arrays: the outputs, and the new values of the updated leaves, which are written back on `commit`."""
+
+
+Build = Callable[[Graph, Plan], Program]
+
+
+def find(name: str) -> Build:
+    """The executor of that name."""
+    if name == "numpy":
+        return numpy_executor.build
+    offered = {point.name: point for point in entry_points(group="teachgrad.executors")}
+    if name not in offered:
+        known = ", ".join(sorted({"numpy", *offered}))
+        raise ExecutorError(f"there is no executor {name!r}; here are: {known}")
+    return offered[name].load()  # type: ignore[no-any-return]
+
+
+def available() -> list[str]:
+    """The names of all executors that are installed."""
+    return sorted({"numpy", *(point.name for point in entry_points(group="teachgrad.executors"))})

@@ -1,0 +1,33 @@
+"""The slow executor that cannot be wrong: one op after the other, each into memory of its own.
+
+It is the living specification of what a graph means; folding, verification of rewrites and the "check" mode use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph, is_constant
+from .op import Vertex
+
+
+def evaluate(v: Vertex, values: Mapping[int, Any]) -> Any:
+    """The value of one vertex, given those of its inputs by id."""
+    assert v.op is not None
+    arrays = [values[x.id] if x.id in values else x._data for x in v.inputs]
+    result = v.op.forward(np, *arrays, **v.attrs)
+    return result if type(result) is tuple else np.asarray(result)
+
+
+def interpret(graph: Graph, leaves: Mapping[int, Any]) -> dict[int, Any]:
+    """The values of all vertices, by id, given those of inputs and cells."""
+    values = dict(leaves)
+    for v in graph.order:
+        values[v.id] = evaluate(v, values)
+    for v in graph.results:
+        if is_constant(v):
+            values[v.id] = v._data
+    return values

@@ -1,0 +1,116 @@
+"""The passes of level O1: those that keep every bit. Folding, common subexpressions, idle copies, dead code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..interpreter import evaluate
+from ..graph import Graph, constant, is_constant, reached
+from ..op import REGISTRY, Spec, Vertex
+from .rewriting import Rewrite, Rule, rewrite
+
+LARGEST_FOLDED = 1 << 16
+"""Constants above this many bytes are not made ahead of time if their inputs are smaller: they would fill memory."""
+
+
+def fold_constant(v: Vertex) -> Vertex | None:
+    """An op on constants is a constant: computed now, by the same code, so that no bit changes."""
+    if not all(is_constant(x) for x in v.inputs) or not v.op or not v.op.pure or type(v._data) is not Spec:
+        return None
+    if v._data.nbytes > max(LARGEST_FOLDED, *(x._data.nbytes for x in v.inputs)):
+        return None
+    try:
+        value = evaluate(v, {})
+    except Exception:  # noqa: BLE001  (it will fail in the run, where dynamic mode would fail too)
+        return None
+    value = value.copy()
+    value.flags.writeable = False
+    return constant(value, v)
+
+
+def drop_copy(v: Vertex) -> Vertex | None:
+    """A copy of a value that is never overwritten is the value itself."""
+    return v.inputs[0] if v.op is not None and v.op.name in ("copy", "renew", "stop_gradient", "positive") else None
+
+
+def merge_equal() -> Rule:
+    """A rule that replaces a vertex by an earlier one with the same op, inputs and settings."""
+    seen: dict[Any, Vertex] = {}
+
+    def same_as_before(v: Vertex) -> Vertex | None:
+        assert v.op is not None
+        if not v.op.pure:
+            return None
+        key = (v.op.name, tuple(identity(x) for x in v.inputs), tuple(sorted((k, frozen(a)) for k, a in v.attrs.items())))
+        try:
+            earlier = seen.setdefault(key, v)
+        except TypeError:
+            return None
+        return None if earlier is v else earlier
+
+    return same_as_before
+
+
+def identity(x: Vertex) -> Any:
+    """What makes a vertex the same as another: itself, or for small constants the bytes."""
+    if is_constant(x) and x._data.nbytes <= 64:
+        return x._data.dtype.str, x._data.shape, x._data.tobytes()
+    return x.id
+
+
+def frozen(value: Any) -> Any:
+    """A setting as a hashable value that also tells apart what `==` does not (1, 1.0 and True; slices)."""
+    if isinstance(value, slice):
+        return "slice", value.start, value.stop, value.step
+    if isinstance(value, (tuple, list)):
+        return tuple(frozen(item) for item in value)
+    return type(value).__name__, value if isinstance(value, (int, float, str, bytes, type(None))) else id(value) if not isinstance(value, Spec) else repr(value)
+
+
+def fold(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Compute now what depends on constants alone."""
+    return rewrite(graph, "fold", [fold_constant], log)
+
+
+def merge(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Common subexpressions: compute equal things once; leave out copies that nobody could tell apart."""
+    return rewrite(graph, "merge", [drop_copy, merge_equal()], log)
+
+
+def prune(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Dead code: leave out what no result depends on, and cells that nobody reads or writes."""
+    needed = reached(graph)
+    written = {leaf.id for leaf, _ in graph.updates}
+    return replace(graph, order=tuple(v for v in graph.order if v.id in needed),
+                   cells=tuple(c for c in graph.cells if c.id in needed or c.id in written))
+
+
+def forget_unchanged(graph: Graph, log: list[Rewrite]) -> Graph:
+    """An update by which a leaf gets its own old value is none."""
+    return replace(graph, updates=tuple((leaf, new) for leaf, new in graph.updates if new is not leaf))
+
+
+def updates_last(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Compute what only an update needs at the very end, so that it can be written straight over the old value.
+
+    Reordering independent vertices keeps every bit. Only ops that cannot fail are moved: once the first cell is
+    written, the call must succeed.
+    """
+    readers: dict[int, int] = {}
+    for v in graph.order:
+        for x in v.inputs:
+            readers[x.id] = readers.get(x.id, 0) + 1
+    outputs = {v.id for v in graph.outputs}
+    late = {new.id for _, new in graph.updates
+            if new.op is not None and not readers.get(new.id) and new.id not in outputs and not new.op.may_fail}
+    return replace(graph, order=tuple(v for v in graph.order if v.id not in late) + tuple(v for v in graph.order if v.id in late))
+
+
+Pass = Callable[[Graph, list[Rewrite]], Graph]
+
+O0: tuple[Pass, ...] = ()
+O1: tuple[Pass, ...] = (merge, fold, merge, forget_unchanged, prune, updates_last)
+
+assert all(name in REGISTRY for name in ("copy", "renew", "stop_gradient", "positive"))

@@ -1,0 +1,167 @@
+"""The memory plan: where in one arena each value of a static program lives, and for how long.
+
+A value is alive from the op that makes it to the last op that reads it or a view of it. Two values whose lives do not
+overlap can share memory. An elementwise op may also write over an input that dies with it. The plan is plain data, so
+that a screen can draw it: offset, bytes, born, dies, in place of what.
+
+Placement is greedy by size: the biggest first, each at the lowest offset where it meets nobody who lives at the same
+time. Source: Y. Pisarchyk and J. Lee, "Efficient memory management for deep neural net inference" (2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..graph import Graph, is_constant
+from ..op import Spec, Vertex
+
+ALIGNMENT = 64
+"""Offsets are multiples of a cache line."""
+MODES = ("off", "inplace", "reuse", "best")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The memory of one value. `born` and `dies` are positions in the order of the graph."""
+
+    vertex: int
+    offset: int
+    bytes: int
+    born: int
+    dies: int
+    in_place_of: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Slots by vertex id, the size of the arena, and what it would have been without sharing."""
+
+    slots: dict[int, Slot] = field(default_factory=dict)
+    bytes: int = 0
+    bytes_unplanned: int = 0
+
+    def table(self) -> str:
+        """The plan as text: one line a value."""
+        lines = [f"{'vertex':>8} {'offset':>10} {'bytes':>10} {'born':>6} {'dies':>6}  in place of"]
+        lines += [f"{s.vertex:>8} {s.offset:>10} {s.bytes:>10} {s.born:>6} {s.dies:>6}  {s.in_place_of or ''}"
+                  for s in self.slots.values()]
+        return "\n".join([*lines, f"arena {self.bytes} bytes; without sharing {self.bytes_unplanned}"])
+
+
+@dataclass
+class Block:
+    """Values that lie in the same place, one after the other in time."""
+
+    members: list[Vertex]
+    bytes: int
+    born: int
+    dies: int
+    offset: int = 0
+
+
+def storage(graph: Graph) -> dict[int, Vertex]:
+    """For each vertex, the one whose memory it may lie in: itself, or the base of a view."""
+    roots: dict[int, Vertex] = {}
+    for v in graph.order:
+        roots[v.id] = roots.get(v.inputs[0].id, v.inputs[0]) if v.op is not None and (v.op.view or type(v.inputs[0]._data) is tuple) else v
+    return roots
+
+
+def lifetimes(graph: Graph) -> dict[int, int]:
+    """The position of the last reader of each vertex or of a view of it; past the end for what outlives the run."""
+    roots = storage(graph)
+    end = len(graph.order)
+    last: dict[int, int] = {}
+    for position, v in enumerate(graph.order):
+        last.setdefault(roots[v.id].id, position)
+        for x in v.inputs:
+            last[roots.get(x.id, x).id] = position
+    for v in graph.results:
+        last[roots.get(v.id, v).id] = end
+    return last
+
+
+def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
+    """Give every value that is written into memory of our choice a place.
+
+    "off" shares nothing; "inplace" lets elementwise ops write over dying inputs; "reuse" also shares between values
+    that do not live at the same time; "best" tries several orders of placement and keeps the smallest.
+    """
+    blocks, replaced = blocks_of(graph, mode)
+    unplanned = sum(aligned(v._data.nbytes) for block in blocks for v in block.members)
+    if mode in ("off", "inplace"):
+        total = 0
+        for block in blocks:
+            block.offset, total = total, total + block.bytes
+    else:
+        orders = [lambda b: (-b.bytes, b.born)]
+        if mode == "best":
+            orders += [lambda b: (b.born, -b.bytes), lambda b: (-(b.dies - b.born) * b.bytes, b.born), lambda b: (-(b.dies - b.born), -b.bytes)]
+        total, offsets = min((place(sorted(blocks, key=key)) for key in orders), key=lambda answer: answer[0])
+        for block in blocks:
+            block.offset = offsets[id(block)]
+    last = lifetimes(graph)
+    position = {v.id: i for i, v in enumerate(graph.order)}
+    slots = {v.id: Slot(v.id, block.offset, v._data.nbytes, position[v.id], last[v.id], replaced.get(v.id))
+             for block in blocks for v in block.members}
+    return Plan(dict(sorted(slots.items(), key=lambda item: item[1].born)), total, unplanned)
+
+
+def blocks_of(graph: Graph, mode: str) -> tuple[list[Block], dict[int, int]]:
+    """Values that take memory, joined where one can be written over the other; and which was written over which."""
+    last = lifetimes(graph)
+    roots = storage(graph)
+    escaping = {roots.get(v.id, v).id for v in graph.results}
+    owner: dict[int, Block] = {}
+    blocks: list[Block] = []
+    replaced: dict[int, int] = {}
+    for position, v in enumerate(graph.order):
+        if v.op is None or not v.op.writes_out or type(v._data) is not Spec or roots[v.id] is not v or v.id in escaping or not v._data.size:
+            continue
+        victim = dying_input(v, position, last, roots, owner) if mode != "off" else None
+        if victim is not None:
+            block = owner[v.id] = owner[victim.id]
+            block.members.append(v)
+            block.dies = last[v.id]
+            replaced[v.id] = victim.id
+        else:
+            block = owner[v.id] = Block([v], aligned(v._data.nbytes), position, last[v.id])
+            blocks.append(block)
+    return blocks, replaced
+
+
+def dying_input(v: Vertex, position: int, last: dict[int, int], roots: dict[int, Vertex], owner: dict[int, Block]) -> Vertex | None:
+    """An input of `v` that nobody reads afterwards and that `v` may write over."""
+    assert v.op is not None
+    for k in v.op.may_overwrite:
+        if k >= len(v.inputs):
+            break
+        x = v.inputs[k]
+        if is_constant(x) or roots.get(x.id) is not x or x.id not in owner or last[x.id] != position:
+            continue
+        shared = any(roots.get(other.id, other) is x and other is not x for other in v.inputs)
+        if not shared and x._data == v._data:
+            return x
+    return None
+
+
+def aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def place(blocks: list[Block]) -> tuple[int, dict[int, int]]:
+    """Offsets for the blocks, in this order of placement, and the size of the arena."""
+    placed: list[tuple[int, int, Block]] = []
+    offsets: dict[int, int] = {}
+    total = 0
+    for block in blocks:
+        neighbours = sorted((start, end) for start, end, other in placed if other.born <= block.dies and block.born <= other.dies)
+        offset = 0
+        for start, end in neighbours:
+            if offset + block.bytes <= start:
+                break
+            offset = max(offset, end)
+        offsets[id(block)] = offset
+        placed.append((offset, offset + block.bytes, block))
+        total = max(total, offset + block.bytes)
+    return total, offsets
