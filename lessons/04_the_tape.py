@@ -461,7 +461,7 @@ lesson.check("ghosts", verdict)
 # %%
 def inspect(*arguments):
     """What `teachgrad inspect ... --print text` prints in a terminal."""
-    command = [sys.executable, "-m", "teachgrad", "inspect", *arguments, "--print", "text"]
+    command = [sys.executable, "-X", "utf8", "-m", "teachgrad", "inspect", *arguments, "--print", "text"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     print(done.stdout or done.stderr)
 
@@ -480,7 +480,7 @@ inspect("--demo", "micrograd", "--screen", "chain", "--at", "t0/bwd/12")
 #
 # The paths are too many, but the nodes are few. All shares that reach a node are multiplied by the
 # *same* slopes afterwards. So do not carry each share down alone: **wait, add up, and pass the
-# total on once.** A ladder of 200 rungs then costs 200 visits.
+# total on once.** A ladder of 200 rungs then costs 201 visits.
 #
 # But wait for whom? For how long? This is where people go wrong. In micrograd's public tracker,
 # five learners propose to drop the topological sort of its backward, each with a simpler program
@@ -631,6 +631,8 @@ lesson.check("counterexample", counterexample, Node)
 # An order of the nodes that obeys it, each consumer before its inputs, is called a **topological
 # order** (of the graph, from the root). Given such an order, backward is a loop.
 #
+# ### Build
+#
 # **Exercise 8.** Here are the lines of that loop, shuffled. One does not belong. Write the letters
 # of the other six in order, as in `"ABCDEG"`. `total` is a table: node, and the sum of what has
 # arrived there so far.
@@ -648,8 +650,6 @@ line_order = "BCDGEA"
 lesson.check("parsons", line_order, Node)
 
 # %% [markdown]
-# ### Build
-#
 # **Exercise 9.** Write `topological(root)`: a list of all nodes that `root` depends on, each
 # **once**, every node **before** all of its inputs. No recursion: a network that runs over a text
 # of 10,000 letters makes a chain of more than 10,000 nodes, and Python's call stack ends at about
@@ -878,8 +878,8 @@ print(table(rows))
 #
 # micrograd keeps a gradient in *every* node, inner ones too. A second `backward()` on our example
 # gives `a.grad = 18` there, not 8: the second call starts from the inner totals that the first one
-# left. Your `backward` keeps these in a table that dies with the call. PyTorch and teachgrad avoid
-# the question: after a backward the graph is freed, unless you pass `retain_graph=True`.
+# left. Your `backward` keeps these in a table that dies with the call. So do PyTorch and teachgrad,
+# and they also free what a second call would need, unless you pass `retain_graph=True`.
 
 # %% [markdown]
 # ## 5 Arrays
@@ -954,8 +954,8 @@ lesson.check("unbroadcast", unbroadcast)
 #
 # $$\text{share of } x = g\,w^{\mathsf T} \qquad\qquad \text{share of } w = x^{\mathsf T} g.$$
 #
-# Check the shapes: each share has the shape of its owner, and there is only one way to multiply the
-# matrices so that it has.
+# Check the shapes: each share has the shape of its owner, and when $n$, $k$ and $m$ differ there is
+# only one way to multiply the matrices so that it has.
 #
 # So let a slope be **either** something to multiply by **or a function** that takes $g$ and returns
 # the share.
@@ -1075,9 +1075,10 @@ lesson.check("column", error_shape, right_target_shape)
 # ## 6 A network on your own tape
 #
 # The digits are real: 1,797 pictures of 8 by 8 pixels, written by people, brought along with
-# teachgrad. We train on the first 1,437 and test on the last 360. The writers come in order, so
-# most of the test is by people that the network has never seen. That is harder than a random split,
-# and more honest.
+# teachgrad. We train on the first 1,437 and test on the last 360, as they stand in the file. That is
+# harder than a random split, presumably because the last pictures are by other writers. Say which
+# split you used whenever you report an accuracy. On this one, logistic regression gets 90.0 % right
+# and the three nearest neighbours 96.7 %.
 
 # %%
 import teachgrad as tg
@@ -1100,7 +1101,7 @@ print("label:", train_y[0])
 # ### Build
 #
 # **Exercise 17.** `relu`: $z = \max(x, 0)$ in every entry. What is its slope where $x$ is positive,
-# and where it is not? (At exactly 0 take 0, as everyone does.)
+# and where it is not? (At exactly 0 take 0, as PyTorch and teachgrad do.)
 
 
 # %%
@@ -1345,6 +1346,19 @@ lesson.check("quiz 4", answers[3])
 # **If you want more.** Make `slopes` hold *nodes* instead of numbers, and let `pull` multiply
 # nodes. Then gradients are nodes with a tape of their own, and you can call `backward` on a
 # gradient. That is how teachgrad gets second derivatives, and it is where the next lesson begins.
+#
+# ## Sources
+#
+# The commits cited above in full. Each statement was read in that file at that commit.
+#
+# | Cited as | Commit |
+# | --- | --- |
+# | karpathy/micrograd@c911406 | `c911406e5ace8742e5841a7e0df113ecb5d54685` |
+# | HIPS/autograd@bff107b | `bff107b8d71a444a1160deade3e1cbd0b92f4fa6` |
+# | pytorch/pytorch@035290b | `035290b77d8b4bd106cf5f9a728516d4335d5a42` |
+# | pytorch/pytorch@1aea219 | `1aea219a4bfd69dd1c33b25cb862044255eb5d1d` |
+# | pytorch/pytorch@bf6a61d | `bf6a61dc1d8e88941fb3b10f4a106e4d0f48d98b` |
+# | pytorch/pytorch@e1253a9 | `e1253a956f6866469eafd88cc3bfb4627f4b1efc` |
 
 # %%
 lesson.score()

@@ -61,12 +61,12 @@ def test_every_section_has_the_beat() -> None:
 
 
 def test_citations_are_pinned() -> None:
-    """What another project does is cited by repository, commit and path, or by issue number."""
+    """What another project does is cited by repository, commit and path; the commits stand in full at the end."""
     text = re.sub(r"\n#\s*", " ", PROSE)
-    cited = re.findall(r"\(([\w-]+/[\w-]+)@(\w+), `([\w./]+)`", text)
-    assert {repository for repository, _, _ in cited} == {"karpathy/micrograd", "HIPS/autograd", "pytorch/pytorch"}
-    assert all(len(commit) == 7 for _, commit, _ in cited)
-    assert len(cited) == 11
+    cited = {f"{repository}@{commit}" for repository, commit in re.findall(r"\(([\w-]+/[\w-]+)@(\w+), `[\w./]+`", text)}
+    sources = dict(re.findall(r"\| ([\w-]+/[\w-]+@\w{7}) \| `(\w{40})` \|", text))
+    assert cited == set(sources)
+    assert all(full.startswith(short.partition("@")[2]) for short, full in sources.items())
 
 
 def test_hints_are_used_and_have_three_levels() -> None:
