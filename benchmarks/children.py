@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from .peers import ONE_CORE
+from .peers import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +38,7 @@ def run(arguments: list[str], core: int, limit_s: float) -> Finished:
         process = subprocess.Popen(
             [*_on_core(core), sys.executable, *arguments],
             cwd=ROOT,
-            env=os.environ | ONE_CORE,
+            env=os.environ | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

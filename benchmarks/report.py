@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from .bars import BARS, Bar
 from .peers import PEERS, YARDSTICK
@@ -160,3 +162,13 @@ def _spread(estimate: Estimate) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def main(folder: Path = Path(__file__).parent) -> None:
+    """Write `RESULTS.md` again from `results.json`, with no measuring: for when only the report has changed."""
+    results = Results.from_json(json.loads((folder / "results.json").read_text()))
+    (folder / "RESULTS.md").write_text(markdown(results))
+
+
+if __name__ == "__main__":
+    main()
