@@ -57,6 +57,11 @@ from .ops.shape import (
     astype, broadcast_to, concat, expand_dims, flip, matrix_transpose, moveaxis, permute_dims, reshape, squeeze, stack,
 )
 
+# ---- static graphs ---------------------------------------------------------------------------------------------------
+from .static import mode, static
+from .symbolic import function, placeholder
+from .symbolic import state_of as state
+
 pow = power
 
 __version__ = "0.1.0"
@@ -68,6 +73,8 @@ __all__ = [
     "inference", "int8", "int16", "int32", "int64", "is_grad_enabled", "jvp", "linspace", "meshgrid", "no_grad",
     "ones", "ones_like", "set_default_dtype", "tensor", "tril", "triu", "uint8", "uint16", "uint32", "uint64", "vjp",
     "zeros", "zeros_like",
+    # static graphs
+    "function", "mode", "placeholder", "state", "static",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
     "TeachgradError", "TraceError",

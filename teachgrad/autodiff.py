@@ -14,7 +14,7 @@ import numpy as np
 
 from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
-from .op import Overwritten, Vertex, modes, overwritten, state, value_is_gone, version
+from .op import Overwritten, Symbolic, Vertex, modes, overwritten, state, value_is_gone, version
 from .ops.elementwise import add
 from .ops.inplace import renew
 from .ops.shape import astype, copy_of, sum_to
@@ -66,7 +66,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     gradients: Gradients = {}
     result: Gradients = {}
     owned: set[int] = {id(memory(seed)) for seed in seeds}
-    tracer = state.tracer
+    tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.tracer
     outside = state.grad, state.quiet
     state.grad, state.quiet = create_graph, not create_graph
     try:

@@ -13,22 +13,25 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import executors
-from .errors import TeachgradError, TraceError, place, user_site
-from .graph import Graph
+from . import executors, observe
+from .autodiff import grad
+from .errors import TeachgradError, TraceError, user_site
+from .graph import Graph, is_constant
 from .guards import Guard, Watcher
-from .op import NO_ATTRS, Spec, Vertex, mark_written, modes, next_id, state
+from .interpreter import evaluate
+from .op import Op, Spec, Vertex, apply, mark_written, modes, state
+from .ops.tuples import item
 from .passes import LEVELS, optimize
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .structure import Tree, flatten, unflatten
-from .trace import FunctionTracer, Source, StandIn, original
+from .trace import FunctionTracer, Source, original
 
 RUN_MODES = ("dynamic", "static", "check")
 MOST_PROGRAMS = 8
@@ -92,7 +95,10 @@ class Trace:
     cleared: list[Source | int]
     entry: list[tuple[Source | int, bool]]
     """Tensors whose `.grad` the call starts from, and whether there was one."""
-    made_grads: list[Any] = field(default_factory=list)
+    differentiable: bool = False
+    """Whether a result has a history that a backward() outside the function may follow."""
+    backward: StaticFunction | None = None
+    """The function that carries gradients of the results back to the leaves, made when first needed."""
     calls: int = 0
 
 
@@ -131,7 +137,8 @@ class StaticFunction:
 
     @property
     def name(self) -> str:
-        return getattr(self.fn, "__qualname__", type(self.fn).__name__)
+        fn = self.fn.func if isinstance(self.fn, functools.partial) else self.fn
+        return getattr(fn, "__qualname__", type(fn).__name__)
 
     @property
     def count(self) -> int:
@@ -270,12 +277,20 @@ class StaticFunction:
         where |= {s.id: number for s, number in zip(recorded.inputs, inputs, strict=True)}
         refuse_shared_memory(self.name, graph, tracer)
         follow = {original(s).id: where[original(s).id] for s in (*tracer.inputs, *tracer.cells)}
-        results = [(kind, result_kind(v, tracer) if kind == "graph" else follow[tracer.stand_ins[id(v.tensor)].id if original(tracer.stand_ins[id(v.tensor)]) is tracer.stand_ins[id(v.tensor)] else original(tracer.stand_ins[id(v.tensor)]).id] if kind == "same" else v) for kind, v in kinds]
+        results: list[tuple[str, Any]] = []
+        for kind, v in kinds:
+            if kind == "graph":
+                results.append((kind, result_kind(v, tracer)))
+            elif kind == "same":
+                results.append((kind, follow[original(tracer.stand_ins[id(v.tensor)]).id]))
+            else:
+                results.append((kind, v))
         return Trace(
             graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, inputs=inputs,
             cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
             gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
             cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
+            differentiable=any(kind == "graph" and v.requires_grad and not tracer.is_freed(v) for kind, v in kinds),
             entry=[(follow[original(s).id], tracer.sources[original(s).id].tensor._grad is not None)
                    for s in (*tracer.inputs, *tracer.cells) if s.entry_grad_matters and not tracer.sources[original(s).id].gradient])
 
@@ -285,27 +300,130 @@ class StaticFunction:
         """Run a program on the present values and put the results where they belong."""
         inputs = [leaves[number]._data for number in trace.inputs]
         cells = [s.tensor._grad._data if s.gradient else s.tensor._data for s in trace.cells]  # type: ignore[union-attr]
-        arrays, _ = trace.program(inputs, cells)
+        call = Call.before(trace, leaves) if trace.differentiable and state.grad else None
+        if observe.sink is None:
+            arrays, _ = trace.program(inputs, cells)
+        else:
+            arrays = watched_run(trace.graph, inputs, cells)
         trace.calls += 1
         for leaf, _ in trace.graph.updates:
             mark_written(holder(trace.sources[leaf.id], leaves))
-        like = next((leaf for leaf in leaves if isinstance(leaf, Vertex)), None)
-        cls = (like if like is not None else trace.cells[0].tensor).result_type if like is not None or trace.cells else Vertex.result_type
+        cls = self.result_class(trace, leaves)
         count = len(arrays) - len(trace.gradients)
         for source, array in zip(trace.gradients, arrays[count:], strict=True):
             holder(source, leaves)._grad = cls(array)
         for source in trace.cleared:
             holder(source, leaves)._grad = None
-        values = iter(arrays[:count])
+        made = call.results(cls, arrays[:count]) if call is not None else [cls(array) for array in arrays[:count]]
+        values = iter(made)
         answers = []
         for kind, what in trace.results:
             if kind == "graph":
-                answers.append(wrapped(cls, next(values), what))
+                answers.append(with_history(next(values), what))
             elif kind == "same":
                 answers.append(holder(what, leaves))
             else:
                 answers.append(what)
         return unflatten(trace.output, answers)
+
+    def result_class(self, trace: Trace, leaves: list[Any]) -> type[Vertex]:
+        """The class of the tensors that are returned."""
+        for leaf in leaves:
+            if isinstance(leaf, Vertex):
+                return leaf.result_type
+        return trace.cells[0].tensor.result_type if trace.cells else Vertex.result_type
+
+
+class StaticCall(Op):
+    r"""The results of one call of a static function, as seen from outside it
+
+    The gradient runs another static function: it computes the values again and pulls the gradients back.
+    """
+
+    pure = False
+
+    def vjp(self, g: Any, z: Vertex, *inputs: Vertex) -> Any:
+        call: Call = z.attrs["call"]
+        return call.pull_back(g, inputs)
+
+
+static_call = StaticCall()
+
+
+class Call:
+    """One call whose results may be differentiated from outside: its trace and the tensors that it read."""
+
+    def __init__(self, trace: Trace, tensors: list[Vertex]) -> None:
+        self.trace, self.tensors = trace, tensors
+
+    @classmethod
+    def before(cls, trace: Trace, leaves: list[Any]) -> Call | None:
+        """Note what the call is about to read; what it will overwrite is kept as a copy."""
+        written = {leaf.id for leaf, _ in trace.graph.updates}
+        tensors = []
+        for leaf in trace.graph.leaves:
+            tensor = holder(trace.sources[leaf.id], leaves)
+            tensors.append(tensor.result_type(tensor._data.copy()) if leaf.id in written and not tensor.requires_grad else tensor)
+        return cls(trace, tensors) if any(t.requires_grad for t in tensors) else None
+
+    def results(self, cls: type[Vertex], arrays: list[Any]) -> list[Any]:
+        """The results as tensors with a history: this call."""
+        whole = cls(tuple(arrays))
+        whole.op, whole.inputs, whole.attrs = static_call, tuple(self.tensors), {"call": self}
+        whole.requires_grad, whole.site = True, user_site()
+        history = [what for kind, what in self.trace.results if kind == "graph"]
+        return [item(whole, k) if what is not None and not what[2] else cls(array)
+                for k, (array, what) in enumerate(zip(arrays, history, strict=True))]
+
+    def pull_back(self, gradients: list[Any], inputs: tuple[Vertex, ...]) -> list[Any]:
+        if self.trace.backward is None:
+            self.trace.backward = StaticFunction(functools.partial(replay_and_pull_back, self.trace.graph), "O1", "numpy", "reuse")
+        used = [k for k, g in enumerate(gradients) if g is not None]
+        wanted = [k for k, x in enumerate(inputs) if x.requires_grad]
+        answers = self.trace.backward(used, wanted, list(inputs), [gradients[k] for k in used])
+        full: list[Any] = [None] * len(inputs)
+        for k, answer in zip(wanted, answers, strict=True):
+            full[k] = answer
+        return full
+
+
+def replay_and_pull_back(graph: Graph, used: list[int], wanted: list[int], leaves: list[Vertex], gradients: list[Vertex]) -> list[Any]:
+    """Run the ops of a graph on tensors, then carry gradients of some outputs back to some leaves."""
+    values: dict[int, Vertex] = {leaf.id: x for leaf, x in zip(graph.leaves, leaves, strict=True)}
+    for v in graph.order:
+        assert v.op is not None
+        with modes(grad=v.requires_grad):
+            values[v.id] = apply(v.op, tuple([values.get(x.id, x) for x in v.inputs]), v.attrs)
+    with modes(grad=True):
+        return list(grad([values[graph.outputs[k].id] for k in used], [leaves[k] for k in wanted], gradients, create_graph=True,
+                         allow_unused=True))
+
+
+def watched_run(graph: Graph, inputs: list[Any], cells: list[Any]) -> list[Any]:
+    """Run a graph op by op and tell the watcher, with the ids of the graph's own vertices."""
+    sink = observe.sink
+    assert sink is not None
+    leaves = dict(zip([v.id for v in graph.leaves], inputs + cells, strict=True))
+    for v in graph.leaves:
+        sink(observe.Leaf(v.id, v.name, leaves[v.id], v.requires_grad, v in graph.cells and v.requires_grad))
+    values = dict(leaves)
+    for v in graph.order:
+        assert v.op is not None
+        for x in v.inputs:
+            if is_constant(x) and x.id not in values:
+                values[x.id] = x._data
+                sink(observe.Leaf(x.id, x.name, x._data, False, False))
+        values[v.id] = evaluate(v, values)
+        if type(values[v.id]) is not tuple:
+            sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, values[v.id], v.name, graph.where(v),
+                                 graph.scopes.get(graph.source(v), ""), v.requires_grad))
+    outputs = [np.array(values.get(v.id, v._data)) for v in graph.outputs]
+    new = [np.array(values.get(v.id, v._data)) for _, v in graph.updates]
+    for (leaf, _), array in zip(graph.updates, new, strict=True):
+        before = leaves[leaf.id].copy()
+        leaves[leaf.id][...] = array
+        sink(observe.Update(leaf.id, leaf.name, before, leaves[leaf.id]))
+    return outputs
 
 
 def result_kind(v: Vertex, tracer: FunctionTracer) -> Any:
@@ -313,12 +431,11 @@ def result_kind(v: Vertex, tracer: FunctionTracer) -> Any:
     return (v.op, v.site, tracer.is_freed(v)) if v.requires_grad else None
 
 
-def wrapped(cls: type[Vertex], array: Any, history: Any) -> Vertex:
-    """An output as a tensor. If it had a history, that is over, as after backward()."""
-    z = cls(array)
-    if history is not None:
+def with_history(z: Vertex, history: Any) -> Vertex:
+    """An output that had a history; if that was used up inside, it is over, as after backward()."""
+    if history is not None and z.op is None:
         z.op, z.site, _ = history
-        z.requires_grad, z.attrs = True, NO_ATTRS
+        z.requires_grad = True
     return z
 
 
@@ -397,6 +514,3 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
     if isinstance(fn, StaticFunction):
         fn = fn.fn
     return StaticFunction(fn, level, executor, plan)
-
-
-__all__ = ["StaticFunction", "StandIn", "current_mode", "mode", "next_id", "place", "static", "user_site"]
