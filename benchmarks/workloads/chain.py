@@ -54,6 +54,34 @@ def numpy_by_hand(problem: Problem) -> Step:
     return step
 
 
+def _teachgrad(problem: Problem, static: bool) -> Step:
+    import teachgrad as tg
+    from teachgrad.nn import functional as F
+
+    x = tg.Parameter(problem.weights["x"])
+    optimizer = tg.optim.SGD([x], lr=problem.lr)
+
+    def train() -> tg.Tensor:
+        loss = tg.sum(tg.tanh(x * A + B) * F.sigmoid(x))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = tg.static(train) if static else train
+    return lambda: run().item()
+
+
+@chain.by("teachgrad")
+def teachgrad_dynamic(problem: Problem) -> Step:
+    return _teachgrad(problem, static=False)
+
+
+@chain.by("teachgrad-static")
+def teachgrad_static(problem: Problem) -> Step:
+    return _teachgrad(problem, static=True)
+
+
 def _pytorch(problem: Problem, compiled: bool) -> Step:
     import torch
 

@@ -148,6 +148,41 @@ def _pool_gradient(x: Array, pooled: Array, g: Array, out: Array) -> None:
             np.multiply(g, x[:, i::2, j::2] == pooled, out=out[:, i::2, j::2])
 
 
+def _teachgrad(problem: Problem, static: bool) -> Step:
+    import teachgrad as tg
+    from teachgrad import nn
+    from teachgrad.nn import functional as F
+
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+    model.load_state_dict(problem.weights)
+    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    x, labels = tg.tensor(problem.inputs), tg.tensor(problem.targets)
+
+    def train(x: tg.Tensor, labels: tg.Tensor) -> tg.Tensor:
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = tg.static(train) if static else train
+    return lambda: run(x, labels).item()
+
+
+@cnn.by("teachgrad")
+def teachgrad_dynamic(problem: Problem) -> Step:
+    return _teachgrad(problem, static=False)
+
+
+@cnn.by("teachgrad-static")
+def teachgrad_static(problem: Problem) -> Step:
+    return _teachgrad(problem, static=True)
+
+
 def _pytorch(problem: Problem, compiled: bool) -> Step:
     import torch
     from torch import nn

@@ -77,6 +77,37 @@ def numpy_by_hand(problem: Problem) -> Step:
     return step
 
 
+def _teachgrad(problem: Problem, static: bool) -> Step:
+    import teachgrad as tg
+    from teachgrad import nn
+    from teachgrad.nn import functional as F
+
+    model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+    model.load_state_dict(problem.weights)
+    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    x, labels = tg.tensor(problem.inputs), tg.tensor(problem.targets)
+
+    def train(x: tg.Tensor, labels: tg.Tensor) -> tg.Tensor:
+        loss = F.cross_entropy(model(x), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = tg.static(train) if static else train
+    return lambda: run(x, labels).item()
+
+
+@mlp.by("teachgrad")
+def teachgrad_dynamic(problem: Problem) -> Step:
+    return _teachgrad(problem, static=False)
+
+
+@mlp.by("teachgrad-static")
+def teachgrad_static(problem: Problem) -> Step:
+    return _teachgrad(problem, static=True)
+
+
 def _pytorch(problem: Problem, compiled: bool) -> Step:
     import torch
     from torch import nn

@@ -66,6 +66,37 @@ def numpy_by_hand(problem: Problem) -> Step:
     return step
 
 
+def _teachgrad(problem: Problem, static: bool) -> Step:
+    import teachgrad as tg
+    from teachgrad import nn
+    from teachgrad.nn import functional as F
+
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
+    model.load_state_dict(problem.weights)
+    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    x, t = tg.tensor(problem.inputs), tg.tensor(problem.targets)
+
+    def train(x: tg.Tensor, t: tg.Tensor) -> tg.Tensor:
+        loss = F.mse_loss(model(x), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = tg.static(train) if static else train
+    return lambda: run(x, t).item()
+
+
+@moons.by("teachgrad")
+def teachgrad_dynamic(problem: Problem) -> Step:
+    return _teachgrad(problem, static=False)
+
+
+@moons.by("teachgrad-static")
+def teachgrad_static(problem: Problem) -> Step:
+    return _teachgrad(problem, static=True)
+
+
 def _pytorch(problem: Problem, compiled: bool) -> Step:
     import torch
     from torch import nn

@@ -60,6 +60,8 @@ def _register(peer: str, module: str, function: str) -> None:
 
 for _peer, _module, _function in (
     ("numpy", "numpy_by_hand", "by_hand"),
+    ("teachgrad", "teachgrad_modes", "dynamic"),
+    ("teachgrad-static", "teachgrad_modes", "static"),
     ("torch", "pytorch", "eager"),
     ("torch-compile", "pytorch", "compiled"),
     ("jax", "jax_jit", "jitted"),
