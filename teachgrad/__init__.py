@@ -30,6 +30,7 @@ from .errors import (
     DataError, DTypeError, ExecutorError, GradientError, InplaceError, RecordingError, ShapeError, TeachgradError,
     TraceError,
 )
+from .function import Function
 from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor, tensor
 
@@ -68,8 +69,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     # tensors, modes and data types
-    "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like", "enable_grad", "eye", "float16",
-    "float32", "float64", "from_dlpack", "full", "full_like", "get_default_dtype", "grad", "hessian", "hvp",
+    "Function", "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like", "enable_grad", "eye",
+    "float16", "float32", "float64", "from_dlpack", "full", "full_like", "get_default_dtype", "grad", "hessian", "hvp",
     "inference", "int8", "int16", "int32", "int64", "is_grad_enabled", "jvp", "linspace", "meshgrid", "no_grad",
     "ones", "ones_like", "set_default_dtype", "tensor", "tril", "triu", "uint8", "uint16", "uint32", "uint64", "vjp",
     "zeros", "zeros_like",

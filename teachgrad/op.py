@@ -79,6 +79,8 @@ class State(threading.local):
     """Whether ops go unreported: those of gradient rules, unless they are to be differentiated in turn."""
     tracer: Tracer | None = None
     """The tracer that ops report to while a function is traced, else None."""
+    leak: Callable[[Vertex, str], None] | None = None
+    """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
     scope: str = ""
     """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
 

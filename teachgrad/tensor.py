@@ -47,6 +47,8 @@ class Tensor(Vertex):
         """
         if state.tracer is not None:
             return state.tracer.resolve(self).detach()  # type: ignore[attr-defined]
+        if state.leak is not None:
+            state.leak(self, "read through .data")
         root = self if self.base is None or isinstance(self.base._data, tuple) else self.base
         if root.exposed is None and isinstance(root._data, np.ndarray):
             root.exposed = checksum(root._data)
@@ -136,6 +138,8 @@ class Tensor(Vertex):
         """The array, for a use that leaves the graph; an error while a function is traced."""
         if state.tracer is not None:
             state.tracer.leak(self, why)
+        if state.leak is not None:
+            state.leak(self, why)
         if isinstance(self._data, Spec):
             raise TraceError("TG-S07", f"a tensor of a static function that is no longer being traced is read at "
                              f"{place(user_site())}; it never had a value.\nWay out: return it from the function.")
