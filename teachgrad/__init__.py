@@ -33,6 +33,8 @@ from .errors import (
 from .function import Function
 from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor, tensor
+from . import random
+from .random import seed
 
 # ---- functions on tensors --------------------------------------------------------------------------------------------
 from .ops.bitwise import (
@@ -70,12 +72,11 @@ __version__ = "0.1.0"
 __all__ = [
     # tensors, modes and data types
     "Function", "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like", "enable_grad", "eye",
-    "float16", "float32", "float64", "from_dlpack", "full", "full_like", "get_default_dtype", "grad", "hessian", "hvp",
-    "inference", "int8", "int16", "int32", "int64", "is_grad_enabled", "jvp", "linspace", "meshgrid", "no_grad",
-    "ones", "ones_like", "set_default_dtype", "tensor", "tril", "triu", "uint8", "uint16", "uint32", "uint64", "vjp",
-    "zeros", "zeros_like",
-    # static graphs
-    "function", "mode", "placeholder", "state", "static",
+    "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function", "get_default_dtype", "grad",
+    "hessian", "hvp", "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "jvp", "linspace",
+    "meshgrid", "mode", "no_grad", "ones", "ones_like", "placeholder", "random", "seed", "set_default_dtype",
+    "state", "static", "tensor", "tril", "triu", "uint16", "uint32", "uint64", "uint8", "vjp", "zeros",
+    "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
     "TeachgradError", "TraceError",

@@ -17,13 +17,13 @@ from .interpreter import interpret
 from .op import REGISTRY, Vertex
 from .structure import flatten
 
-IDLE = ("copy", "renew", "set_item", "write_view", "item", "item_of_integers")
+IDLE = ("copy", "renew", "set_item", "write_view", "item", "item_of_integers", "next_step")
 """Ops that stand in a graph for what plain Python does by overwriting memory or not at all."""
 
 
 def computes(op: str) -> bool:
     """Whether an op computes something: views, too, come and go with overwriting."""
-    return op not in IDLE and not REGISTRY[op].view
+    return op not in IDLE and not (op in REGISTRY and REGISTRY[op].view)  # a tg.Function is not in the registry
 
 
 def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: Any) -> Any:
