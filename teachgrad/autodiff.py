@@ -65,10 +65,11 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     kept = {t.id for t in targets} if targets is not None else ()
     gradients: Gradients = {}
     result: Gradients = {}
-    owned: set[int] = {id(memory(seed)) for seed in seeds}
-    tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.tracer
-    outside = state.grad, state.quiet
-    state.grad, state.quiet = create_graph, not create_graph
+    owned: set[int] = {id(seed._data) for seed in seeds}
+    tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.now.tracer
+    now = state.now
+    outside = now.grad, now.quiet
+    now.grad, now.quiet = create_graph, not create_graph
     try:
         for output, seed in zip(outputs, seeds, strict=True):
             if output.id in found:
@@ -98,7 +99,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                     else:
                         tracer.free(z)
     finally:
-        state.grad, state.quiet = outside
+        now.grad, now.quiet = outside
     return result
 
 
@@ -144,22 +145,17 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
             sink(observe.Accumulate(number, i, edge, gx._data, gradients[i]._data))
 
 
-def memory(x: Vertex) -> Any:
-    """The object that owns the memory of a value."""
-    data = x._data
-    base = getattr(data, "base", None)
-    return data if base is None else base
-
-
 def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:
     """Add a finished gradient to `leaf.grad`, in memory that nobody else has."""
     if leaf._grad is not None:
-        g = add(leaf._grad, g)
-    elif isinstance(g._data, np.ndarray):
-        owner = id(memory(g))
-        if owner in owned or not g._data.flags.c_contiguous or not g._data.flags.writeable:
+        leaf._grad = add(leaf._grad, g)
+        return
+    data = g._data
+    if type(data) is np.ndarray:
+        if data.base is not None or id(data) in owned or not data.flags.c_contiguous:
             g = copy_of(g)
-        owned.add(id(memory(g)))
+            data = g._data
+        owned.add(id(data))
     leaf._grad = g
 
 
@@ -223,8 +219,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *, create_graph: b
     vs = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)
     if len(vs) != len(ys):
         raise GradientError(f"{len(ys)} outputs need {len(ys)} gradients, got {len(vs)}")
-    if state.tracer is not None:
-        ys, xs = [state.tracer.resolve(y) for y in ys], [state.tracer.resolve(x) for x in xs]
+    if state.now.tracer is not None:
+        ys, xs = [state.now.tracer.resolve(y) for y in ys], [state.now.tracer.resolve(x) for x in xs]
     for x in xs:
         if not x.requires_grad:
             raise GradientError(f"an input {x.name or ''} of shape {x.shape} does not require a gradient; "
@@ -256,7 +252,7 @@ def vjp(f: Callable[..., Any], *xs: Vertex) -> tuple[Any, Callable[[Any], Any]]:
         y = f(*inputs)
 
     def pull(v: Any = None) -> Any:
-        answers = grad(y, inputs, v, create_graph=state.grad, retain_graph=True, allow_unused=True)
+        answers = grad(y, inputs, v, create_graph=state.now.grad, retain_graph=True, allow_unused=True)
         return _plain([g if g is not None else x * 0.0 for g, x in zip(answers, inputs, strict=True)])
 
     return y, pull

@@ -71,8 +71,8 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = Fa
             raise _cannot_require_gradient(copied.dtype)
         copied.requires_grad, copied.name = requires_grad, name
         return copied
-    if state.tracer is not None and isinstance(data, np.ndarray):
-        state.tracer.host_array(data)
+    if state.now.tracer is not None and isinstance(data, np.ndarray):
+        state.now.tracer.host_array(data)
     return leaf(as_array(data, dtype), requires_grad, name)
 
 
@@ -117,8 +117,8 @@ def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: b
 
 def shared(array: Array) -> Tensor:
     """A tensor in memory that somebody else can write to."""
-    if state.tracer is not None:
-        state.tracer.host_array(array)
+    if state.now.tracer is not None:
+        state.now.tracer.host_array(array)
     x = leaf(array)
     x.exposed = checksum(array)
     return x

@@ -31,6 +31,10 @@ class DTypeError(TeachgradError, TypeError):
     """A data type that an operation does not take, or types that do not mix."""
 
 
+class SettingError(TeachgradError, ValueError):
+    """A setting of a layer, an optimizer or a schedule that makes no sense."""
+
+
 class GradientError(TeachgradError, RuntimeError):
     """A gradient that cannot be computed: no graph, a freed graph, an input that is not reached."""
 
@@ -49,6 +53,10 @@ class TraceError(TeachgradError, RuntimeError):
 
 class ExecutorError(TeachgradError, RuntimeError):
     """An executor that is not there, or that lacks an operation."""
+
+
+class StateError(TeachgradError, RuntimeError):
+    """A state_dict that does not fit the module, the optimizer or the schedule it is loaded into."""
 
 
 class RecordingError(TeachgradError, ValueError):

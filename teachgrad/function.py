@@ -96,7 +96,7 @@ class Function:
         tensors = tuple(x for x in arguments if isinstance(x, Vertex))
         if not tensors:
             raise DTypeError(f"{cls.__name__}.apply() needs at least one tensor among its arguments")
-        call = Call(cls, arguments, settings, checked=state.tracer is not None)
+        call = Call(cls, arguments, settings, checked=state.now.tracer is not None)
         return call.results(apply(cls.op, tensors, {"call": call}))
 
 
@@ -365,7 +365,7 @@ def _not_again(name: str) -> str:
 def _leaks() -> Iterator[list[tuple[Site | None, str]]]:
     """While gradients are to be differentiated again: where values that matter were taken out of the graph."""
     found: list[tuple[Site | None, str]] = []
-    if not state.grad or state.tracer is not None:
+    if not state.now.grad or state.now.tracer is not None:
         yield found
         return
 
@@ -373,12 +373,12 @@ def _leaks() -> Iterator[list[tuple[Site | None, str]]]:
         if x.requires_grad:
             found.append((user_site(), why))
 
-    before: Callable[[Vertex, str], None] | None = state.leak
-    state.leak = note
+    before: Callable[[Vertex, str], None] | None = state.now.leak
+    state.now.leak = note
     try:
         yield found
     finally:
-        state.leak = before
+        state.now.leak = before
 
 
 class Once(Op):

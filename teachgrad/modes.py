@@ -77,14 +77,14 @@ class GradientMode:
 
     def __enter__(self) -> GradientMode:
         stack = self._entered.__dict__.setdefault("stack", [])
-        stack.append({key: getattr(state, key) for key in self._changes})
+        stack.append({key: getattr(state.now, key) for key in self._changes})
         for key, value in self._changes.items():
-            setattr(state, key, value)
+            setattr(state.now, key, value)
         return self
 
     def __exit__(self, *exception: object) -> None:
         for key, value in self._entered.stack.pop().items():
-            setattr(state, key, value)
+            setattr(state.now, key, value)
 
 
 no_grad = GradientMode("no_grad", """Results do not require a gradient and no graph is kept; leaves may be overwritten.
@@ -102,7 +102,7 @@ inference = GradientMode("inference", """As `no_grad`, and what is made from ten
 
 def is_grad_enabled() -> bool:
     """Whether ops on tensors that require a gradient are remembered in this thread."""
-    return state.grad
+    return state.now.grad
 
 
 __all__ = ["GradientMode", "enable_grad", "inference", "is_grad_enabled", "no_grad"]

@@ -68,21 +68,31 @@ class Tracer(Protocol):
     def is_freed(self, z: Vertex) -> bool: ...
 
 
-class State(threading.local):
+class Modes:
     """The modes of one thread."""
 
-    grad: bool = True
-    """Whether ops on tensors that require a gradient are remembered for the backward pass."""
-    inference: bool = False
-    """Whether results are marked as unfit for training."""
-    quiet: bool = False
-    """Whether ops go unreported: those of gradient rules, unless they are to be differentiated in turn."""
-    tracer: Tracer | None = None
-    """The tracer that ops report to while a function is traced, else None."""
-    leak: Callable[[Vertex, str], None] | None = None
-    """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
-    scope: str = ""
-    """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
+    __slots__ = ("grad", "inference", "leak", "quiet", "scope", "tracer")
+
+    def __init__(self) -> None:
+        self.grad = True
+        """Whether ops on tensors that require a gradient are remembered for the backward pass."""
+        self.inference = False
+        """Whether results are marked as unfit for training."""
+        self.quiet = False
+        """Whether ops go unreported: those of gradient rules, unless they are to be differentiated in turn."""
+        self.tracer: Tracer | None = None
+        """The tracer that ops report to while a function is traced, else None."""
+        self.leak: Callable[[Vertex, str], None] | None = None
+        """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
+        self.scope = ""
+        """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
+
+
+class State(threading.local):
+    """Each thread has modes of its own. One look-up brings them all: the hot path needs several."""
+
+    def __init__(self) -> None:
+        self.now = Modes()
 
 
 state = State()
@@ -317,7 +327,7 @@ def _op_named(name: str) -> Op:
 
 def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
     """Run `op` on `inputs` and return the vertex of the result. The hot path of dynamic mode."""
-    current = state
+    current = state.now
     if current.tracer is not None:
         return current.tracer.apply(op, inputs, attrs)
     arrays = []
@@ -370,7 +380,7 @@ def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, An
         if x.op is None:
             sink(observe.Leaf(x.id, x.name, x._data, x.requires_grad, x.result_type is not type(x)))
     where = locate(z.site if z.site is not None else user_site())
-    sink(observe.Forward(z.id, op.name, tuple(x.id for x in inputs), attrs, z._data, z.name, where, state.scope,
+    sink(observe.Forward(z.id, op.name, tuple(x.id for x in inputs), attrs, z._data, z.name, where, state.now.scope,
                          z.requires_grad))
 
 
@@ -417,7 +427,7 @@ def note_view(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str,
     if not shares_memory(z._data, x._data):
         return
     z.base = x if x.base is None else x.base
-    if z.op is None and state.grad and op.differentiable:
+    if z.op is None and state.now.grad and op.differentiable:
         z.op, z.inputs, z.attrs = op, inputs, attrs
 
 
@@ -437,7 +447,7 @@ def refresh(x: Vertex) -> bool:
     if type(base) is Symbolic:
         raise Deferred(base.tracer)
     if base is INFERENCE:
-        if state.grad and not state.inference:
+        if state.now.grad and not state.now.inference:
             raise GradientError(
                 f"a tensor that was made in inference mode is used at {place(user_site())} where gradients are "
                 "recorded.\nWays out: use `tg.no_grad()` instead of `tg.inference` where the result is needed for "
@@ -499,11 +509,12 @@ def mark_written(x: Vertex) -> None:
 @contextmanager
 def modes(**changes: Any) -> Iterator[None]:
     """Change modes of this thread for a block."""
-    before = {key: getattr(state, key) for key in changes}
+    current = state.now
+    before = {key: getattr(current, key) for key in changes}
     for key, value in changes.items():
-        setattr(state, key, value)
+        setattr(current, key, value)
     try:
         yield
     finally:
         for key, value in before.items():
-            setattr(state, key, value)
+            setattr(current, key, value)

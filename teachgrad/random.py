@@ -84,7 +84,7 @@ def seed(n: int) -> None:
     n = operator.index(n)
     if not 0 <= n <= _MASK:
         raise TeachgradError(f"a seed is an integer from 0 to 2**64 - 1, not {n}")
-    if state.tracer is not None:
+    if state.now.tracer is not None:
         raise TraceError("TG-S06", f"tg.seed() at {place(user_site())} stands in a static function; it would act while "
                          "the function is traced and never again.\nWay out: call it before the function.")
     with _lock:
@@ -123,7 +123,7 @@ def _new_source(label: str, where: str) -> Source:
 def _draw(op: Op, name: str | None, **settings: Any) -> Any:
     """One draw, and a step forward for its site."""
     source = _source(name)
-    if state.tracer is not None:
+    if state.now.tracer is not None:
         z = apply(op, (source.cell,), settings)
         with modes(grad=False):
             overwrite(source.cell, apply(ops.next_step, (source.cell,)))

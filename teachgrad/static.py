@@ -168,7 +168,7 @@ class StaticFunction:
         return self.trace.program.source
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.tracer is not None:
+        if state.now.tracer is not None:
             return self.fn(*args, **kwargs)  # inside another static function: part of its graph
         how = current_mode()
         if how == "dynamic":
@@ -300,7 +300,7 @@ class StaticFunction:
         """Run a program on the present values and put the results where they belong."""
         inputs = [leaves[number]._data for number in trace.inputs]
         cells = [s.tensor._grad._data if s.gradient else s.tensor._data for s in trace.cells]  # type: ignore[union-attr]
-        call = Call.before(trace, leaves) if trace.differentiable and state.grad else None
+        call = Call.before(trace, leaves) if trace.differentiable and state.now.grad else None
         if observe.sink is None:
             arrays, _ = trace.program(inputs, cells)
         else:

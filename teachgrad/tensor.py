@@ -45,10 +45,10 @@ class Tensor(Vertex):
         with `numpy()`, which costs nothing. While a function is traced there is no array; then this is the value as
         a tensor without gradient.
         """
-        if state.tracer is not None:
-            return state.tracer.resolve(self).detach()  # type: ignore[attr-defined]
-        if state.leak is not None:
-            state.leak(self, "read through .data")
+        if state.now.tracer is not None:
+            return state.now.tracer.resolve(self).detach()  # type: ignore[attr-defined]
+        if state.now.leak is not None:
+            state.now.leak(self, "read through .data")
         root = self if self.base is None or isinstance(self.base._data, tuple) else self.base
         if root.exposed is None and isinstance(root._data, np.ndarray):
             root.exposed = checksum(root._data)
@@ -56,7 +56,7 @@ class Tensor(Vertex):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if isinstance(value, Vertex) or state.tracer is not None:
+        if isinstance(value, Vertex) or state.now.tracer is not None:
             with autodiff.modes(grad=False):
                 inplace.overwrite(self, value.detach() if isinstance(value, Tensor) else value)
             return
@@ -76,12 +76,12 @@ class Tensor(Vertex):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward() has summed up here, or None. Assign None to forget it."""
-        me = self if state.tracer is None else state.tracer.resolve(self)
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         return me._grad  # type: ignore[return-value]
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        me = self if state.tracer is None else state.tracer.resolve(self)
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         if value is None:
             me._grad = None
             return
@@ -89,7 +89,7 @@ class Tensor(Vertex):
             value = type(self).result_type(np.array(value, self.dtype))
         if value.shape != self.shape:
             raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
-        me._grad = value if state.tracer is None else state.tracer.resolve(value)
+        me._grad = value if state.now.tracer is None else state.now.tracer.resolve(value)
 
     @property
     def is_leaf(self) -> bool:
@@ -136,10 +136,10 @@ class Tensor(Vertex):
 
     def value(self, why: str) -> Any:
         """The array, for a use that leaves the graph; an error while a function is traced."""
-        if state.tracer is not None:
-            state.tracer.leak(self, why)
-        if state.leak is not None:
-            state.leak(self, why)
+        if state.now.tracer is not None:
+            state.now.tracer.leak(self, why)
+        if state.now.leak is not None:
+            state.now.leak(self, why)
         if isinstance(self._data, Spec):
             raise TraceError("TG-S07", f"a tensor of a static function that is no longer being traced is read at "
                              f"{place(user_site())}; it never had a value.\nWay out: return it from the function.")
@@ -223,14 +223,14 @@ class Tensor(Vertex):
         `gradient` is dL/d(self) to start with, in the shape of self; it may be left out for a scalar. The graph is
         freed afterwards unless `retain_graph`; under `create_graph` the gradients can be differentiated themselves.
         """
-        me = self if state.tracer is None else state.tracer.resolve(self)
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         autodiff.backward(me, gradient, retain_graph=retain_graph, create_graph=create_graph)
 
     def detach(self) -> Self:
         """The same values in the same memory, with no history: no gradient flows through it."""
-        me = self if state.tracer is None else state.tracer.resolve(self)
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         y = self.result_type(me._data)
-        if state.tracer is not None:
+        if state.now.tracer is not None:
             return shape.stop_gradient(self)  # type: ignore[no-any-return]
         y.base = me if me.base is None else me.base
         return y  # type: ignore[return-value]
@@ -242,7 +242,7 @@ class Tensor(Vertex):
         """
         if not self.requires_grad:
             raise GradientError("this tensor does not require a gradient, so no gradient will come by")
-        me = self if state.tracer is None else state.tracer.resolve(self)
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         me.hooks = (*me.hooks, hook)
 
         def remove() -> None:

@@ -1,6 +1,6 @@
 """Tracing: running a Python function once, with specs instead of values, and keeping what it did as a `Graph`.
 
-While a `FunctionTracer` is in `state.tracer`, every op call comes here instead of being computed. Tensors from
+While a `FunctionTracer` is in `state.now.tracer`, every op call comes here instead of being computed. Tensors from
 outside stand in the graph as cells: they are read anew on every call, and overwriting one becomes an update. Gradient
 rules are made of ops, so `.backward()` and `optimizer.step()` are recorded like everything else.
 
@@ -50,12 +50,12 @@ class Tracer:
             raise explain(op, xs, attrs, error) from error
         z = xs[0].result_type(data)
         z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
-        z.requires_grad = state.grad and op.differentiable and any(x.requires_grad for x in xs)
+        z.requires_grad = state.now.grad and op.differentiable and any(x.requires_grad for x in xs)
         if op.view:
             z.base = xs[0] if xs[0].base is None else xs[0].base
         self.recorded.append(z)
-        if state.scope:
-            self.scopes[z.id] = state.scope
+        if state.now.scope:
+            self.scopes[z.id] = state.now.scope
         return z
 
     def free(self, z: Vertex) -> None:
@@ -190,7 +190,7 @@ class FunctionTracer(Tracer):
             self.constants[s.id] = data.copy()
             self.remember(x, s, None)
             return s
-        if x.requires_grad and x.op is not None and state.grad:
+        if x.requires_grad and x.op is not None and state.now.grad:
             raise TraceError("TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is used at "
                              f"{place(user_site())}; a gradient could not reach what it was made from.\n"
                              "Ways out: make it inside the static function; pass it as an argument; or detach() it.")

@@ -319,7 +319,26 @@ class Tanh(Unary):
     derivatives = ("1 - z**2",)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
-        return (g * (1.0 - z * z),)
+        return (tanh_gradient(g, z),)
+
+
+class TanhGradient(Binary):
+    r"""z = x (1 - y²): the gradient x of tanh, whose value was y, pulled back;   dz/dx = 1 - y²,   dz/dy = -2 x y
+
+    One op instead of three: the backward pass of a small network spends its time on calls.
+    """
+
+    c = "{x} * (1 - {y} * {y})"
+    floating = True
+    derivatives = ("1 - y**2", "-2*x*y")
+
+    def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
+        slope = xp.multiply(y, y)
+        slope = xp.subtract(1, slope, out=slope if slope.ndim else None)
+        return xp.multiply(x, slope, out=out)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return tanh_gradient(g, y), g * (x * y) * -2.0 if y.requires_grad else None
 
 
 class Maximum(Binary):
@@ -398,5 +417,5 @@ class Where(Elementwise):
 add, subtract, multiply, divide = Add(), Subtract(), Multiply(), Divide()
 negative, positive = Negative(), Positive()
 square, reciprocal, power, abs, sign = Square(), Reciprocal(), Power(), Abs(), Sign()
-exp, log, sqrt, tanh = Exp(), Log(), Sqrt(), Tanh()
+exp, log, sqrt, tanh, tanh_gradient = Exp(), Log(), Sqrt(), Tanh(), TanhGradient()
 maximum, minimum, equal, where = Maximum(), Minimum(), Equal(), Where()

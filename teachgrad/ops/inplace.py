@@ -74,7 +74,7 @@ def is_view(x: Vertex) -> bool:
 
 def permit(x: Vertex, value: Vertex) -> None:
     """Refuse overwrites that would lose a gradient, before anything is changed."""
-    if not state.grad:
+    if not state.now.grad:
         return
     root = x.base if is_view(x) else x
     assert root is not None
@@ -102,8 +102,8 @@ def fit(x: Vertex, value: Any) -> Vertex:
 
 def current(x: Vertex) -> Vertex:
     """The vertex that `x` stands for now: itself, brought up to date, or its stand-in in a trace."""
-    if state.tracer is not None:
-        return state.tracer.resolve(x)  # type: ignore[no-any-return]
+    if state.now.tracer is not None:
+        return state.now.tracer.resolve(x)  # type: ignore[no-any-return]
     if type(x.base) is Symbolic:
         raise TraceError("TG-S09", f"a placeholder, or what was computed from one, is overwritten at {place(user_site())}.\n"
                          "Way out: make a tg.state and give its new value in tg.function(..., updates={state: value}).")
@@ -130,7 +130,7 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
     target, value = current(x), fit(x, value)
     permit(target, value)
     pattern, tensors = split_index(x, index)
-    if state.tracer is not None or (state.grad and (target.requires_grad or value.requires_grad)):
+    if state.now.tracer is not None or (state.now.grad and (target.requires_grad or value.requires_grad)):
         result = apply(set_item, (target, value, *tensors), {"index": pattern})
         before = write(target, (...,), result)
     else:
@@ -154,9 +154,9 @@ def write(x: Vertex, index: Any, value: Vertex) -> Array | None:
 
 def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
     """Make the history of `x` say that it is now `value`."""
-    if state.tracer is not None:
+    if state.now.tracer is not None:
         return relink_traced(x, value)
-    if not (state.grad and (x.requires_grad or value.requires_grad)):
+    if not (state.now.grad and (x.requires_grad or value.requires_grad)):
         mark_written(x)
         if before is not None and observe.sink is not None:
             observe.sink(observe.Update(x.id, x.name, before, x._data))
@@ -191,7 +191,7 @@ def relink_traced(x: Vertex, value: Vertex) -> None:
     writer = user_site()
     root = x if x.base is None else x.base
     path = path_from(root, x)
-    flows = state.grad and all(op.differentiable for op, _ in path)
+    flows = state.now.grad and all(op.differentiable for op, _ in path)
     if any(op is reshape for op, _ in path):
         raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the memory or a "
                          "copy, depending on its layout.\nWay out: overwrite the tensor itself, or an indexed part of it.")

@@ -29,7 +29,7 @@ class Matmul(Op):
             x = lift(x, y)
         elif not isinstance(y, Vertex):
             y = lift(y, x)
-        if x.dtype is not y.dtype and x.dtype != y.dtype:
+        if x._data.dtype is not y._data.dtype and x.dtype != y.dtype:
             dtype = dtypes.promote(x.dtype, y.dtype)
             x, y = astype(x, dtype, copy=False), astype(y, dtype, copy=False)
         return apply(self, (x, y))
@@ -51,12 +51,12 @@ class Matmul(Op):
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         if x.ndim == 1 or y.ndim == 1:
             return self.vjp_of_vectors(g, x, y)
-        gx = g @ matrix_transpose(y) if x.requires_grad else None
+        gx = matmul_nt(g, y) if x.requires_grad else None
         if not y.requires_grad:
             return gx, None
         if y.ndim == 2 and x.ndim > 2:  # one big product instead of a batch of small ones and a sum over it
             x, g = reshape(x, (-1, x.shape[-1])), reshape(g, (-1, g.shape[-1]))
-        return gx, matrix_transpose(x) @ g
+        return gx, matmul_tn(x, g)
 
     def vjp_of_vectors(self, g: Vertex, x: Vertex, y: Vertex) -> Any:
         row = reshape(x, (1, -1)) if x.ndim == 1 else x
@@ -76,6 +76,47 @@ class Matmul(Op):
         return gx, gy
 
 
+class MatmulNT(Op):
+    r"""z = x @ yᵀ, for at least two axes each,   dL/dx = g @ y,   dL/dy = gᵀ @ x"""
+
+    writes_out = True
+
+    def __call__(self, x: Vertex, y: Vertex, /) -> Any:
+        return apply(self, (x, y))
+
+    def infer(self, x: Spec, y: Spec) -> Spec:
+        return matmul.infer(x, turned(y))
+
+    def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
+        return xp.matmul(x, y.mT, out=out)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return g @ y if x.requires_grad else None, matmul_tn(g, x) if y.requires_grad else None
+
+
+class MatmulTN(Op):
+    r"""z = xᵀ @ y, for at least two axes each,   dL/dx = y @ gᵀ,   dL/dy = x @ g"""
+
+    writes_out = True
+
+    def __call__(self, x: Vertex, y: Vertex, /) -> Any:
+        return apply(self, (x, y))
+
+    def infer(self, x: Spec, y: Spec) -> Spec:
+        return matmul.infer(turned(x), y)
+
+    def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
+        return xp.matmul(x.mT, y, out=out)
+
+    def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        return matmul_nt(y, g) if x.requires_grad else None, x @ g if y.requires_grad else None
+
+
+def turned(x: Spec) -> Spec:
+    """The spec of a matrix with its last two axes exchanged."""
+    return Spec((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
+
+
 class Linear(Op):
     r"""z = x Wᵀ + b, the affine map of a layer, for the last axis of x
 
@@ -87,7 +128,7 @@ class Linear(Op):
     derivatives = ("W", "x", "1")
 
     def __call__(self, x: Vertex, weight: Vertex, bias: Vertex | None = None, /) -> Any:
-        if x.dtype != weight.dtype:
+        if x._data.dtype != weight._data.dtype:
             x = astype(x, dtypes.promote(x.dtype, weight.dtype), copy=False)
         return apply(self, (x, weight) if bias is None else (x, weight, bias))
 
@@ -104,14 +145,14 @@ class Linear(Op):
         return xp.add(z, bias[0], out=z) if bias and z.ndim else z + bias[0] if bias else z
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, weight: Vertex, *bias: Vertex) -> Any:
-        gx = g @ weight if x.requires_grad else None
-        flat = g if g.ndim == 2 else reshape(g, (-1, g.shape[-1]))
-        gw = gb = None
-        if weight.requires_grad:
-            gw = matrix_transpose(flat) @ (x if x.ndim == 2 else reshape(x, (-1, x.shape[-1])))
-        if bias and bias[0].requires_grad:
-            gb = sum(flat, axis=0)
-        return (gx, gw, gb) if bias else (gx, gw)
+        gx = apply(matmul, (g, weight)) if x.requires_grad else None
+        if len(g.shape) != 2:
+            g, x = reshape(g, (-1, g.shape[-1])), reshape(x, (-1, x.shape[-1]))
+        gw = apply(matmul_tn, (g, x)) if weight.requires_grad else None
+        if not bias:
+            return gx, gw
+        return gx, gw, apply(sum, (g,), OVER_ROWS) if bias[0].requires_grad else None
 
 
-matmul, linear = Matmul(), Linear()
+OVER_ROWS = {"axis": (0,), "keepdims": False}
+matmul, matmul_nt, matmul_tn, linear = Matmul(), MatmulNT(), MatmulTN(), Linear()

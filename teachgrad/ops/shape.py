@@ -30,6 +30,8 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ..
     """All named axes counted from the front, each once; all axes for None."""
     if axis is None:
         return tuple(range(ndim))
+    if type(axis) is int and 0 <= axis < ndim:
+        return (axis,)
     if isinstance(axis, (list, tuple)):
         axes = tuple(normalize_axis(a, ndim) for a in axis)
         if len(set(axes)) < len(axes):
@@ -279,9 +281,10 @@ def squeeze(x: Vertex, /, axis: int | Sequence[int]) -> Any:
 
 def matrix_transpose(x: Vertex, /) -> Any:
     """`x` with its last two axes exchanged."""
-    if x.ndim < 2:
+    n = x.ndim
+    if n < 2:
         raise ShapeError(f"matrix_transpose needs at least 2 axes, not shape {x.shape}")
-    return permute_dims(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return apply(permute_dims, (x,), {"axes": (*range(n - 2), n - 1, n - 2)})
 
 
 def moveaxis(x: Vertex, source: int | Sequence[int], destination: int | Sequence[int], /) -> Any:
