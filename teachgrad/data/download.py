@@ -126,7 +126,7 @@ def _receive(url: str, file: RemoteFile, part: Path, timeout: float) -> None:
 
 def _open(url: str, offset: int, timeout: float) -> Any:
     if urlsplit(url).scheme not in ("https", "http"):
-        raise ValueError("only https addresses are fetched")
+        raise ValueError("this is not an https address")
     headers = {"User-Agent": "teachgrad"}
     if offset:
         headers["Range"] = f"bytes={offset}-"

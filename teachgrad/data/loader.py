@@ -24,8 +24,9 @@ class Loader:
     - `drop_last`: leave out a last batch of fewer than `batch` items.
     - `workers`: how many processes load; 0 means that this one does. Batches are the same to the last bit for any
       number of workers, also where a dataset draws from `random` or `numpy.random`: both are seeded from
-      (seed, epoch, number of the batch) while a batch is loaded. Workers start anew for every pass, as forks or as
-      fresh interpreters, whichever `multiprocessing` is set to; for the latter the dataset has to be picklable.
+      (seed, epoch, number of the batch) while a batch is loaded. Workers start anew for every pass, as forks (some
+      2 ms each) or as fresh interpreters (some 200 ms, and the dataset has to be picklable), whichever
+      `multiprocessing` is set to. They pay where an item takes longer to make than to send: not for arrays.
 
     Passes are numbered from 0, and every `for` starts the next one. `state()` says after which batch of which pass
     the training stands, and `resume(state)` makes the next `for` go on from there.
@@ -42,6 +43,8 @@ class Loader:
         drop_last: bool = False,
         workers: int = 0,
     ) -> None:
+        if isinstance(dataset, tuple):
+            raise DataError("a tuple is not a dataset; of arrays x and y, make one with tg.data.ArrayDataset(x, y)")
         if batch < 1:
             raise DataError(f"a batch has at least one item, not {batch}")
         if workers < 0:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import teachgrad as tg
-from teachgrad.data import ArrayDataset, Loader, Subset
+from teachgrad.data import ArrayDataset, Loader, Subset, moons
 from teachgrad.errors import DataError
 
 
@@ -123,6 +123,11 @@ def test_an_impossible_state_is_refused(change: dict[str, int]) -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(DataError):
         Loader(numbers(3), **wrong)
+
+
+def test_a_tuple_of_arrays_is_not_a_dataset() -> None:
+    with pytest.raises(DataError, match=r"ArrayDataset\(x, y\)"):
+        Loader(moons(10))  # type: ignore[arg-type]
 
 
 def test_an_empty_dataset_has_no_batches() -> None:

@@ -210,7 +210,7 @@ def test_a_dataset_that_cannot_be_sent_is_an_error(start: str) -> None:
 
 SCRIPT = """
     import os, time, sys
-    import teachgrad as tg
+    from teachgrad.data import Loader
 
     class Slow:
         def __len__(self):
@@ -224,7 +224,7 @@ SCRIPT = """
     if __name__ == "__main__":
         import multiprocessing
         multiprocessing.set_start_method(sys.argv[1])
-        for number, batch in enumerate(tg.data.Loader(Slow(), 10, workers=3)):
+        for number, batch in enumerate(Loader(Slow(), 10, workers=3)):
             pids = [process.pid for process in multiprocessing.active_children()]
             print(*pids, flush=True)
 """
