@@ -52,7 +52,9 @@ def fetch(file: RemoteFile, folder: Path, mirrors: Sequence[str], timeout: float
         return path
     if offline():
         state = "is not the right file" if path.exists() else "is not there"
-        raise DataError(f"{path} {state}, and TEACHGRAD_OFFLINE forbids fetching it.\n{_ways_out(file, path)}")
+        raise DataError(
+            f"{path} {state}, and TEACHGRAD_OFFLINE forbids fetching it.\n{_ways_out('Unset it', file, path)}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f"{file.name}.lock", lambda: _note(f"waiting for another download of {file.name}")):
@@ -78,7 +80,8 @@ def _from_mirrors(file: RemoteFile, path: Path, mirrors: Sequence[str], timeout:
         else:
             os.replace(part, path)
             return path
-    raise DataError("\n".join([f"could not fetch {file.name}:", *failures, _ways_out(file, path)]))
+    advice = _ways_out("Check the connection, or name a server of yours in TEACHGRAD_DATA_MIRROR", file, path)
+    raise DataError("\n".join([f"could not fetch {file.name}:", *failures, advice]))
 
 
 def _receive_right(url: str, file: RemoteFile, part: Path, timeout: float) -> None:
@@ -185,11 +188,8 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _ways_out(file: RemoteFile, path: Path) -> str:
-    return (
-        "Check the connection, or name a server of yours in TEACHGRAD_DATA_MIRROR, or put the file "
-        f"({file.size:,} bytes, SHA-256 {file.sha256}) at {path}."
-    )
+def _ways_out(start: str, file: RemoteFile, path: Path) -> str:
+    return f"{start}, or put the file ({file.size:,} bytes, SHA-256 {file.sha256}) at {path}."
 
 
 def _note(line: str) -> None:
