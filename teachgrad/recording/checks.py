@@ -12,6 +12,8 @@ from .statistics import Statistics
 from .step import Row
 from .text import clean
 
+EDGE = KINDS.index("edge")
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayInfo:
@@ -38,29 +40,32 @@ def integer(value: Any, what: str) -> int:
     return value
 
 
+_COLUMNS = ((int,),) * 5 + ((int, type(None)),) * 2 + ((str, type(None)),) * 5 + ((int, type(None)), (int,))
+_COLUMNS += ((int, type(None)),) * 3
+_sound: set[tuple[type, ...]] = set()
+"""Sequences of types that a row may have; there are few, so each row is checked by one look."""
+
+
 def row_of(values: tuple[Any, ...]) -> Row:
     """A row of the table `event`, every field of which may be anything."""
+    types = tuple(map(type, values))
+    if types not in _sound:
+        if len(types) != len(_COLUMNS) or any(t not in allowed for t, allowed in zip(types, _COLUMNS, strict=True)):
+            raise RecordingError(f"row {values[1]!r:.40} of step {values[0]!r:.40} is damaged")
+        _sound.add(types)
     (step, row, phase, kind, vertex, source, edge, op, name, scope, inputs, attrs, site, flags,
      value, delta, incoming) = values  # fmt: skip
     try:
-        for number in (step, row, phase, kind, vertex, flags):
-            if type(number) is not int or number < 0:
-                raise ValueError
-        for number in (source, edge, site, value, delta, incoming):
-            if number is not None and (type(number) is not int or number < 0):
-                raise ValueError
-        if attrs is not None and type(attrs) is not str:
-            raise ValueError
         ids = tuple(map(int, inputs.split(","))) if inputs else ()
-        if len(ids) > MAX_INPUTS or (KINDS[kind] == "edge" and source is None):
+        if len(ids) > MAX_INPUTS or (kind == EDGE and (source is None or edge is None)):
             raise ValueError
         return Row(
             step, row, PHASES[phase], KINDS[kind], vertex, source, edge, op and clean(op), name and clean(name),
-            clean(scope) if scope else "", ids, attrs, site, bool(flags & REQUIRES_GRAD), bool(flags & PARAMETER),
+            clean(scope) if scope else "", ids, attrs, site, flags & REQUIRES_GRAD != 0, flags & PARAMETER != 0,
             value, delta, incoming,
         )  # fmt: skip
-    except (ValueError, TypeError, AttributeError, IndexError):
-        raise RecordingError(f"row {row!r:.40} of step {step!r:.40} is damaged") from None
+    except (ValueError, IndexError):
+        raise RecordingError(f"row {row} of step {step} is damaged") from None
 
 
 def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:

@@ -179,6 +179,10 @@ class Reader:
         self._steps.move_to_end(number)
         return step
 
+    def has_step(self, number: int) -> bool:
+        """Whether a training step is in memory, so that `step` answers at once."""
+        return number in self._steps
+
     def name(self, vertex: int, step: int) -> str:
         """What to call a vertex, as seen from a training step: it may have appeared in an earlier one."""
         name = self.step(step).names.get(vertex) or self._names.get(vertex)
@@ -201,18 +205,17 @@ class Reader:
         """The number of the array that a vertex held at a moment, or None if it had none yet or it was not
         kept."""
         step = self.step(moment.step)
-        updated = step.updates.get(vertex)
-        if updated is None or updated > moment.row:
-            made = step.made.get(vertex)
-            if made is not None and (updated is None or step.rows[made].kind == "op"):
-                return step.rows[made].value if made <= moment.row else None
+        updates = [row for row in step.updates.get(vertex, ()) if row <= moment.row]
+        if updates:
+            return step.rows[updates[-1]].value
+        made = step.made.get(vertex)
+        if made is not None:
+            return step.rows[made].value if made <= moment.row else None
         found = self._store.row(
-            "SELECT value FROM event WHERE vertex = ? AND kind IN (0, 4) AND (step < ? OR (step = ? AND row <= ?)) "
+            "SELECT value FROM event WHERE vertex = ? AND kind IN (0, 4) AND step < ? "
             "ORDER BY step DESC, row DESC LIMIT 1",
             vertex,
             moment.step,
-            moment.step,
-            moment.row,
         )
         return None if found is None or found[0] is None else integer(found[0], "an array")
 

@@ -20,7 +20,7 @@ import numpy as np
 from .. import observe
 from ..errors import RecordingError, Where
 from .attributes import encode
-from .schema import DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
+from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .statistics import statistics_of
 from .timeline import Timeline
 from .writer import Stored, Writer
@@ -303,38 +303,40 @@ class _Sink:
 
     # ---- arrays --------------------------------------------------------------------------------------------
 
-    def _store(self, dtype: str, shape: str, statistics: tuple[Any, ...], data: bytes | None) -> Stored:
-        self._arrays += 1
-        stored = Stored(self._arrays, dtype, shape, statistics, data)
-        self._writer.add_array(stored)
-        return stored
-
     def _keep_meta(self, array: Any) -> Stored | None:
-        if not isinstance(array, np.ndarray) or array.dtype.name not in DTYPES:
+        if type(array) is not np.ndarray:
             return None
-        key = (array.dtype.name, array.shape)
+        key = (array.dtype, array.shape)
         stored = self._metas.get(key)
         if stored is None:
-            stored = self._metas[key] = self._store(array.dtype.name, _shape(array), NO_STATISTICS, None)
+            name = DTYPE_NAMES.get(array.dtype)
+            if name is None:
+                return None
+            stored = self._metas[key] = self._store(name, array, NO_STATISTICS, None)
         return stored
 
     def _keep_statistics(self, array: Any) -> Stored | None:
-        if not isinstance(array, np.ndarray) or array.dtype.name not in DTYPES:
+        if type(array) is not np.ndarray:
+            return None
+        name = DTYPE_NAMES.get(array.dtype)
+        if name is None:
             return None
         s = statistics_of(array)
-        return self._store(
-            array.dtype.name, _shape(array), (s.minimum, s.maximum, s.mean, s.std, s.zeros, s.nans, s.infs), None
-        )
+        return self._store(name, array, (s.minimum, s.maximum, s.mean, s.std, s.zeros, s.nans, s.infs), None)
 
     def _keep_values(self, array: Any) -> Stored | None:
-        if not isinstance(array, np.ndarray) or array.nbytes > MAX_BYTES:
+        if type(array) is not np.ndarray or array.nbytes > MAX_BYTES:
             return self._keep_meta(array)
-        name = array.dtype.name
-        if name not in DTYPES:
+        name = DTYPE_NAMES.get(array.dtype)
+        if name is None:
             return None
-        if array.dtype != DTYPES[name]:
-            array = array.astype(DTYPES[name])
-        return self._store(name, _shape(array), NO_STATISTICS, array.tobytes())
+        return self._store(name, array, NO_STATISTICS, array.astype(DTYPES[name], copy=False).tobytes())
+
+    def _store(self, dtype: str, array: np.ndarray, statistics: tuple[Any, ...], data: bytes | None) -> Stored:
+        self._arrays += 1
+        stored = Stored(self._arrays, dtype, ",".join(map(str, array.shape)), statistics, data)
+        self._writer.add_array(stored)
+        return stored
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index; None where values are not
@@ -346,10 +348,6 @@ class _Sink:
             return None
         stored.pinned = True
         return stored.id
-
-
-def _shape(array: np.ndarray) -> str:
-    return ",".join(map(str, array.shape))
 
 
 def _short(text: str | None) -> str | None:

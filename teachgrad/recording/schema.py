@@ -83,26 +83,13 @@ TABLES = {
 """The schema, statement by statement. A reader opens a file only if its schema is word for word this one, so
 a file cannot bring views, triggers or indices of its own."""
 
-DTYPES: dict[str, np.dtype] = {
-    name: np.dtype(name).newbyteorder("<")
-    for name in (
-        "bool",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "float16",
-        "float32",
-        "float64",
-        "complex64",
-        "complex128",
-    )
-}
+_NAMES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+DTYPES: dict[str, np.dtype] = {name: np.dtype(name).newbyteorder("<") for name in _NAMES.split()}
 """The element types that a recording may hold."""
+DTYPE_NAMES: dict[np.dtype, str] = {
+    order: name for name, dtype in DTYPES.items() for order in (dtype, dtype.newbyteorder(">"))
+}
+"""The other way round, for either byte order. (`dtype.name` is computed anew each time, which takes microseconds.)"""
 
 MAX_NDIM = 64
 MAX_ELEMENTS = 1 << 33

@@ -66,9 +66,10 @@ class Step:
         """The rows in which gradient flows into a vertex."""
         self.out_of: dict[int, list[int]] = {}
         """The rows in which gradient flows out of a vertex, that is, of the op that made it."""
-        self.seeds: dict[int, int] = {}
-        self.updates: dict[int, int] = {}
-        """The row in which a leaf is last overwritten."""
+        self.seeds: dict[int, list[int]] = {}
+        """The rows in which a backward pass starts at a vertex."""
+        self.updates: dict[int, list[int]] = {}
+        """The rows in which a leaf is overwritten."""
         for row in rows:
             if row.kind == "leaf" or row.kind == "op":
                 self.made.setdefault(row.vertex, row.row)
@@ -76,12 +77,13 @@ class Step:
                 self.into.setdefault(row.vertex, []).append(row.row)
                 self.out_of.setdefault(row.source or 0, []).append(row.row)
             elif row.kind == "seed":
-                self.seeds[row.vertex] = row.row
+                self.seeds.setdefault(row.vertex, []).append(row.row)
             else:
-                self.updates[row.vertex] = row.row
+                self.updates.setdefault(row.vertex, []).append(row.row)
         self.names = self._name(assigned)
         """What to call each vertex that first appears here."""
         self._about: dict[str, list[int]] | None = None
+        self._readers: dict[int, list[int]] | None = None
 
     def _name(self, assigned: Mapping[int, str]) -> dict[int, str]:
         """The name that a vertex has; else, of the ops of one named expression, for the last of them, what
@@ -123,6 +125,15 @@ class Step:
             for row in self.rows:
                 self._about.setdefault(self.label(row), []).append(row.row)
         return self._about
+
+    def readers(self, vertex: int) -> list[int]:
+        """The rows of ops that take a vertex as an input."""
+        if self._readers is None:
+            self._readers = {}
+            for row in self.rows:
+                for source in row.inputs:
+                    self._readers.setdefault(source, []).append(row.row)
+        return self._readers.get(vertex, [])
 
     def label(self, row: Row) -> str:
         """What a row of this step is about."""

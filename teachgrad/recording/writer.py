@@ -70,7 +70,7 @@ class Writer:
     it."""
 
     def __init__(self, path: Path, about: dict[str, str]) -> None:
-        self._connection = _create(path, about)
+        self._connection = create(path, about)
         self._process = os.getpid()
         self._batch = Batch()
         self._waiting: deque[Batch] = deque()
@@ -175,7 +175,7 @@ class Writer:
         array.data = None
 
 
-def _create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
+def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
     """A new file with the tables in it. An older recording of that name is replaced, any other file is left
     alone."""
     try:

@@ -1,0 +1,365 @@
+"""The application: state (moment, screen, options), keys that change it, one sheet that shows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from teachgrad.errors import TeachgradError
+from teachgrad.recording import Moment, Row
+
+from .. import navigation
+from ..canvas import Canvas
+from ..glyphs import Glyphs
+from ..keys import ACTIONS, footer, keys_of
+from ..screens import SCREENS, body_height, frame, status_of
+from ..session import Session
+from ..views.chain import element_of
+from ..views.options import Options
+from .help import HelpScreen, help_text
+from .sheet import Sheet
+from .styles import Palette
+
+SLOW_ROWS = 5000
+"""Training steps with more rows are laid out in the background."""
+FOLLOW = 0.5
+"""Seconds between looks at a recording that is still growing."""
+
+
+class Inspector(App[int]):
+    """Shows a recording, moment by moment."""
+
+    TITLE = "teachgrad"
+    CSS = """
+    Screen { layout: vertical; overflow: hidden; }
+    #prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; background: $surface; }
+    #prompt:focus { border: none; }
+    #prompt.-open { display: block; }
+    """
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (100, "-normal"),
+        (140, "-wide"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id == "pane"
+            )
+            for action in ACTIONS.values()
+        ),
+        Binding("escape", "escape", show=False),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        address: str | None,
+        screen: str,
+        options: Options,
+        glyphs: Glyphs,
+        keymap: Mapping[str, str],
+    ) -> None:
+        no_colour = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if no_colour else None)
+        self.theme = "ansi-dark" if no_colour else "tokyo-night"
+        self.session = session
+        self.moment = session.first
+        self.shown = screen
+        self.options = options
+        self.glyphs = glyphs
+        self._address = address
+        self._keys = dict(keymap)
+        self._searched = ""
+        self._message = ""
+        self._loaded = False
+        self.set_keymap(self._keys)
+
+    # ---- building ----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield Sheet(self._palette())
+        yield Input(id="prompt", compact=True, select_on_focus=False)
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, lambda theme: self.draw())
+        self.query_one(Sheet).focus()
+        if self.session.trouble:
+            self.set_interval(FOLLOW, self._look_again)
+        self._prepare(lambda: self._start())
+
+    def _start(self) -> None:
+        """Go to the moment that was asked for, once the recording has been read."""
+        self._loaded = True
+        if self._address is not None:
+            self._go_to(self._address)
+        self.draw()
+
+    def _prepare(self, then: Callable[[], None]) -> None:
+        """Read and lay out what the present moment needs, in the background if that takes long, and go on."""
+        step, folded = self.moment.step, self.options.folded
+        if self.session.has_layout(step, folded) or self.session.run.length(step) <= SLOW_ROWS:
+            then()
+        else:
+            self.draw()
+            self._lay_out(step, folded, then)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
+    def _lay_out(self, step: int, folded: frozenset[str], then: Callable[[], None]) -> None:
+        self.session.lanes(step, folded)
+        self.call_from_thread(then)
+
+    def _look_again(self) -> None:
+        """Follow a recording that is still being written."""
+        before = self.session.run.steps
+        self.session.run.refresh()
+        if self._loaded and (self.session.run.steps != before or not self.session.trouble):
+            self.draw()
+
+    # ---- drawing -----------------------------------------------------------------------------------------------------
+
+    def _palette(self) -> Palette:
+        variables = {name: value for name, value in self.theme_variables.items() if isinstance(value, str)}
+        return Palette(variables, self.current_theme.dark, not self.no_color)
+
+    def draw(self) -> None:
+        """Draw the present moment for the present size."""
+        if not self.is_running:
+            return
+        sheet = self.query_one(Sheet)
+        width, height = sheet.size
+        if width == 0 or height == 0:
+            return
+        ready = self.session.has_layout(self.moment.step, self.options.folded) or (
+            self.session.run.length(self.moment.step) <= SLOW_ROWS
+        )
+        if not ready:
+            canvas = Canvas(width, height, self.glyphs)
+            rows = self.session.run.length(self.moment.step)
+            canvas.put(2, 1, f"reading {self.session.title}: {rows} rows of t{self.moment.step} …", "text")
+        else:
+            keys = footer(SCREENS[self.shown].actions, self._keys)
+            canvas = frame(self.session, self.moment, self.shown, self.options, width, height, self.glyphs, keys)
+            if self._message:
+                canvas.put(0, height - 1, " " * width)
+                canvas.put(1, height - 1, self._message, "warn", width - 2)
+        sheet.show(canvas, self._palette())
+        if canvas.cursor is not None:  # screen readers and magnifiers follow the terminal's own cursor
+            self.cursor_position = sheet.region.offset + canvas.cursor
+
+    def _set(
+        self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: object
+    ) -> None:
+        """Change the state and draw it."""
+        if moment is not None:
+            if (moment.step, moment.row) != (self.moment.step, self.moment.row):
+                options.setdefault("revealed", False)
+                options.setdefault("check", False)
+                options.setdefault("element", moment.element)
+            self.moment = moment
+        if screen is not None and screen != self.shown:
+            self.shown = screen
+            options.setdefault("pane", 0)
+            options.setdefault("zoom", False)
+        if options:
+            self.options = self.options.but(**options)
+        self._message = message
+        self._prepare(self.draw)
+
+    @on(Sheet.Resized)
+    def _resized(self) -> None:
+        self.draw()
+
+    @on(Sheet.Clicked)
+    def _clicked(self, event: Sheet.Clicked) -> None:
+        kind, _, target = event.target.partition(":")
+        if kind == "screen":
+            self._set(screen=target)
+        else:
+            self._go_to(target)
+
+    @on(Sheet.Scrolled)
+    def _scrolled(self, event: Sheet.Scrolled) -> None:
+        self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
+
+    # ---- moving ------------------------------------------------------------------------------------------------------
+
+    def action_move(self, how: str, forward: bool) -> None:
+        mover = getattr(navigation, how)
+        self._set(mover(self.session, self.moment, self.options.folded, forward))
+
+    def action_page(self, direction: int) -> None:
+        lines = max(1, body_height(self.size.height) - 3) * direction
+        self._set(navigation.page(self.session, self.moment, self.options.folded, lines))
+
+    def action_arrow(self, right: int, down: int) -> None:
+        """An element further on Chain; elsewhere a line."""
+        if self.shown != "chain":
+            self.action_move("step", right + down > 0)
+            return
+        row = self.session.row(self.moment)
+        element = element_of(self.session, self.moment, row, self.options)
+        info = self.session.info(row.delta if row.kind == "edge" else row.value)
+        if not element or info is None:
+            self.action_move("step", right + down > 0)
+            return
+        self._set(element=_neighbour(element, info.shape, right, down))
+
+    def action_largest(self) -> None:
+        self._set(element=None)
+
+    def _go_to(self, address: str) -> None:
+        try:
+            text = address.strip().removeprefix(":")
+            if text.startswith("["):  # an element of what is here
+                text = f"{self.moment}{text}"
+            moment = self.session.run.resolve(text, self.moment)
+        except TeachgradError as error:
+            self._set(message=str(error))
+            return
+        self._set(moment, element=moment.element)
+
+    # ---- prompts -----------------------------------------------------------------------------------------------------
+
+    def action_go(self) -> None:
+        self._ask(":")
+
+    def action_search(self) -> None:
+        self._ask("/")
+
+    def _ask(self, mark: str) -> None:
+        prompt = self.query_one("#prompt", Input)
+        prompt.value = mark
+        prompt.add_class("-open")
+        prompt.focus()
+        prompt.cursor_position = len(mark)
+
+    def _close_prompt(self) -> None:
+        prompt = self.query_one("#prompt", Input)
+        prompt.remove_class("-open")
+        prompt.value = ""
+        self.query_one(Sheet).focus()
+
+    @on(Input.Submitted, "#prompt")
+    def _answered(self, event: Input.Submitted) -> None:
+        text = event.value
+        self._close_prompt()
+        if text.startswith("/"):
+            self._searched = text[1:] or self._searched
+            self.action_again(True)
+        elif text.strip(": "):
+            self._go_to(text)
+
+    @on(Input.Changed, "#prompt")
+    def _emptied(self, event: Input.Changed) -> None:
+        if not event.value and event.input.has_class("-open"):
+            self._close_prompt()
+
+    def action_again(self, forward: bool) -> None:
+        if not self._searched:
+            self._set(message="nothing was searched for yet: press /")
+            return
+        found = navigation.search(self.session, self.moment, self._searched, forward)
+        if found is None:
+            self._set(message=f"{self._searched!r} is not found")
+        else:
+            self._set(found)
+
+    # ---- looking -----------------------------------------------------------------------------------------------------
+
+    def action_show(self, screen: str) -> None:
+        self._set(screen=screen)
+
+    def action_open(self) -> None:
+        """Unfold what is folded here, else show the chain rule."""
+        folded = self._fold_here()
+        if self.shown == "tape" and folded is not None:
+            self._set(folded=self.options.folded - {folded})
+        else:
+            self._set(screen="chain")
+
+    def action_up(self) -> None:
+        """Back to the tape; there, fold the module that this row stands in."""
+        if self.shown != "tape":
+            self._set(screen="tape")
+            return
+        lanes = self.session.lanes(self.moment.step, self.options.folded)
+        scope = self._fold_here() or lanes.scopes[self.moment.row]
+        if self._fold_here() is not None:
+            scope = scope.rpartition(".")[0]
+        if scope:
+            self._set(folded=self.options.folded | {scope})
+        else:
+            self._set(message="no module here to fold")
+
+    def _fold_here(self) -> str | None:
+        lanes = self.session.lanes(self.moment.step, self.options.folded)
+        return lanes.items[lanes.item_of(self.moment.row)].fold
+
+    def action_pane(self, direction: int) -> None:
+        panes = len(SCREENS[self.shown].panes)
+        self._set(pane=(self.options.pane + direction) % panes)
+
+    def action_switch(self, what: str) -> None:
+        changes: dict[str, Any] = {what: not getattr(self.options, what)}
+        self._set(**changes)
+
+    def action_check(self) -> None:
+        """Finite differences are on the Chain screen."""
+        self._set(screen="chain", check=not self.options.check or self.shown != "chain")
+
+    def action_reveal(self) -> None:
+        self._set(revealed=True)
+
+    def action_escape(self) -> None:
+        if self.query_one("#prompt", Input).has_class("-open"):
+            self._close_prompt()
+        elif self.options.zoom:
+            self._set(zoom=False)
+        else:
+            self._set()
+
+    def action_copy(self) -> None:
+        status = status_of(self.session, self.moment, self.options)
+        text = f"{status.moment} {status.name} {status.note}".strip()
+        self.copy_to_clipboard(text)
+        self._set(message=f"copied: {text}")
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(help_text(self.shown, self.glyphs, self._keys)))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield from super().get_system_commands(screen)
+        for action in ACTIONS.values():
+            keys = " ".join(keys_of(action, self._keys))
+            call = action.call
+            yield SystemCommand(f"{action.group}: {action.help}", keys, lambda call=call: self.run_action(call))
+
+    def row(self) -> Row:
+        """The row under the cursor."""
+        return self.session.row(self.moment)
+
+
+def _neighbour(element: tuple[int, ...], lengths: tuple[int, ...], right: int, down: int) -> tuple[int, ...]:
+    """The element beside, wrapping into the next row at the ends; with one axis, down is right."""
+    stride = lengths[-1] if len(lengths) > 1 else 1
+    flat = 0
+    for i, n in zip(element, lengths, strict=True):
+        flat = flat * n + i
+    size = 1
+    for n in lengths:
+        size *= n
+    flat = (flat + right + down * stride) % size
+    result = []
+    for n in reversed(lengths):
+        flat, i = divmod(flat, n)
+        result.append(i)
+    return tuple(reversed(result))

@@ -1,0 +1,67 @@
+"""The help: every key, and what the signs on the screen mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from ..glyphs import Glyphs, spelled
+from ..keys import ACTIONS, keys_of, shown
+
+
+def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
+    """All keys by group, then the signs of the tape."""
+    lines = [_INTRODUCTION[screen], ""]
+    for group in dict.fromkeys(action.group for action in ACTIONS.values()):
+        lines.append(group)
+        for action in ACTIONS.values():
+            if action.group == group:
+                keys = "  ".join(shown(key) for key in keys_of(action, keymap))
+                lines.append(f"  {keys:<14}{action.help}")
+        lines.append("")
+    g = glyphs
+    lines += [
+        "Signs",
+        f"  {g.leaf} leaf   {g.op} op or gradient   {g.seed} start of backward   {g.update} update   "
+        f"{g.fold} folded module   {g.trouble} nan or inf",
+        f"  {g.vertical} a living value   {g.taps} it is read   {g.ends} it is read for the last time   "
+        f"{g.rail} saved values, by module",
+        "",
+        "Addresses, for : and --at",
+        "  t12/bwd/41   t12/bwd/W1.grad   t12   W1   last   last W1   and an element: W1.grad[3,1]",
+        "",
+        "Escape closes this.",
+    ]
+    text = "\n".join(lines)
+    return "\n".join(spelled(line) for line in text.split("\n")) if glyphs.ascii else text
+
+
+_INTRODUCTION = {
+    "tape": "Tape: every event in order. A value has a lane from its birth to its last use.",
+    "chain": "Chain: the chain rule at one op with the recorded numbers put in.",
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help, on top of a screen."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    HelpScreen > VerticalScroll { width: 92%; max-width: 96; height: 92%; border: round $accent; padding: 0 1;
+                                  background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "dismiss", "close")]
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(can_focus=True):
+            yield Static(self._text, markup=False)

@@ -1,0 +1,1 @@
+"""The subcommands of `teachgrad` that belong to the inspector."""

@@ -1,0 +1,121 @@
+"""Look at a recording, a script or a demo, moment by moment.
+
+    teachgrad inspect run.tgr
+    teachgrad inspect train.py
+    teachgrad inspect --demo micrograd --at t0/bwd/a.grad --screen chain --print text
+
+A script is run and recorded first. Without a terminal, or with --print, the screen is printed: as text, or as JSON for
+programs. Keys: s and S step forward and back, enter opens, ? helps, q quits.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+SCREENS = ("tape", "chain")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "what", metavar="FILE|SCRIPT", nargs="?", help="a recording, or a Python file to run and record"
+    )
+    parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp or layered:N instead")
+    parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
+    parser.add_argument("--screen", choices=SCREENS, default="tape", help="what to show (default: tape)")
+    parser.add_argument("--print", choices=("text", "json"), dest="output", help="print the screen and end")
+    parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
+    parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    parser.add_argument("--predict", action="store_true", help="hide gradients until they are revealed")
+    parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
+
+
+def main(args: Namespace) -> int:
+    from teachgrad.errors import TeachgradError
+
+    if (args.what is None) == (args.demo is None):
+        print("teachgrad inspect: name a recording or a script, or a demo with --demo", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
+        try:
+            path, title = _recording(args, Path(folder) / "run.tgr")
+            return _show(args, path, title)
+        except TeachgradError as error:
+            print(f"teachgrad inspect: {error}", file=sys.stderr)
+            return 2
+
+
+def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
+    """The recording to show and what to call it; made now, if a demo or a script was named."""
+    from teachgrad.recording import Recorder, RecordingError
+    from teachgrad.recording.command import run_script
+
+    from ..demos import write_demo
+
+    if args.demo is not None:
+        write_demo(args.demo, temporary)
+        return temporary, args.demo
+    if not args.what.endswith(".py"):
+        return Path(args.what), os.path.basename(args.what)
+    if not os.path.isfile(args.what):
+        raise RecordingError(f"there is no file {args.what}")
+    with Recorder(temporary, level="values"):
+        status = run_script(args.what, [])
+    if status:
+        print(f"{args.what} ended with status {status}; this is what it did until then", file=sys.stderr)
+    return temporary, os.path.basename(args.what)
+
+
+def _show(args: Namespace, path: Path, title: str) -> int:
+    from teachgrad.recording import Reader
+
+    from ..glyphs import choose
+    from ..session import Session
+    from ..views.options import Options
+
+    with Reader(path) as run:
+        session = Session(run, title)
+        options = Options(predict=args.predict, check=args.check)
+        if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+            args.output = "text"
+        if args.output is not None:
+            return _print(args, session, options)
+        from ..app.application import Inspector
+        from ..keys import load_keymap
+
+        if args.at is not None:
+            run.resolve(args.at)  # an address that leads nowhere is told before the screen is taken
+        inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap())
+        inspector.run()
+        return inspector.return_code or 0
+
+
+def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
+    """The screen as text or JSON; warnings go to stderr."""
+    import json
+
+    from ..glyphs import choose
+    from ..keys import footer
+    from ..screens import SCREENS, document, frame
+
+    moment = session.run.resolve(args.at) if args.at is not None else session.first
+    width, height = args.size
+    if session.trouble:
+        print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
+    if args.output == "json":
+        print(json.dumps(document(session, moment, args.screen, options, height), indent=2))
+    else:
+        keys = footer(SCREENS[args.screen].actions)
+        canvas = frame(session, moment, args.screen, options, width, height, choose(args.ascii), keys)
+        print("\n".join(canvas.text()))
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    columns, _, rows = text.lower().partition("x")
+    if not (columns.isdecimal() and rows.isdecimal() and 0 < int(columns) <= 1000 and 0 < int(rows) <= 1000):
+        raise ArgumentTypeError(f"{text!r} is not a size such as 100x30")
+    return int(columns), int(rows)

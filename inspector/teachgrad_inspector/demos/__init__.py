@@ -1,0 +1,43 @@
+"""Recordings to try the inspector on, made on the spot."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from teachgrad.errors import RecordingError
+from teachgrad.recording import Recorder
+from teachgrad.recording.command import run_script
+
+from .layered import write_layered
+
+FOLDER = Path(__file__).parent
+DEMOS = {
+    "micrograd": "a = 2, b = -3, f = -2, e = a·b, d = e + a, L = d·f",
+    "mlp": "a few training steps of a network 64-32-10 on the optical digits",
+    "layered:N": "a made-up graph of N ops",
+}
+
+
+def write_demo(name: str, path: Path) -> None:
+    """Record the demo `name` into a file. Raises `RecordingError` if there is none of that name."""
+    stem, _, size = name.partition(":")
+    makers: dict[str, Callable[[Path], None]] = {"micrograd": _script("micrograd"), "mlp": _script("mlp")}
+    if stem == "layered" and size.isdecimal() and 1 <= int(size) <= 10_000_000:
+        write_layered(path, int(size))
+    elif name in makers:
+        makers[name](path)
+    else:
+        raise RecordingError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
+
+
+def _script(name: str) -> Callable[[Path], None]:
+    def record(path: Path) -> None:
+        with Recorder(path, level="values"), contextlib.redirect_stdout(io.StringIO()):
+            status = run_script(str(FOLDER / f"{name}.py"), [])
+        if status:
+            raise RecordingError(f"the demo {name} failed with status {status}")
+
+    return record

@@ -1,0 +1,146 @@
+"""The keys: one registry of actions, from which the bindings, the last line, the help and the keymap file follow.
+
+Plain letters, and Shift reverses time. Nothing that terminals, tmux or editors swallow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from teachgrad.errors import TeachgradError
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that a key does. `id` is its name in a keymap, `keys` Textual's names of keys."""
+
+    id: str
+    keys: tuple[str, ...]
+    call: str
+    label: str
+    help: str
+    group: str
+
+
+def _action(id: str, keys: str, call: str, label: str, help: str, group: str) -> Action:
+    return Action(id, tuple(keys.split()), call, label, help, group)
+
+
+ACTIONS: dict[str, Action] = {
+    action.id: action
+    for action in (
+        _action("step", "s right", "move('step', True)", "step", "one event forward", "Time"),
+        _action("back", "S left", "move('step', False)", "back", "one event back", "Time"),
+        _action("over", "o", "move('over', True)", "over", "over the next module", "Time"),
+        _action("over_back", "O", "move('over', False)", "over back", "back over the module before", "Time"),
+        _action("out", "u", "move('out', True)", "out", "out of this module", "Time"),
+        _action("out_back", "U", "move('out', False)", "out back", "back to the start of this module", "Time"),
+        _action("phase", "right_square_bracket", "move('phase', True)", "phase", "to the next phase", "Time"),
+        _action(
+            "phase_back", "left_square_bracket", "move('phase', False)", "phase back", "to the phase before", "Time"
+        ),
+        _action(
+            "train", "right_curly_bracket", "move('training_step', True)", "train", "to the next training step", "Time"
+        ),
+        _action(
+            "train_back",
+            "left_curly_bracket",
+            "move('training_step', False)",
+            "train back",
+            "to the training step before",
+            "Time",
+        ),
+        _action("first", "g home", "move('end', False)", "first", "to the first moment", "Time"),
+        _action("last", "G end", "move('end', True)", "last", "to the last moment", "Time"),
+        _action("down", "j down", "arrow(0, 1)", "down", "a line down; on Chain, the element below", "Place"),
+        _action("up_line", "k up", "arrow(0, -1)", "up", "a line up; on Chain, the element above", "Place"),
+        _action("left", "h", "arrow(-1, 0)", "left", "back; on Chain, the element to the left", "Place"),
+        _action("right", "l", "arrow(1, 0)", "right", "forward; on Chain, the element to the right", "Place"),
+        _action("page_down", "pagedown", "page(1)", "page down", "a screen down", "Place"),
+        _action("page_up", "pageup", "page(-1)", "page up", "a screen up", "Place"),
+        _action("search", "slash", "search", "search", "search names, ops and modules", "Place"),
+        _action("next", "n", "again(True)", "next", "next match", "Place"),
+        _action("next_back", "N", "again(False)", "previous", "match before", "Place"),
+        _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
+        _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
+        _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
+        _action("open", "enter", "open", "open", "open: unfold a module, else the chain rule", "Look"),
+        _action("up", "backspace", "up", "up", "up: back to the tape, else fold this module", "Look"),
+        _action("pane", "tab", "pane(1)", "pane", "next pane", "Look"),
+        _action("pane_back", "shift+tab", "pane(-1)", "pane back", "pane before", "Look"),
+        _action("zoom", "z", "switch('zoom')", "zoom", "this pane alone, and back", "Look"),
+        _action("numbers", "number_sign", "switch('numbers')", "numbers", "arrays as numbers, and back", "Look"),
+        _action("narration", "v", "switch('narration')", "narrate", "a line that says what happens", "Look"),
+        _action("check", "f", "check", "finite diff", "compare the gradient with finite differences", "Question"),
+        _action(
+            "largest", "full_stop", "largest", "largest", "on Chain, the element with the largest part", "Question"
+        ),
+        _action("predict", "p", "switch('predict')", "predict", "hide gradients until they are revealed", "Question"),
+        _action("reveal", "r", "reveal", "reveal", "reveal the gradient that was to be predicted", "Question"),
+        _action("copy", "y", "copy", "copy", "copy the moment and its value", "Other"),
+        _action("help", "question_mark f1", "help", "help", "these keys", "Other"),
+        _action("quit", "q", "quit", "quit", "quit", "Other"),
+    )
+}
+
+_SHOWN = {
+    "right_square_bracket": "]", "left_square_bracket": "[", "right_curly_bracket": "}", "left_curly_bracket": "{",
+    "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
+    "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "space": "space",
+}  # fmt: skip
+ELEMENT = ("hjkl", "element")
+"""Four keys that the last line of the Chain screen shows as one."""
+
+
+def shown(key: str) -> str:
+    """A key as people call it."""
+    return _SHOWN.get(key, key)
+
+
+def keys_of(action: Action, keymap: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys of an action, as the user has them."""
+    return tuple(keymap[action.id].split(",")) if action.id in keymap else action.keys
+
+
+def footer(actions: Sequence[str], keymap: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:
+    """What the last line shows for these actions: (key, what it does)."""
+    pairs = []
+    for name in actions:
+        if name == "element":
+            pairs.append(ELEMENT)
+            continue
+        action = ACTIONS[name]
+        pairs.append((shown(keys_of(action, keymap or {})[0]), action.label))
+    return tuple(pairs)
+
+
+def keymap_file() -> Path:
+    """Where a user's own keys stand."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "teachgrad" / "keys.json"
+
+
+def load_keymap() -> dict[str, str]:
+    """The user's keys: a JSON object from action to keys, as in `{"step": "space", "back": "shift+space,b"}`.
+
+    Raises `TeachgradError` if the file is there and cannot be used.
+    """
+    path = keymap_file()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    try:
+        keymap = json.loads(text)
+    except ValueError as error:
+        raise TeachgradError(f"{path} is not JSON: {error}") from None
+    if not isinstance(keymap, dict) or not all(isinstance(keys, str) for keys in keymap.values()):
+        raise TeachgradError(f'{path} must hold an object of strings, such as {{"step": "space"}}')
+    unknown = sorted(keymap.keys() - ACTIONS.keys())
+    if unknown:
+        raise TeachgradError(f"{path}: there is no action {unknown[0]!r}; there are {', '.join(sorted(ACTIONS))}")
+    return keymap

@@ -1,0 +1,273 @@
+"""The Chain screen as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..canvas import Canvas
+from ..numbers import bracketed, index, number, shape, signed
+from ..views.chain import ChainView, Product
+from ..views.check import Check
+from ..views.options import Options
+from ..views.paths import Paths
+from ..views.terms import Sum
+from .arrays import draw_array, wanted_height
+from .panes import Part, draw_ledger, share, source_part, stack
+
+PANES = ("chain", "contribution", "incoming", "source")
+SIDE_BY_SIDE = 104
+Row = Callable[[Canvas, int, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of the screen: its lines, each a function that draws it."""
+
+    title: str
+    note: str
+    rows: list[Row]
+    least: int
+
+
+def draw_chain(canvas: Canvas, view: ChainView, options: Options, y: int, height: int) -> None:
+    """Draw the screen into the rows from `y` on."""
+    if view.narration and height > 8:
+        canvas.put(2, y + height - 1, view.narration, "narration", canvas.width - 4)
+        height -= 1
+    focus = PANES[options.pane % len(PANES)]
+    parts = _parts(view, canvas.width)
+    alone = options.zoom or canvas.width < SIDE_BY_SIDE
+    if alone and focus in parts:
+        stack(canvas, 0, y, canvas.width, height, [parts[focus]], 0)
+        return
+    side = min(56, canvas.width // 3) if not alone and parts else 0
+    _draw_sections(canvas, view, 0, y, canvas.width - side, height, focus == "chain")
+    if side:
+        stack(
+            canvas,
+            canvas.width - side,
+            y,
+            side,
+            height,
+            list(parts.values()),
+            list(parts).index(focus) if focus in parts else -1,
+        )
+
+
+def _parts(view: ChainView, width: int) -> dict[str, Part]:
+    parts: dict[str, Part] = {}
+    arrays = (
+        ("contribution", view.contribution, "contribution" if view.kind == "edge" else "value"),
+        ("incoming", view.arriving, "incoming gradient"),
+    )
+    for name, array, title in arrays:
+        if array is None:
+            continue
+
+        def draw(canvas: Canvas, x: int, y: int, width: int, height: int, array=array) -> None:  # type: ignore[no-untyped-def]
+            draw_array(canvas, x, y, width, height, array)
+
+        parts[name] = Part(title, shape(array.shape), 2, wanted_height(array, width), draw)
+    if view.source is not None:
+        parts["source"] = source_part(view.source)
+    return parts
+
+
+def _draw_sections(canvas: Canvas, view: ChainView, x: int, y: int, width: int, height: int, focus: bool) -> None:
+    sections = [_rule_section(view), *_sum_section(view), *_ledger_section(view), *_check_section(view)]
+    room = height - 1 - len(sections)
+    while len(sections) > 1 and room < sum(section.least for section in sections):
+        sections.pop()
+        room = height - 1 - len(sections)
+    heights = share([(section.least, len(section.rows)) for section in sections], room)
+    canvas.box(x, y, width, height, sections[0].title, sections[0].note)
+    if focus:
+        canvas.put(x + 2, y, f" {sections[0].title} ", "focus", width - 4)
+    top = y
+    for number_, (section, lines) in enumerate(zip(sections, heights, strict=True)):
+        if number_:
+            canvas.shelf(x, top, width, section.title, section.note)
+        for row, draw in enumerate(section.rows[:lines]):
+            draw(canvas, x + 2, top + 1 + row, width - 4)
+        top += lines + 1
+
+
+def _text(text: str, style: str = "text", head: str = "") -> Row:
+    def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+        end = canvas.put(x, y, f"{head:<11}", "dim", width) if head else x
+        canvas.put(end, y, text, style, x + width - end)
+
+    return draw
+
+
+def _blank(canvas: Canvas, x: int, y: int, width: int) -> None:
+    pass
+
+
+def _rule_section(view: ChainView) -> Section:
+    """Forward, rule, incoming gradient, and the products."""
+    rows: list[Row] = []
+    if view.forward:
+        rows.append(_text(view.forward, "text", "forward"))
+    if view.shapes:
+        rows.append(_text(view.shapes, "text", "shapes"))
+    if view.rules:
+        rows.append(_text("     ".join(f"{rule.left} = {rule.right}" for rule in view.rules), "rule", "rule"))
+    elif view.headline:
+        rows.append(_text(view.headline, "rule", "rule"))
+    if view.incoming is not None:
+        incoming = view.incoming
+        value = "?" if incoming.known and view.hidden and incoming.value is None and incoming.shape == () else ""
+        if incoming.value is not None:
+            value = number(incoming.value)
+        elif incoming.shape and incoming.known:
+            value = f"array {shape(incoming.shape)}"
+        text = f"{incoming.symbol} = {value}" if value else incoming.symbol
+        rows.append(_text(f"{text:<16}  {incoming.origin}", "text", "incoming"))
+    if view.broadcast:
+        rows.append(_text(view.broadcast, "rule", "broadcast"))
+    if view.products:
+        rows += [_blank, *[_product(product, view) for product in view.products]]
+    rows += [_text(fact, "text") for fact in view.facts]
+    if not rows:
+        rows.append(_text(view.subject, "dim"))
+    least = max(1, len([row for row in rows if row is not _blank]))
+    return Section(view.title, view.place, rows, min(least, 7))
+
+
+def _product(product: Product, view: ChainView) -> Row:
+    """`∂L/∂a ⟵ ∂L/∂e · ∂e/∂a = (-2) · (-3) = +6`"""
+
+    def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+        style = "future" if product.future else "text"
+        mark = canvas.glyphs.cursor if product.current else " "
+        spans = [
+            (f"{mark} ", "cursor"),
+            (product.left, "label-gradient" if not product.future else style),
+            ("  ⟵  ", "dim"),
+            (" · ".join(product.symbols), style),
+        ]
+        if product.future:
+            spans.append((f"   comes at {product.moment}", "future"))
+        elif product.result is None and product.current and view.hidden:
+            spans.append(("  =  ?", "hidden"))
+        elif product.incoming is not None and product.local is not None and product.result is not None:
+            sign = "plus" if product.result >= 0 else "minus"
+            spans += [
+                ("  =  ", "dim"),
+                (f"{bracketed(product.incoming)} · {bracketed(product.local)}", "number"),
+                ("  =  ", "dim"),
+                (signed(product.result), sign),
+            ]
+        elif product.result is not None:
+            spans += [("  =  ", "dim"), (signed(product.result), "number")]
+        canvas.spans(x + 1, y, spans, width - 1)
+
+    return draw
+
+
+def _sum_section(view: ChainView) -> list[Section]:
+    """One element written out, for tensors."""
+    if view.sum is None:
+        if view.kind != "edge" or view.element == () or view.products == ():
+            return []
+        text = (
+            "predict it, then press r to reveal" if view.hidden else "the numbers were not recorded: use level values"
+        )
+        return [Section("one element", "", [_text(text, "dim")], 1)]
+    result = view.sum
+    rows: list[Row] = [
+        _text(result.formula, "rule"),
+        *[_term(term_number, result) for term_number in range(len(result.terms))],
+    ]
+    rest = result.count - len(result.terms)
+    if rest > 0:
+        others = result.total - sum(term.product for term in result.terms)
+        rows.append(_text(f"{'and ' + str(rest) + ' smaller terms':<44}{signed(others, 5):>12}", "dim"))
+    agree = "" if result.recorded is None else f"   recorded {number(result.recorded, 5)}"
+    rows.append(_text(f"{'sum of ' + str(result.count) + ' terms':<44}{signed(result.total, 5):>12}{agree}", "number"))
+    return [Section(f"{result.target}{index(result.element)}", "j k h l another element", rows, min(4, len(rows)))]
+
+
+def _term(at: int, result: Sum) -> Row:
+    def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+        term = result.terms[at]
+        left = f"{term.local_name} · {term.gradient_name}" if term.local_name != "1" else term.gradient_name
+        end = canvas.put(x + 1, y, left, "text", max(10, min(34, width - 44)))
+        end = max(end + 1, x + min(36, max(12, width - 42)))
+        factors = (
+            bracketed(term.gradient)
+            if term.local_name == "1"
+            else f"{bracketed(term.local)} · {bracketed(term.gradient)}"
+        )
+        end = canvas.spans(end, y, [("= ", "dim"), (factors, "number")], x + width - end)
+        sign = "plus" if term.product >= 0 else "minus"
+        canvas.right(min(x + width, max(end + 12, x + 56)), y, signed(term.product), sign)
+
+    return draw
+
+
+def _ledger_section(view: ChainView) -> list[Section]:
+    ledger = view.ledger
+    if ledger is None:
+        return []
+
+    def row_of(at: int) -> Row:
+        def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+            one = type(ledger)(
+                ledger.name, ledger.element, (ledger.entries[at],), ledger.total, ledger.assigned, ledger.hidden
+            )
+            draw_ledger(canvas, x, y, width, 1, one)
+
+        return draw
+
+    rows = [row_of(at) for at in range(len(ledger.entries))]
+    total = f"total {number(ledger.total)}" if ledger.total is not None and not ledger.hidden else ""
+    return [Section(f"accumulator  {ledger.name}.grad{index(ledger.element)}", total, rows, min(2, len(rows)))]
+
+
+def _check_section(view: ChainView) -> list[Section]:
+    rows: list[Row] = []
+    if view.check is not None:
+        rows += _check_rows(view.check)
+    elif view.kind == "edge" and not view.hidden:
+        rows.append(_text("press f for finite differences", "dim"))
+    if view.paths is not None:
+        rows += _path_rows(view.paths)
+    return [Section("check", "", rows, 1)] if rows else []
+
+
+def _check_rows(check: Check) -> list[Row]:
+    if check.note or check.estimate is None or check.h is None or check.error is None:
+        return [_text(f"no finite differences: {check.note}", "warn")]
+    x = f"{check.name}{index(check.element)}"
+    verdict, style = ("ok", "ok") if check.agrees else ("does not agree", "err")
+
+    def draw(canvas: Canvas, left: int, y: int, width: int) -> None:
+        canvas.spans(
+            left,
+            y,
+            [
+                ("finite difference  ", "dim"),
+                (f"({check.goal}({x}+h)-{check.goal}({x}-h))/2h = ", "text"),
+                (f"{check.estimate:.7g}", "number"),
+                (f"   h={check.h:.0e}", "dim"),
+                (f"   |Δ| {check.error:.1e}", "dim"),
+                (f"   {verdict}", style),
+            ],
+            width,
+        )
+
+    errors = "  ".join(f"{item.h:.0e}: {abs(item.value - (check.gradient or 0.0)):.0e}" for item in check.differences)
+    return [draw, _text(f"|Δ| by h   {errors}", "dim")]
+
+
+def _path_rows(paths: Paths) -> list[Row]:
+    rows = []
+    for at, path in enumerate(paths.paths):
+        head = "all paths" if at == 0 else ""
+        factors = " · ".join(bracketed(factor) for factor in path.factors)
+        rows.append(_text(f"{'→'.join(path.names):<14} {factors} = {number(path.product)}", "text", head or " "))
+    rows.append(_text(f"Σ = {number(paths.total)}", "number", " "))
+    return rows

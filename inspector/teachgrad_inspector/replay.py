@@ -1,0 +1,123 @@
+"""Running the recorded forward computation again, with one element changed: finite differences on a recording.
+
+For a small h, (L(x+h) - L(x-h)) / 2h is the derivative of L by x up to an error of the order h², and h cannot be too
+small either, since the difference of two nearly equal numbers loses digits. Several step sizes show both. The ops run
+in float64 on the recorded values; only what depends on the changed element is computed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from teachgrad.recording import Moment, Row
+
+from .calculus import as_float64
+from .formulas import op_named
+from .session import Session
+
+STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+
+
+class CannotReplay(Exception):
+    """The recording does not hold what is needed; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A central difference with step size `h`."""
+
+    h: float
+    value: float
+
+
+class Replay:
+    """The forward computation of one training step, to be run with one element of a vertex changed."""
+
+    def __init__(self, session: Session, step: int, vertex: int, element: tuple[int, ...]) -> None:
+        self._session = session
+        self._step = session.run.step(step)
+        self._vertex = vertex
+        self._element = element
+        self._seeds = self._find_seeds()
+        self._program = self._find_program()
+        self._values: dict[tuple[int, int], Any] = {}
+
+    def differences(self) -> list[Difference]:
+        """Central differences with falling step sizes."""
+        found = []
+        with np.errstate(all="ignore"):
+            for h in STEPS:
+                high, low = self._objective(h), self._objective(-h)
+                found.append(Difference(h, (high - low) / (2 * h)))
+        return found
+
+    def _find_seeds(self) -> list[Row]:
+        rows = [self._step.rows[i] for places in self._step.seeds.values() for i in places]
+        if not rows:
+            raise CannotReplay("no backward pass starts in this training step")
+        return rows
+
+    def _find_program(self) -> list[Row]:
+        """The ops between the vertex and what is differentiated, in order."""
+        wanted = {row.vertex for row in self._seeds}
+        ops = [row for row in self._step.rows if row.kind == "op"]
+        for row in reversed(ops):
+            if row.vertex in wanted:
+                wanted.update(row.inputs)
+        touched = {self._vertex}
+        program = []
+        for row in ops:
+            if row.vertex in wanted and not touched.isdisjoint(row.inputs):
+                touched.add(row.vertex)
+                program.append(row)
+        if touched.isdisjoint(row.vertex for row in self._seeds):
+            raise CannotReplay("what is differentiated does not depend on it")
+        return program
+
+    def _objective(self, shift: float) -> float:
+        """Σ seed · value over the places where the backward pass starts, with the element shifted."""
+        first = self._program[0].row if self._program else self._seeds[0].row
+        base = self._base(self._vertex, first).copy()
+        if base.dtype.kind != "f":
+            raise CannotReplay("it is not made of floating-point numbers")
+        base[self._element] += shift
+        changed: dict[int, Any] = {self._vertex: base}
+        for row in self._program:
+            op = op_named(row.op)
+            if op is None:
+                raise CannotReplay(f"this teachgrad has no op {row.op!r}")
+            inputs = [changed[v] if v in changed else self._base(v, row.row) for v in row.inputs]
+            attrs = {key: as_float64(value) for key, value in self._session.attrs(row).items()}
+            try:
+                changed[row.vertex] = op.forward(np, *inputs, **attrs)
+            except Exception as error:  # settings that were only recorded as text, a file that lies
+                raise CannotReplay(f"{row.op} cannot be run again: {error}") from None
+        return sum(
+            float(np.sum(self._base(seed.value, -1) * changed[seed.vertex]))
+            for seed in self._seeds
+            if seed.vertex in changed
+        )
+
+    def _base(self, which: int | None, row: int) -> Any:
+        """The recorded value of a vertex as the op in `row` saw it; with row -1, an array by its number."""
+        key = (which or 0, row)
+        if key not in self._values:
+            number = which if row < 0 else self._session.value_of(which or 0, Moment(self._step.number, row, "fwd"))
+            values = self._session.array(number)
+            if values is None:
+                raise CannotReplay(f"that needs a recording of level values; this one has {self._session.run.level}")
+            self._values[key] = as_float64(values)
+        return self._values[key]
+
+
+def best(differences: list[Difference]) -> Difference:
+    """The difference that changes least when its step shrinks: neither truncated much nor rounded much."""
+    return min(
+        ((abs(a.value - b.value), -a.h, b) for a, b in pairwise(differences) if np.isfinite(b.value)),
+        default=(0.0, 0.0, differences[0]),
+        key=lambda item: item[:2],
+    )[2]

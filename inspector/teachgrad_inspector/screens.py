@@ -1,0 +1,128 @@
+"""The registry of screens, and the frame that shows one of them at a moment.
+
+A screen is a view function, a drawing function and the keys that matter on it. A new one is a file in `views/`, a file
+in `render/` and an entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from teachgrad.errors import RecordingError
+from teachgrad.recording import Moment
+
+from .canvas import Canvas
+from .glyphs import Glyphs
+from .render.chain import PANES as CHAIN_PANES
+from .render.chain import draw_chain
+from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
+from .render.tape import PANES as TAPE_PANES
+from .render.tape import draw_tape, tape_height
+from .session import Session
+from .views.chain import view_chain
+from .views.narrate import short_note
+from .views.options import Options
+from .views.plain import plain
+from .views.tape import view_tape
+
+MIN_WIDTH, MIN_HEIGHT = 40, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A screen: what it says (`view`, of session, moment, options and height) and how it is drawn."""
+
+    name: str
+    key: str
+    title: str
+    panes: tuple[str, ...]
+    actions: tuple[str, ...]
+    """The actions worth a place in the last line, most important first; see `teachgrad_inspector.keys`."""
+    view: Callable[[Session, Moment, Options, int], Any]
+    draw: Callable[[Canvas, Any, Options, int, int], None]
+
+
+SCREENS: dict[str, Screen] = {
+    screen.name: screen
+    for screen in (
+        Screen("tape", "1", "Tape", TAPE_PANES,
+               ("step", "back", "open", "over", "phase", "go", "search", "pane", "help", "quit"),
+               lambda session, moment, options, height: view_tape(session, moment, options, tape_height(height)),
+               draw_tape),
+        Screen("chain", "2", "Chain", CHAIN_PANES,
+               ("step", "back", "up", "element", "check", "predict", "reveal", "go", "help", "quit"),
+               lambda session, moment, options, height: view_chain(session, moment, options),
+               draw_chain),
+    )
+}  # fmt: skip
+
+
+def head_of(session: Session, moment: Moment, screen: str, options: Options) -> Head:
+    """The first line of a screen."""
+    objective = session.objective(moment.step)
+    tabs = tuple(Tab(item.name, item.key, item.title, item.name == screen) for item in SCREENS.values())
+    return Head(
+        session.title,
+        tabs,
+        moment.step,
+        session.run.steps,
+        objective[0] if objective else "",
+        objective[1] if objective else None,
+        session.trouble or "",
+        options.predict,
+    )
+
+
+def status_of(session: Session, moment: Moment, options: Options) -> Status:
+    """The status line at a moment."""
+    row = session.row(moment)
+    state, why = session.state(moment)
+    label = session.name(row.vertex, row.step) + (".grad" if row.kind in ("seed", "edge") else "")
+    return Status(str(moment), label, short_note(session, moment, options), state, why)
+
+
+def body_height(height: int) -> int:
+    """The rows of a screen that are neither head, status nor keys."""
+    return height - 3
+
+
+def frame(
+    session: Session,
+    moment: Moment,
+    screen: str,
+    options: Options,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    keys: tuple[tuple[str, str], ...],
+) -> Canvas:
+    """A whole screen, drawn."""
+    canvas = Canvas(width, height, glyphs)
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        for row, line in enumerate(too_small(width, height)):
+            canvas.put(0, row, line, "warn")
+        return canvas
+    shown = SCREENS[screen]
+    body = body_height(height)
+    draw_head(canvas, head_of(session, moment, screen, options))
+    try:
+        shown.draw(canvas, shown.view(session, moment, options, body), options, 1, body)
+    except RecordingError as error:
+        canvas.put(2, 2, str(error), "err", width - 4)
+    draw_status(canvas, status_of(session, moment, options), height - 2)
+    draw_keys(canvas, keys, height - 1)
+    return canvas
+
+
+def document(session: Session, moment: Moment, screen: str, options: Options, height: int) -> dict[str, Any]:
+    """The same screen as data, for JSON."""
+    shown = SCREENS[screen]
+    return {
+        "screen": screen,
+        "moment": str(moment),
+        "status": plain(status_of(session, moment, options)),
+        "head": plain(head_of(session, moment, screen, options)),
+        "view": plain(shown.view(session, moment, options, body_height(height))),
+    }

@@ -1,0 +1,176 @@
+"""A recording as the screens see it: what each value is called, and what was known of it at a moment."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from teachgrad.recording import ArrayInfo, Moment, Reader, RecordingError, Row, Site, Statistics, Step
+
+from .lanes import Lanes
+from .numbers import number
+
+CACHED_LAYOUTS = 4
+
+
+class Session:
+    """Questions about a recording, answered from the recording alone."""
+
+    def __init__(self, run: Reader, title: str = "") -> None:
+        self.run = run
+        self.title = title or run.path.name
+        self._layouts: OrderedDict[tuple[int, int, frozenset[str]], Lanes] = OrderedDict()
+        self._labels: dict[tuple[int, int], str] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        return self.run.trouble
+
+    @cached_property
+    def first(self) -> Moment:
+        """The first moment of the recording."""
+        if self.run.steps == 0:
+            raise RecordingError(f"{self.run.path} holds no rows")
+        return self.run.at(0, 0)
+
+    def step(self, moment: Moment) -> Step:
+        return self.run.step(moment.step)
+
+    def row(self, moment: Moment) -> Row:
+        return self.run.step(moment.step).rows[moment.row]
+
+    def lanes(self, step: int, folded: frozenset[str]) -> Lanes:
+        """The layout of a training step with some modules folded."""
+        whole = self.run.step(step)
+        key = (step, len(whole.rows), folded)
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = self._layouts[key] = Lanes(whole, folded)
+            while len(self._layouts) > CACHED_LAYOUTS:
+                self._layouts.popitem(last=False)
+        self._layouts.move_to_end(key)
+        return layout
+
+    def has_layout(self, step: int, folded: frozenset[str]) -> bool:
+        """Whether `lanes` would answer at once."""
+        return self.run.has_step(step) and (step, len(self.run.step(step).rows), folded) in self._layouts
+
+    # ---- names -------------------------------------------------------------------------------------------------------
+
+    def name(self, vertex: int, step: int) -> str:
+        """What to call a vertex: its name, or for a nameless constant its value."""
+        key = (vertex, step)
+        name = self._labels.get(key)
+        if name is None:
+            name = self._labels[key] = self._constant(vertex, step) or self.run.name(vertex, step)
+            if len(self._labels) > 1 << 16:
+                self._labels.clear()
+        return name
+
+    def _constant(self, vertex: int, step: int) -> str | None:
+        whole = self.run.step(step)
+        at = whole.made.get(vertex)
+        if at is None:
+            return None
+        row = whole.rows[at]
+        if row.kind != "leaf" or row.name or row.requires_grad or row.value is None:
+            return None
+        if self.run.array(row.value).shape:
+            return None
+        value = self.run.values(row.value)
+        return None if value is None else number(value)
+
+    def names(self, row: Row) -> list[str]:
+        """What to call the inputs of an op."""
+        return [self.name(vertex, row.step) for vertex in row.inputs]
+
+    # ---- values ------------------------------------------------------------------------------------------------------
+
+    def info(self, number: int | None) -> ArrayInfo | None:
+        return None if number is None else self.run.array(number)
+
+    def array(self, number: int | None) -> np.ndarray | None:
+        return None if number is None else self.run.values(number)
+
+    def statistics(self, number: int | None) -> Statistics | None:
+        return None if number is None else self.run.statistics(number)
+
+    def scalar(self, number: int | None) -> float | None:
+        """The value of an array of one element, if it was recorded."""
+        info = self.info(number)
+        if info is None or info.size != 1 or not info.has_values:
+            return None
+        values = self.array(number)
+        assert values is not None
+        return float(values.real.reshape(-1)[0])
+
+    def value_of(self, vertex: int, moment: Moment) -> int | None:
+        """The array that a vertex held at a moment."""
+        return self.run.value_at(vertex, moment)
+
+    def gradient_row(self, vertex: int, moment: Moment) -> Row | None:
+        """The row that last changed the gradient of a vertex, up to a moment."""
+        step = self.run.step(moment.step)
+        found = [i for i in (*step.into.get(vertex, ()), *step.seeds.get(vertex, ())) if i <= moment.row]
+        return step.rows[max(found)] if found else None
+
+    def next_gradient_row(self, vertex: int, moment: Moment) -> Row | None:
+        """The row that first changes the gradient of a vertex, after a moment."""
+        step = self.run.step(moment.step)
+        found = [i for i in (*step.into.get(vertex, ()), *step.seeds.get(vertex, ())) if i > moment.row]
+        return step.rows[min(found)] if found else None
+
+    def maker(self, vertex: int, moment: Moment) -> Row | None:
+        """The row in which a vertex was made, if that was in this training step."""
+        step = self.run.step(moment.step)
+        at = step.made.get(vertex)
+        return None if at is None else step.rows[at]
+
+    def objective(self, step: int) -> tuple[str, float | None] | None:
+        """Name and value of what a training step differentiates, if it is one scalar."""
+        whole = self.run.step(step)
+        for vertex in whole.seeds:
+            at = whole.made.get(vertex)
+            row = whole.rows[at] if at is not None else None
+            info = self.info(row.value) if row is not None else None
+            if row is not None and info is not None and info.size == 1:
+                return self.name(vertex, step), self.scalar(row.value)
+        return None
+
+    def goal(self, moment: Moment) -> str:
+        """What gradients in a training step are gradients of: L."""
+        seeds = self.run.step(moment.step).seeds
+        return self.name(next(iter(seeds)), moment.step) if seeds else "L"
+
+    # ---- the rest ----------------------------------------------------------------------------------------------------
+
+    def attrs(self, row: Row) -> dict[str, Any]:
+        return self.run.attrs(row)
+
+    def site(self, row: Row, moment: Moment) -> Site | None:
+        """Where a row comes from in the user's source: for gradient along an edge, where the op was called."""
+        if row.site is None and row.kind == "edge" and row.source is not None:
+            maker = self.maker(row.source, moment)
+            return self.run.site(maker.site) if maker is not None else None
+        if row.site is None and row.kind == "seed":
+            maker = self.maker(row.vertex, moment)
+            return self.run.site(maker.site) if maker is not None else None
+        return self.run.site(row.site)
+
+    def state(self, moment: Moment) -> tuple[str, str]:
+        """`ok`, `warn` or `err` for a moment, and why."""
+        row = self.row(moment)
+        stats = self.statistics(row.value)
+        if stats is not None and (stats.nans or stats.infs):
+            parts = [f"{count} {what}" for count, what in ((stats.nans, "nan"), (stats.infs, "inf")) if count]
+            return "err", " and ".join(parts)
+        info = self.info(row.value)
+        if stats is not None and info is not None and info.size > 1 and stats.zeros == info.size:
+            if row.kind in ("edge", "seed"):
+                return "warn", "the gradient is zero everywhere"
+            if row.kind == "op" and row.requires_grad:
+                return "warn", "zero everywhere"
+        return "ok", ""

@@ -1,0 +1,103 @@
+"""The accumulation of a gradient, edge by edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from teachgrad.recording import Moment, Row
+
+from ..session import Session
+from .options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One contribution to a gradient. Numbers are those of one element, or of a scalar; None where not known (yet)."""
+
+    moment: str
+    source: str
+    target: str
+    edge: int
+    contribution: float | None
+    before: float | None
+    after: float | None
+    current: bool
+    future: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All contributions to the gradient of a value in this training step."""
+
+    name: str
+    element: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    total: float | None
+    """The running sum at this moment."""
+    assigned: float | None
+    """What would be left if contributions replaced each other instead of adding up."""
+    hidden: bool
+
+
+def view_ledger(
+    session: Session, moment: Moment, vertex: int, options: Options, element: tuple[int, ...] | None = None
+) -> Ledger | None:
+    """The ledger of a vertex, or None if no gradient flows into it here."""
+    step = session.step(moment)
+    rows = [step.rows[i] for i in sorted((*step.seeds.get(vertex, ()), *step.into.get(vertex, ())))]
+    if not rows:
+        return None
+    entries: list[Entry] = []
+    total: float | None = 0.0
+    running: float | None = 0.0
+    assigned = None
+    for row in rows:
+        future = row.row > moment.row
+        hidden = future or (options.hiding and row.row == moment.row)
+        part = _element(session, row.delta if row.kind == "edge" else row.value, element)
+        after = _element(session, row.value, element)
+        entries.append(Entry(
+            str(Moment(row.step, row.row, row.phase)),
+            session.name(row.source, row.step) if row.source is not None else "",
+            session.name(vertex, row.step), row.edge if row.edge is not None else -1,
+            None if hidden else part, None if hidden else running, None if hidden else after,
+            row.row == moment.row, future,
+        ))  # fmt: skip
+        running = after
+        if not hidden:
+            total, assigned = after, part
+    shown = [entry for entry in entries if not entry.future]
+    return Ledger(
+        session.name(vertex, moment.step),
+        element or (),
+        tuple(entries),
+        total if shown else None,
+        assigned if len(shown) > 1 else None,
+        options.hiding,
+    )
+
+
+def _element(session: Session, number: int | None, element: tuple[int, ...] | None) -> float | None:
+    """One element of an array, if it was recorded; of an array of one element, that."""
+    info = session.info(number)
+    if info is None or not info.has_values:
+        return None
+    if info.size == 1:
+        return session.scalar(number)
+    values = session.array(number)
+    if element is None or values is None or not inside(element, values):
+        return None
+    return float(values[element].real)
+
+
+def inside(element: tuple[int, ...], values: np.ndarray) -> bool:
+    """Whether an array has such an element."""
+    return len(element) == values.ndim and all(0 <= i < n for i, n in zip(element, values.shape, strict=True))
+
+
+def rows_into(session: Session, moment: Moment, vertex: int) -> list[Row]:
+    """The rows in which gradient flows into a vertex."""
+    step = session.step(moment)
+    return [step.rows[i] for i in step.into.get(vertex, ())]

@@ -1,0 +1,39 @@
+"""What a user can switch, for all screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The switches of the screens. Screens take what concerns them."""
+
+    folded: frozenset[str] = frozenset()
+    """Modules that are folded on the tape."""
+    pane: int = 0
+    """Which pane has the focus, in the order of the screen."""
+    zoom: bool = False
+    """Whether the focused pane takes the whole screen."""
+    numbers: bool = False
+    """Arrays as numbers rather than as heat maps."""
+    narration: bool = False
+    """A line that says in words what happens."""
+    predict: bool = False
+    """Hide the gradients that a learner is to predict."""
+    revealed: bool = False
+    """Show them at this moment all the same."""
+    check: bool = False
+    """Compare gradients with finite differences."""
+    element: tuple[int, ...] | None = None
+    """The element of a tensor that the Chain screen looks at; None for the largest contribution."""
+
+    def but(self, **changes: Any) -> Self:
+        """The same options, some changed."""
+        return replace(self, **changes)
+
+    @property
+    def hiding(self) -> bool:
+        """Whether gradients are hidden at this moment."""
+        return self.predict and not self.revealed
