@@ -31,6 +31,7 @@ from .errors import (
     TraceError,
 )
 from .function import Function
+from .gradcheck import GradCheck, gradcheck
 from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor, tensor
 from . import random
@@ -71,12 +72,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     # tensors, modes and data types
-    "Function", "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like", "enable_grad", "eye",
-    "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function", "get_default_dtype", "grad",
-    "hessian", "hvp", "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "jvp", "linspace",
-    "meshgrid", "mode", "no_grad", "ones", "ones_like", "placeholder", "random", "seed", "set_default_dtype",
-    "state", "static", "tensor", "tril", "triu", "uint16", "uint32", "uint64", "uint8", "vjp", "zeros",
-    "zeros_like",
+    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like",
+    "enable_grad", "eye", "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function",
+    "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "inference", "int16", "int32", "int64", "int8",
+    "is_grad_enabled", "jvp", "linspace", "meshgrid", "mode", "no_grad", "ones", "ones_like", "placeholder",
+    "random", "seed", "set_default_dtype", "state", "static", "tensor", "tril", "triu", "uint16", "uint32",
+    "uint64", "uint8", "vjp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
     "TeachgradError", "TraceError",
