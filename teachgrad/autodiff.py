@@ -14,7 +14,7 @@ import numpy as np
 
 from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
-from .op import Overwritten, Symbolic, Vertex, modes, overwritten, state, value_is_gone, version
+from .op import Overwritten, Symbolic, Vertex, memory_of, modes, overwritten, state, value_is_gone, version
 from .ops.elementwise import add
 from .ops.inplace import renew
 from .ops.shape import astype, copy_of, sum_to
@@ -112,7 +112,7 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
             inputs = tuple([version(x, z) for x in inputs])
             break
     if z.stamp > number or z.base is not None or z.exposed is not None:
-        z = overwritten(z, (z.base or z).site, z) if value_is_gone(z, z) else z
+        z = overwritten(z, memory_of(z).site, z) if value_is_gone(z, z) else z
     if op is item:
         slots = gradients.setdefault(inputs[0].id, [None] * len(inputs[0]._data))
         slot = z.attrs["index"]

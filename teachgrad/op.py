@@ -269,6 +269,8 @@ class Op:
     """The local derivative for each input, as text: ("y", "x") for z = x*y."""
     kernel: Callable[..., Array] | None = None
     """A NumPy function that is the whole forward computation, called without detour on the hot path."""
+    needs_values: bool = True
+    """Whether `vjp` looks at the values of inputs, not only at their shapes."""
     pure: bool = True
     """Whether equal inputs always give equal results and nothing else happens; then equal calls may be merged."""
     may_fail: bool = False
@@ -459,8 +461,9 @@ def refresh(x: Vertex) -> bool:
         parent = x.inputs[0]
         if parent.base is not None:
             refresh(parent)
-        x.past = overwritten(x, base.site)
+        old = x.past = overwritten(x, base.site) if type(x._data) is ndarray else x.earlier_self()
         x.id = next_id()
+        old.stamp = next_id()
         x.requires_grad = True
     x.stamp = base.stamp
     return False
@@ -474,12 +477,17 @@ def version(x: Vertex, reader: Vertex) -> Vertex:
         x = past
     if type(x) is Overwritten:
         return x if x.reader is not None else overwritten(x, x.writer, reader)
-    return overwritten(x, (x.base or x).site, reader) if value_is_gone(x, reader) else x
+    return overwritten(x, memory_of(x).site, reader) if value_is_gone(x, reader) else x
+
+
+def memory_of(x: Vertex) -> Vertex:
+    """The vertex that owns the memory of `x`: itself, or the base of a view."""
+    return x if x.base is None else x.base
 
 
 def value_is_gone(x: Vertex, reader: Vertex) -> bool:
     """Whether the memory of `x` was written after `reader` was made."""
-    root = x if x.base is None else x.base
+    root = memory_of(x)
     if root.exposed is not None:
         notice_writes(root)
     return root.stamp > reader.id and root is not INFERENCE
@@ -500,7 +508,7 @@ def notice_writes(x: Vertex) -> None:
 
 def mark_written(x: Vertex) -> None:
     """Note that the memory of `x` has just been written, with nothing recorded."""
-    root = x if x.base is None else x.base
+    root = memory_of(x)
     root.stamp = x.stamp = next_id()
     if root.op is None:
         root.site = user_site()

@@ -24,7 +24,7 @@ from .errors import TeachgradError, TraceError, user_site
 from .graph import Graph, is_constant
 from .guards import Guard, Watcher
 from .interpreter import evaluate
-from .op import Op, Spec, Vertex, apply, mark_written, modes, state
+from .op import Op, Spec, Vertex, apply, modes, next_id, state
 from .ops.tuples import item
 from .passes import LEVELS, optimize
 from .passes.plan import MODES as PLANS
@@ -39,18 +39,17 @@ MOST_PROGRAMS = 8
 
 
 class _Mode(threading.local):
-    name: str | None = None
+    name = os.environ.get("TEACHGRAD_MODE", "static")
 
 
 _mode = _Mode()
 
 
 def current_mode() -> str:
-    """How static functions run now: as `tg.mode` says, else as the environment variable TEACHGRAD_MODE, else "static"."""
-    name = _mode.name or os.environ.get("TEACHGRAD_MODE") or "static"
-    if name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {name!r}; choose one of {', '.join(RUN_MODES)}")
-    return name
+    """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said when Python started, else "static"."""
+    if _mode.name not in RUN_MODES:
+        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of {', '.join(RUN_MODES)}")
+    return _mode.name
 
 
 @contextmanager
@@ -95,6 +94,8 @@ class Trace:
     cleared: list[Source | int]
     entry: list[tuple[Source | int, bool]]
     """Tensors whose `.grad` the call starts from, and whether there was one."""
+    updated: list[Source | int]
+    """What the program overwrites."""
     differentiable: bool = False
     """Whether a result has a history that a backward() outside the function may follow."""
     backward: StaticFunction | None = None
@@ -290,6 +291,7 @@ class StaticFunction:
             cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
             gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
             cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
+            updated=[where[leaf.id] for leaf, _ in graph.updates],
             differentiable=any(kind == "graph" and v.requires_grad and not tracer.is_freed(v) for kind, v in kinds),
             entry=[(follow[original(s).id], tracer.sources[original(s).id].tensor._grad is not None)
                    for s in (*tracer.inputs, *tracer.cells) if s.entry_grad_matters and not tracer.sources[original(s).id].gradient])
@@ -299,32 +301,36 @@ class StaticFunction:
     def run(self, trace: Trace, leaves: list[Any]) -> Any:
         """Run a program on the present values and put the results where they belong."""
         inputs = [leaves[number]._data for number in trace.inputs]
-        cells = [s.tensor._grad._data if s.gradient else s.tensor._data for s in trace.cells]  # type: ignore[union-attr]
+        cells = [s.tensor._data if not s.gradient else s.tensor._grad._data for s in trace.cells]  # type: ignore[union-attr]
         call = Call.before(trace, leaves) if trace.differentiable and state.now.grad else None
         if observe.sink is None:
             arrays, _ = trace.program(inputs, cells)
         else:
             arrays = watched_run(trace.graph, inputs, cells)
         trace.calls += 1
-        for leaf, _ in trace.graph.updates:
-            mark_written(holder(trace.sources[leaf.id], leaves))
+        stamp, site = next_id(), user_site()
+        for source in trace.updated:
+            x = source.tensor if type(source) is Source and not source.gradient else holder(source, leaves)
+            x = x if x.base is None else x.base
+            x.stamp, x.site = stamp, x.site if x.op is not None else site
         cls = self.result_class(trace, leaves)
         count = len(arrays) - len(trace.gradients)
         for source, array in zip(trace.gradients, arrays[count:], strict=True):
-            holder(source, leaves)._grad = cls(array)
+            x = source.tensor if type(source) is Source and not source.gradient else holder(source, leaves)
+            x._grad = cls(array)
         for source in trace.cleared:
             holder(source, leaves)._grad = None
         made = call.results(cls, arrays[:count]) if call is not None else [cls(array) for array in arrays[:count]]
-        values = iter(made)
         answers = []
+        position = 0
         for kind, what in trace.results:
             if kind == "graph":
-                answers.append(with_history(next(values), what))
-            elif kind == "same":
-                answers.append(holder(what, leaves))
+                z = made[position]
+                position += 1
+                answers.append(z if what is None else with_history(z, what))
             else:
-                answers.append(what)
-        return unflatten(trace.output, answers)
+                answers.append(holder(what, leaves) if kind == "same" else what)
+        return answers[0] if trace.output is None else unflatten(trace.output, answers)
 
     def result_class(self, trace: Trace, leaves: list[Any]) -> type[Vertex]:
         """The class of the tensors that are returned."""
@@ -457,11 +463,6 @@ def fits(trace: Trace, leaves: list[Any]) -> bool:
     for source, had in trace.entry:
         if (holder(source, leaves)._grad is not None) != had:
             return False
-    for source in trace.cells:
-        tensor = source.tensor
-        if source.gradient:
-            if tensor._grad is None:
-                return False
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from operator import is_
 from threading import Lock
 from typing import Any
 
@@ -46,7 +47,7 @@ class NumpyProgram:
     def __call__(self, inputs: Sequence[Any], cells: Sequence[Any], commit: bool = True) -> tuple[list[Any], list[Any]]:
         with self.lock:
             bound = self.bound
-            if bound is None or len(bound) != len(cells) or any([a is not b for a, b in zip(bound, cells, strict=True)]):
+            if bound is None or not all(map(is_, bound, cells)):
                 self.bind(cells)
             if commit:
                 return self.run(*inputs)  # type: ignore[no-any-return]
@@ -185,7 +186,7 @@ class Writer:
         others = [roots.get(x.id, x).id for x in self.graph.results]
         alone = root.op is not None and root.id not in self.static and others.count(root.id) == 1
         if alone and root is v and type(v.inputs[0]._data) is not tuple:
-            return f"asarray({name})"
+            return name if v._data.shape else f"asarray({name})"
         return f"np.array({name})"
 
     def commits(self) -> list[str]:

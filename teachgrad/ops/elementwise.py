@@ -122,6 +122,7 @@ class Add(Binary):
 
     ufunc = "add"
     c = "{x} + {y}"
+    needs_values = False
     derivatives = ("1", "1")
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
@@ -134,6 +135,7 @@ class Subtract(Binary):
     ufunc = "subtract"
     c = "{x} - {y}"
     kinds = "iuf"
+    needs_values = False
     derivatives = ("1", "-1")
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
@@ -170,6 +172,7 @@ class Negative(Unary):
     ufunc = "negative"
     c = "-{x}"
     kinds = "iuf"
+    needs_values = False
     derivatives = ("-1",)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:

@@ -55,6 +55,8 @@ def split_index(x: Vertex, index: Any) -> tuple[Pattern, tuple[Vertex, ...]]:
                 pattern.append(operator.index(item))
             except TypeError:
                 raise DTypeError(f"{item!r} is not an index: use integers, slices, None, ..., or integer or boolean tensors") from None
+    if not any(item is Ellipsis for item in pattern):
+        pattern.append(Ellipsis)  # so that picking one element gives a view without axes, not a copy of the number
     return tuple(pattern), tuple(tensors)
 
 
@@ -73,8 +75,8 @@ class GetItem(Op):
 
     def __call__(self, x: Vertex, index: Any, /) -> Any:
         pattern, tensors = split_index(x, index)
-        return apply(self if not tensors and True not in pattern and False not in pattern else take_items,
-                     (x, *tensors), {"index": pattern})
+        copies = bool(tensors) or any(isinstance(item, (bool, np.bool_)) for item in pattern)
+        return apply(take_items if copies else self, (x, *tensors), {"index": pattern})
 
     def infer(self, x: Spec, *indices: Spec, index: Pattern) -> Spec:
         if any(i.dtype.kind == "b" for i in indices):

@@ -120,9 +120,24 @@ def overwrite(x: Vertex, value: Any) -> Any:
         if np.broadcast_shapes(value.shape, x.shape) != x.shape:
             raise ShapeError(f"values of shape {value.shape} cannot be written into a tensor of shape {x.shape}")
         value = broadcast_to(value, x.shape)
+    keep_operand(target, value)
     before = write(target, (...,), value)
     relink(target, value, before)
     return x
+
+
+def keep_operand(x: Vertex, value: Vertex) -> None:
+    """For `x *= y`: keep a copy of the old x where the gradient of y needs it. Others who used x get no such favour."""
+    op = value.op
+    if op is None or not op.needs_values or not value.requires_grad or not any(i is x for i in value.inputs):
+        return
+    if len(value.inputs) > 1 and not any(i.requires_grad for i in value.inputs if i is not x):
+        return
+    old = x.earlier_self()
+    if not isinstance(x._data, Spec):
+        old._data = x._data.copy()
+    old.base, old.stamp = None, value.id
+    value.inputs = tuple([old if i is x else i for i in value.inputs])
 
 
 def set_items(x: Vertex, index: Any, value: Any) -> None:
