@@ -1,8 +1,12 @@
-"""Run the Python of a Markdown page, so that no page can promise what does not happen.
+"""Run a Markdown page, so that no page can promise what does not happen.
 
-Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows
-a Python block directly is what that block prints; there `...` stands for any text and the amount of white space
-does not matter. Blocks of other languages are left alone. `python tests/house/pages.py PAGE` runs one page.
+- Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows it
+  directly is what it prints.
+- In a block marked `console`, a command `$ teachgrad ...` with its output below it runs, and prints that.
+- Other blocks, and commands without output, are left alone.
+
+In what a page says is printed, `...` stands for any text and the amount of white space does not matter.
+`python tests/house/pages.py PAGE` runs one page in the current folder.
 """
 
 from __future__ import annotations
@@ -12,14 +16,19 @@ import doctest
 import io
 import itertools
 import re
+import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FENCE = re.compile(
     r"^(?P<indent>[ ]*)(?P<fence>```+)[ ]*(?P<language>\w*)[^\n]*\n(?P<body>.*?)^(?P=indent)(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
+COMMAND = re.compile(r"^\$ (?P<command>teachgrad .*)\n(?P<output>(?:(?!\$ ).*\n)+)", re.MULTILINE)
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -28,43 +37,47 @@ class PageError(AssertionError):
 
 
 @dataclass(frozen=True)
-class Block:
-    """One piece of Python: its code, the line it begins on, and what it prints if the page says so."""
+class Piece:
+    """Something of a page that runs: Python or a command, its line, and what the page says it prints, if it does."""
 
     code: str
     line: int
     printed: str | None
+    command: bool = False
+
+    def run(self, page: Path, namespace: dict[str, Any]) -> str:
+        """Run it and return what it printed. A traceback points at the page's own lines."""
+        if self.command:
+            arguments = [sys.executable, "-m", *shlex.split(self.code)]
+            return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(compile("\n" * (self.line - 1) + self.code, str(page), "exec"), namespace)
+        return output.getvalue()
 
 
-def blocks(text: str) -> list[Block]:
-    """The Python blocks of a page, in order."""
+def pieces(text: str) -> Iterator[Piece]:
+    """What runs of a page, in order."""
     found = list(FENCE.finditer(text))
-    result = []
     for this, following in itertools.zip_longest(found, found[1:]):
-        if this["language"] not in ("python", "py"):
-            continue
-        printed = None
-        if following and following["language"] == "text" and not text[this.end() : following.start()].strip():
-            printed = _dedent(following)
-        result.append(Block(_dedent(this), text.count("\n", 0, this.start("body")) + 1, printed))
-    return result
+        line = text.count("\n", 0, this.start("body")) + 1
+        body = _dedent(this)
+        if this["language"] == "console":
+            for match in COMMAND.finditer(body):
+                yield Piece(match["command"], line + body.count("\n", 0, match.start()), match["output"], command=True)
+        if this["language"] == "python":
+            follows = following and following["language"] == "text" and not text[this.end() : following.start()].strip()
+            yield Piece(body, line, _dedent(following) if follows else None)
 
 
 def run(page: Path) -> int:
-    """Run a page's blocks and return how many there were. Tracebacks point at the page's own lines."""
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    found = blocks(page.read_text(encoding="utf-8"))
-    for block in found:
-        code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            exec(code, namespace)
-        if block.printed is None:
-            continue
-        if not doctest.OutputChecker().check_output(block.printed, output.getvalue(), LENIENT):
-            raise PageError(
-                f"{page}:{block.line} prints\n\n{output.getvalue()}\nbut the page says\n\n{block.printed}"
-            )
+    """Run a page and return how many pieces there were."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    found = list(pieces(page.read_text(encoding="utf-8")))
+    for piece in found:
+        printed = piece.run(page, namespace)
+        if piece.printed is not None and not doctest.OutputChecker().check_output(piece.printed, printed, LENIENT):
+            raise PageError(f"{page}:{piece.line} prints\n\n{printed}\nbut the page says\n\n{piece.printed}")
     return len(found)
 
 
@@ -74,4 +87,4 @@ def _dedent(match: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    print(f"{run(Path(sys.argv[1]))} blocks ran")
+    print(f"{run(Path(sys.argv[1]))} pieces ran")

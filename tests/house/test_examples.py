@@ -20,7 +20,7 @@ from tests.house import pages
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ["teachgrad", "teachgrad_gpu", "teachgrad_inspector"]
-HAS_PYTHON = [page for page in PAGES if pages.blocks(page.read_text(encoding="utf-8"))]
+RUNS = [page for page in PAGES if any(pages.pieces(page.read_text(encoding="utf-8")))]
 
 
 def modules() -> list[str]:
@@ -31,17 +31,17 @@ def modules() -> list[str]:
     return [name for name in names if not name.endswith("__main__")]
 
 
-@pytest.mark.parametrize("page", HAS_PYTHON, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", RUNS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page(page: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "tests" / "house" / "pages.py"), str(page)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{len(pages.blocks(page.read_text(encoding='utf-8')))} blocks ran\n"
+    assert done.stdout == f"{len(list(pages.pieces(page.read_text(encoding='utf-8'))))} pieces ran\n"
 
 
 def test_readme_has_a_tour() -> None:
-    assert ROOT / "README.md" in HAS_PYTHON
+    assert ROOT / "README.md" in RUNS
 
 
 @pytest.mark.parametrize("name", modules())
@@ -84,6 +84,17 @@ def test_an_error_points_at_the_line_of_the_page(tmp_path: Path) -> None:
 def test_other_languages_do_not_run(tmp_path: Path) -> None:
     page = write(tmp_path, "```console\nrm -rf nothing\n```\n```text\nnot python\n```\n```\nnor this\n```\n")
     assert pages.run(page) == 0
+
+
+def test_commands_with_output_run(tmp_path: Path) -> None:
+    page = write(tmp_path, "```console\n$ make demo\n$ teachgrad --version\nteachgrad 0...\n$ teachgrad doctor\n```\n")
+    assert pages.run(page) == 1
+
+
+def test_a_command_that_prints_something_else_is_found_out(tmp_path: Path) -> None:
+    page = write(tmp_path, "text\n```console\n$ teachgrad --version\nteachgrad 99\n```\n")
+    with pytest.raises(pages.PageError, match=r"page\.md:3 prints"):
+        pages.run(page)
 
 
 def test_indented_blocks_run(tmp_path: Path) -> None:
