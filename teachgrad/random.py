@@ -13,10 +13,11 @@ the bits of NumPy's Philox generator with key [seed, site] and counter [0, step,
 under their own names, `bernoulli(p)` is `random(shape, float32) < p`; float16 is rounded from float32.) So the numbers
 are the same in dynamic and static mode and on every executor, whatever else draws, is removed or changes places.
 
-The number of a site is the BLAKE2b hash (8 bytes, little-endian) of its label. The label is the `name` in the call,
-or else says where in the user's code the call stands: the function's qualified name, the line counted from the
-function's first, and the column, such as `train+12:8`. Neither file nor machine enters it, editing other functions
-leaves it alone, and a name makes it independent of all editing. Calls that share a label share its count.
+The number of a site is the BLAKE2b hash (8 bytes, little-endian, without the top bit: NumPy would take a list with a
+larger number for floats) of its label. The label is the `name` in the call, or else says where in the user's code the
+call stands: the function's qualified name, the line counted from the function's first, and the column, such as
+`train+12:8`. Neither file nor machine enters it, editing other functions leaves it alone, and a name makes it
+independent of all editing. Calls that share a label share its count.
 
 The state of a site is a small tensor that a static function reads and overwrites like any other from outside.
 Until `tg.seed` is called the seed is 0: a script gives the same numbers on every run.
@@ -43,7 +44,8 @@ from .ops.shape import as_shape
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-_MASK = 2**64 - 1
+LARGEST = 2**63 - 1
+"""The largest seed, and the largest number of a site."""
 
 
 class Source:
@@ -53,7 +55,7 @@ class Source:
         from hashlib import blake2b  # here, because importing it takes time
 
         self.label = label
-        self.number = int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "little")
+        self.number = int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "little") & LARGEST
         self.where = where
         self.lock = threading.Lock()
         self.cell = Vertex.result_type(np.array([seed, self.number, step], np.uint64), name=f"random {label}")
@@ -79,11 +81,11 @@ _lock = threading.Lock()
 
 
 def seed(n: int) -> None:
-    """Choose the seed, 0 ≤ n < 2^64, and let every site begin anew."""
+    """Choose the seed, 0 ≤ n < 2^63, and let every site begin anew."""
     global _seed
     n = operator.index(n)
-    if not 0 <= n <= _MASK:
-        raise TeachgradError(f"a seed is an integer from 0 to 2**64 - 1, not {n}")
+    if not 0 <= n <= LARGEST:
+        raise TeachgradError(f"a seed is an integer from 0 to 2**63 - 1, not {n}")
     if state.now.tracer is not None:
         raise TraceError("TG-S06", f"tg.seed() at {place(user_site())} stands in a static function; it would act while "
                          "the function is traced and never again.\nWay out: call it before the function.")
