@@ -1,0 +1,234 @@
+"""The arithmetic of optimizers: what a parameter, or a running value kept beside it, becomes in one step.
+
+Each is one op, in as few passes over memory as its formula allows: on small networks the cost of a training step is
+the number of calls, on large ones the traffic of memory. `some_update(x, ...)` is the new value of `x`, its first
+input, and `some_update.overwrite(x, ...)` puts it there.
+
+In the formulas p is a parameter, d the direction to go down (its gradient, perhaps with decay), η the learning rate
+and t the number of the step, counted from 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import observe
+from ..errors import user_site
+from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, next_id, state
+from .inplace import overwrite
+
+
+class Update(Op):
+    """An op that gives its first input a new value, of the same shape and dtype.
+
+    No gradient flows through it. Numbers that are scheduled, such as the learning rate, are inputs, so that changing
+    them changes no graph; they are 0-d and float64 unless said otherwise. The result may be written over any of the
+    inputs: every `forward` here has read the other inputs before it writes to `out`.
+    """
+
+    differentiable = False
+    writes_out = True
+    may_overwrite = tuple(range(8))
+
+    def __call__(self, *inputs: Vertex, **attrs: Any) -> Any:
+        return apply(self, inputs, attrs)
+
+    def infer(self, x: Spec, *inputs: Spec, **attrs: Any) -> Spec:
+        return x
+
+    def overwrite(self, x: Vertex, *inputs: Vertex, **attrs: Any) -> None:
+        """Overwrite the first input with its new value.
+
+        This does what `overwrite(x, self(x, ...))` does. Where nothing is recorded or traced, the result is computed
+        straight into the memory of x, by the same calls that compute it elsewhere, so the bits are the same.
+        """
+        now = state.now
+        if now.grad or now.tracer is not None or x.base is not None or x.op is not None:
+            overwrite(x, apply(self, (x, *inputs), attrs or NO_ATTRS))
+            return
+        memory = x._data
+        before = memory.copy() if observe.sink is not None else None
+        try:
+            self.forward(np, memory, *[i._data for i in inputs], out=memory, **attrs)
+        except (ValueError, TypeError) as error:
+            raise explain(self, (x, *inputs), attrs, error) from error
+        x.stamp = next_id()
+        x.site = user_site()
+        if before is not None and observe.sink is not None:
+            observe.sink(observe.Update(x.id, x.name, before, memory))
+
+
+class CountUpdate(Update):
+    r"""z = t + 1"""
+
+    def forward(self, xp: Any, t: Array, out: Array | None = None) -> Array:
+        return xp.add(t, 1, out=out)
+
+
+class SgdUpdate(Update):
+    r"""z = p - η d:   one step down.   η has the dtype of p"""
+
+    def forward(self, xp: Any, p: Array, d: Array, lr: Array, out: Array | None = None) -> Array:
+        return xp.subtract(p, xp.multiply(d, lr), out=out)
+
+
+class NesterovUpdate(Update):
+    r"""z = p - η (d + μ v):   one step down, looking ahead along the velocity v.   η and μ have the dtype of p
+
+    Source: I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep
+    learning" (2013), in the form of PyTorch, where v is not scaled by η.
+    """
+
+    def forward(
+        self, xp: Any, p: Array, d: Array, v: Array, lr: Array, momentum: Array, out: Array | None = None
+    ) -> Array:
+        ahead = xp.asarray(xp.multiply(v, momentum))
+        xp.add(ahead, d, out=ahead)
+        return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), out=out)
+
+
+class MomentumUpdate(Update):
+    r"""z = μ v + (1 - δ) d:   the velocity v, with dampening δ.   μ has the dtype of v
+
+    A fourth input `started`, while it is 0, says that this is the first step, which is not dampened.
+    """
+
+    def forward(
+        self,
+        xp: Any,
+        v: Array,
+        d: Array,
+        momentum: Array,
+        *started: Array,
+        dampening: float = 0.0,
+        out: Array | None = None,
+    ) -> Array:
+        v = xp.multiply(v, momentum)
+        if started:
+            d = xp.multiply(d, 1.0 - dampening * float(started[0]))
+        return xp.add(v, d, out=out)
+
+
+class AverageUpdate(Update):
+    r"""z = β m + (1 - β) d:   a running average of d"""
+
+    def forward(self, xp: Any, m: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
+        b = float(beta)
+        new = xp.multiply(d, 1.0 - b)
+        return xp.add(xp.multiply(m, b, out=out), new, out=out)
+
+
+class SquareUpdate(Update):
+    r"""z = β v + (1 - β) d²:   a running average of d²"""
+
+    def forward(self, xp: Any, v: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
+        b = float(beta)
+        new = xp.asarray(xp.multiply(d, d))
+        xp.multiply(new, 1.0 - b, out=new)
+        return xp.add(xp.multiply(v, b, out=out), new, out=out)
+
+
+class AddSquareUpdate(Update):
+    r"""z = s + d²:   the sum of all d²"""
+
+    def forward(self, xp: Any, s: Array, d: Array, out: Array | None = None) -> Array:
+        return xp.add(s, xp.multiply(d, d), out=out)
+
+
+class AdamUpdate(Update):
+    r"""z = (1 - ηλ) p - η m̂ / (√v̂ + ε)   with   m̂ = m / (1 - β₁ᵗ),   v̂ = v / (1 - β₂ᵗ)
+
+    m and v are running averages of d and d² (or v is the largest such so far), and λ is the decay of AdamW.
+    Source: D. Kingma, J. Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1;
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization" (2019), algorithm 2.
+    """
+
+    def forward(
+        self,
+        xp: Any,
+        p: Array,
+        m: Array,
+        v: Array,
+        t: Array,
+        lr: Array,
+        beta1: Array,
+        beta2: Array,
+        *,
+        eps: float,
+        decay: float,
+        out: Array | None = None,
+    ) -> Array:
+        step, rate = float(t), float(lr)
+        change = xp.asarray(xp.sqrt(v))
+        xp.divide(change, (1.0 - float(beta2) ** step) ** 0.5, out=change)
+        xp.add(change, eps, out=change)
+        xp.divide(m, change, out=change)
+        xp.multiply(change, rate / (1.0 - float(beta1) ** step), out=change)
+        if decay:
+            p = xp.multiply(p, 1.0 - rate * decay, out=out)
+        return xp.subtract(p, change, out=out)
+
+
+class AdagradUpdate(Update):
+    r"""z = p - d / (√s + ε) η / (1 + (t - 1) γ),   s the sum of all d² so far
+
+    Source: J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization" (2011); the decay γ of the learning rate is PyTorch's.
+    """
+
+    def forward(
+        self,
+        xp: Any,
+        p: Array,
+        d: Array,
+        s: Array,
+        t: Array,
+        lr: Array,
+        *,
+        lr_decay: float,
+        eps: float,
+        out: Array | None = None,
+    ) -> Array:
+        change = xp.asarray(xp.sqrt(s))
+        xp.add(change, eps, out=change)
+        xp.divide(d, change, out=change)
+        xp.multiply(change, float(lr) / (1.0 + (float(t) - 1.0) * lr_decay), out=change)
+        return xp.subtract(p, change, out=out)
+
+
+class RmsScaled(Update):
+    r"""z = d / (√v + ε),   or   d / (√(v - m²) + ε)   with a third input m;   v and m running averages of d² and d
+
+    Source: G. Hinton, "Neural networks for machine learning", lecture 6e (2012); with m: A. Graves, "Generating
+    sequences with recurrent neural networks" (2013).
+    """
+
+    def forward(self, xp: Any, d: Array, v: Array, *m: Array, eps: float, out: Array | None = None) -> Array:
+        if m:
+            v = xp.subtract(v, xp.multiply(m[0], m[0]))
+        spread = xp.asarray(xp.sqrt(v))
+        xp.add(spread, eps, out=spread)
+        return xp.divide(d, spread, out=out)
+
+
+class AdadeltaScaled(Update):
+    r"""z = d √(u + ε) / √(v + ε),   v a running average of d² and u one of the z² so far
+
+    Source: M. Zeiler, "Adadelta: an adaptive learning rate method" (2012), algorithm 1.
+    """
+
+    def forward(self, xp: Any, d: Array, v: Array, u: Array, *, eps: float, out: Array | None = None) -> Array:
+        spread = xp.asarray(xp.add(v, eps))
+        xp.sqrt(spread, out=spread)
+        change = xp.asarray(xp.add(u, eps))
+        xp.sqrt(change, out=change)
+        xp.divide(change, spread, out=change)
+        return xp.multiply(change, d, out=out)
+
+
+count_update, sgd_update, nesterov_update = CountUpdate(), SgdUpdate(), NesterovUpdate()
+momentum_update, average_update, square_update = MomentumUpdate(), AverageUpdate(), SquareUpdate()
+add_square_update, adam_update, adagrad_update = AddSquareUpdate(), AdamUpdate(), AdagradUpdate()
+rms_scaled, adadelta_scaled = RmsScaled(), AdadeltaScaled()
