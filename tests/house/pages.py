@@ -49,7 +49,10 @@ class Piece:
         """Run it and return what it printed. A traceback points at the page's own lines."""
         if self.command:
             arguments = [sys.executable, "-m", *shlex.split(self.code)]
-            return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
+            done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise PageError(f"{page}:{self.line}: `{self.code}` fails with {done.returncode}\n\n{done.stderr}")
+            return done.stdout
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             exec(compile("\n" * (self.line - 1) + self.code, str(page), "exec"), namespace)
