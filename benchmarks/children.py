@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from .peers import ENVIRONMENT
+from .peers import CACHES, ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,13 +32,18 @@ class Finished:
 def run(arguments: list[str], core: int, limit_s: float) -> Finished:
     """Run `python ARGUMENTS` on one core to its end.
 
-    It has a process group of its own, so that the helpers a library starts end with it.
+    It has a process group of its own, so that the helpers a library starts end with it, and finds all compile caches
+    empty, so that compiling costs the same in the first run and in the tenth.
     """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        tempfile.TemporaryDirectory() as caches,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
         process = subprocess.Popen(
             [*_on_core(core), sys.executable, *arguments],
             cwd=ROOT,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | {variable: prefix + caches for variable, prefix in CACHES.items()},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

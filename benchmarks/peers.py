@@ -61,3 +61,11 @@ ENVIRONMENT = {
 Left to itself, glibc gives large freed arrays back to the system or does not, by what lies above them in memory; a step
 that pays for fresh pages takes twice as long. That must not depend on which contestants share a process.
 """
+
+CACHES = {
+    "TORCHINDUCTOR_CACHE_DIR": "",
+    "PYTENSOR_FLAGS": "base_compiledir=",
+    "NUMBA_CACHE_DIR": "",
+    "XDG_CACHE_HOME": "",
+}
+"""The variables that say where compiled code is kept, and what comes before the folder in them."""
