@@ -25,19 +25,21 @@ Gradients = dict[int, Any]
 
 def reachable(outputs: Iterable[Vertex]) -> dict[int, Vertex]:
     """All vertices that require a gradient and that the outputs depend on, by id."""
-    found: dict[int, Vertex] = {}
-    stack = [v for v in outputs if v.requires_grad]
+    found = {v.id: v for v in outputs if v.requires_grad}
+    stack = list(found.values())
     while stack:
         z = stack.pop()
-        if z.id in found:
-            continue
-        found[z.id] = z
+        number = z.id
         for x in z.inputs:
             if x.requires_grad:
-                if x.id > z.id:
+                i = x.id
+                if i > number:
                     x = version(x, z)
-                if x.id not in found:
-                    stack.append(x)
+                    i = x.id
+                if i not in found:
+                    found[i] = x
+                    if x.op is not None:
+                        stack.append(x)
     return found
 
 
@@ -106,13 +108,12 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
 def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> None:
     """Run the rule of one vertex and add what it answers to the gradients of its inputs, the last input first."""
     number, op, inputs = z.id, z.op, z.inputs
-    assert op is not None
     for x in inputs:
-        if x.stamp > number or x.base is not None or x.exposed is not None or type(x) is Overwritten:
+        if x.stamp > number or x.base is not None or x.exposed is not None:
             inputs = tuple([version(x, z) for x in inputs])
             break
     if z.stamp > number or z.base is not None or z.exposed is not None:
-        z = overwritten(z, memory_of(z).site, z) if value_is_gone(z, z) else z
+        z = overwritten(z, memory_of(z).site, z) if type(z) is not Overwritten and value_is_gone(z, z) else z
     if op is item:
         slots = gradients.setdefault(inputs[0].id, [None] * len(inputs[0]._data))
         slot = z.attrs["index"]
@@ -120,29 +121,28 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
         return
     sink = observe.sink
     if sink is not None and type(g) is not list:
-        sink(observe.Backward(number, op.name, g._data))
+        sink(observe.Backward(number, op.name, g._data))  # type: ignore[union-attr]
     try:
-        contributions = op.vjp(g, z, *inputs)
+        contributions = op.vjp(g, z, *inputs)  # type: ignore[union-attr]
     except (TypeError, AttributeError):
         for x in (z, *inputs):
             if type(x) is Overwritten:
                 x._data  # noqa: B018  (raises the error that explains)
         raise
-    for edge in range(len(inputs) - 1, -1, -1):
+    edge = len(inputs)
+    while edge:
+        edge -= 1
         gx = contributions[edge]
-        if gx is None:
-            continue
-        x = inputs[edge]
-        i = x.id
-        if i not in found:
-            continue
-        shape = x.shape
-        if gx._data.shape != shape:
-            gx = sum_to(gx, shape)
-        total = gradients.get(i)
-        gradients[i] = gx if total is None else add(total, gx)
-        if sink is not None:
-            sink(observe.Accumulate(number, i, edge, gx._data, gradients[i]._data))
+        if gx is not None:
+            x = inputs[edge]
+            i = x.id
+            if i in found:
+                if gx._data.shape != x.shape:
+                    gx = sum_to(gx, x.shape)
+                total = gradients.get(i)
+                gradients[i] = gx if total is None else add(total, gx)
+                if sink is not None:
+                    sink(observe.Accumulate(number, i, edge, gx._data, gradients[i]._data))
 
 
 def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:

@@ -232,6 +232,10 @@ class Overwritten(Vertex):
         return self.spec.size
 
 
+NEVER = 1 << 62
+"""A stamp that is later than any id: makes the backward pass look closer at a vertex."""
+
+
 def spec_of(x: Vertex) -> Spec:
     """Shape and dtype of a vertex, also of one whose value is gone."""
     return Spec(x.shape, x.dtype)
@@ -240,7 +244,7 @@ def spec_of(x: Vertex) -> Spec:
 def overwritten(x: Vertex, writer: Site | None, reader: Vertex | None = None) -> Overwritten:
     """A stand-in for `x` as it is in the graph now, for a value that is (about to be) gone."""
     old = Overwritten.__new__(Overwritten)
-    old.id, old.stamp = x.id, x.stamp
+    old.id, old.stamp = x.id, NEVER
     old.op, old.inputs, old.attrs, old.site = x.op, x.inputs, x.attrs, x.site
     old.requires_grad, old.past, old.hooks, old.name = x.requires_grad, x.past, x.hooks, x.name
     old._grad = old.base = old.exposed = None

@@ -79,6 +79,7 @@ class Matmul(Op):
 class MatmulNT(Op):
     r"""z = x @ yᵀ, for at least two axes each,   dL/dx = g @ y,   dL/dy = gᵀ @ x"""
 
+    name = "matmul_nt"
     writes_out = True
 
     def __call__(self, x: Vertex, y: Vertex, /) -> Any:
@@ -97,6 +98,7 @@ class MatmulNT(Op):
 class MatmulTN(Op):
     r"""z = xᵀ @ y, for at least two axes each,   dL/dx = y @ gᵀ,   dL/dy = x @ g"""
 
+    name = "matmul_tn"
     writes_out = True
 
     def __call__(self, x: Vertex, y: Vertex, /) -> Any:

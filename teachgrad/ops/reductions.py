@@ -31,7 +31,7 @@ def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: builtins.bool) 
 
 def unreduced(v: Vertex, z: Vertex, x: Vertex) -> Vertex:
     """A value of the shape of `z` with the reduced axes of `x` put back as axes of length 1."""
-    return v if z.attrs["keepdims"] else reshape(v, reduced_shape(x.shape, z.attrs["axis"], True))  # type: ignore[no-any-return]
+    return v if z.attrs["keepdims"] or not v.shape else reshape(v, reduced_shape(x.shape, z.attrs["axis"], True))  # type: ignore[no-any-return]
 
 
 class Reduction(Op):

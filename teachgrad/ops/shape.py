@@ -115,7 +115,8 @@ class BroadcastTo(Op):
     view = True
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
-        shape = as_shape(shape)
+        if type(shape) is not tuple:
+            shape = as_shape(shape)
         return x if x.shape == shape else apply(self, (x,), {"shape": shape})
 
     def infer(self, x: Spec, *, shape: Shape) -> Spec:
@@ -124,6 +125,10 @@ class BroadcastTo(Op):
         return Spec(shape, x.dtype)
 
     def forward(self, xp: Any, x: Array, *, shape: Shape) -> Array:
+        if x.ndim == 0 and xp is np:  # the seed of every backward pass comes by here; this is five times as quick
+            z: Array = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
+            z.flags.writeable = False
+            return z
         return xp.broadcast_to(x, shape)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
@@ -134,7 +139,8 @@ class SumTo(Op):
     r"""z sums x over the axes along which an array of `shape` would be repeated to the shape of x: undoes broadcasting"""
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
-        shape = as_shape(shape)
+        if type(shape) is not tuple:
+            shape = as_shape(shape)
         return x if x.shape == shape else apply(self, (x,), {"shape": shape})
 
     def infer(self, x: Spec, *, shape: Shape) -> Spec:
