@@ -40,8 +40,8 @@ def integer(value: Any, what: str) -> int:
     return value
 
 
-_COLUMNS = ((int,),) * 5 + ((int, type(None)),) * 2 + ((str, type(None)),) * 5 + ((int, type(None)), (int,))
-_COLUMNS += ((int, type(None)),) * 3
+_INTEGER, _NUMBER, _TEXT = (int,), (int, type(None)), (str, type(None))
+_COLUMNS = (*[_INTEGER] * 5, *[_NUMBER] * 2, *[_TEXT] * 5, _NUMBER, _INTEGER, *[_NUMBER] * 3)
 _sound: set[tuple[type, ...]] = set()
 """Sequences of types that a row may have; there are few, so each row is checked by one look."""
 

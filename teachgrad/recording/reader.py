@@ -3,7 +3,6 @@ one."""
 
 from __future__ import annotations
 
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from os import PathLike
@@ -17,6 +16,7 @@ from ..errors import RecordingError
 from .addresses import find
 from .attributes import decode
 from .checks import ArrayInfo, array_info, integer, row_of
+from .fingerprint import fingerprint
 from .moment import Address, Moment, parse
 from .names import assigned_names
 from .schema import (
@@ -173,7 +173,7 @@ class Reader:
                 raise RecordingError(f"{self.path} is damaged: step t{number} begins with row {rows[0].row}")
             for site in {row.site for row in rows if row.site is not None}:
                 self.site(site)
-            step = self._steps[number] = Step(number, rows, self._assigned)
+            step = self._steps[number] = Step(number, rows, self._assigned, self._earlier_name)
             while len(self._steps) > CACHED_STEPS:
                 self._steps.popitem(last=False)
         self._steps.move_to_end(number)
@@ -185,21 +185,24 @@ class Reader:
 
     def name(self, vertex: int, step: int) -> str:
         """What to call a vertex, as seen from a training step: it may have appeared in an earlier one."""
-        name = self.step(step).names.get(vertex) or self._names.get(vertex)
+        return self.step(step).name(vertex)
+
+    def _earlier_name(self, vertex: int) -> str:
+        """The name of a vertex where it first appears: a leaf, if it is to be seen in several training steps."""
+        name = self._names.get(vertex)
         if name is None:
-            found = self._store.row(
-                "SELECT step FROM event WHERE vertex = ? AND kind IN (0, 4) ORDER BY step LIMIT 1", vertex
-            )
-            home = integer(found[0], "a step") if found is not None else None
-            if home is not None and home < self.steps and home != step:
+            query = "SELECT step, name FROM event WHERE vertex = ? AND kind IN (0, 4) ORDER BY step, row LIMIT 1"
+            home, name = self._store.row(query, vertex) or (None, None)
+            if isinstance(name, str) and name:
+                name = clean(name)
+            elif isinstance(home, int) and 0 <= home < self.steps:
                 name = self.step(home).names.get(vertex)
             name = self._names[vertex] = name or f"#{vertex}"
         return name
 
     def label(self, row: Row) -> str:
         """What a row is about: `W1`, `W1.grad`."""
-        name = self.name(row.vertex, row.step)
-        return f"{name}.grad" if row.kind in ("seed", "edge") else name
+        return self.step(row.step).label(row)
 
     def value_at(self, vertex: int, moment: Moment) -> int | None:
         """The number of the array that a vertex held at a moment, or None if it had none yet or it was not
@@ -246,8 +249,8 @@ class Reader:
         info = self.array(number)
         if not info.has_values:
             return None
-        found = self._store.row("SELECT crc, data FROM array WHERE id = ?", number)
-        if found is None or not isinstance(found[1], bytes) or zlib.crc32(found[1]) != found[0]:
+        found = self._store.row("SELECT fingerprint, data FROM array WHERE id = ?", number)
+        if found is None or not isinstance(found[1], bytes) or fingerprint(found[1]) != found[0]:
             raise RecordingError(f"{self.path} is damaged: the elements of array {number} are not what was recorded")
         stored = np.frombuffer(found[1], DTYPES[info.dtype]).reshape(info.shape)
         array = self._arrays[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)

@@ -18,7 +18,7 @@ kernel    a piece of a static program that ran
 ========  =============================================================================================
 
 Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
-`values` its bytes (from which a reader computes the statistics). Bytes are stored once: the CRC-32 finds
+`values` its bytes (from which a reader computes the statistics). Bytes are stored once: a fingerprint finds
 candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
 no code.
 
@@ -60,7 +60,7 @@ TABLES = {
     "leaf_value": "CREATE INDEX leaf_value ON event (vertex) WHERE kind IN (0, 4)",
     "array": (
         "CREATE TABLE array (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, minimum REAL, "
-        "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, crc INTEGER, data BLOB)"
+        "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, fingerprint INTEGER, data BLOB)"
     ),
     "site": (
         "CREATE TABLE site (id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, function TEXT NOT NULL, "

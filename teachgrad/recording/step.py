@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .schema import Kind, Phase
@@ -57,7 +57,10 @@ class Site(NamedTuple):
 class Step:
     """The rows of one training step, with what can be said of them only together."""
 
-    def __init__(self, number: int, rows: list[Row], assigned: Mapping[int, str]) -> None:
+    def __init__(
+        self, number: int, rows: list[Row], assigned: Mapping[int, str], earlier: Callable[[int], str]
+    ) -> None:
+        """`assigned` has the names that the source gives at some sites, `earlier` names vertices from before."""
         self.number = number
         self.rows = rows
         self.made: dict[int, int] = {}
@@ -82,6 +85,7 @@ class Step:
                 self.updates.setdefault(row.vertex, []).append(row.row)
         self.names = self._name(assigned)
         """What to call each vertex that first appears here."""
+        self._earlier = earlier
         self._about: dict[str, list[int]] | None = None
         self._readers: dict[int, list[int]] | None = None
 
@@ -135,7 +139,11 @@ class Step:
                     self._readers.setdefault(source, []).append(row.row)
         return self._readers.get(vertex, [])
 
+    def name(self, vertex: int) -> str:
+        """What to call a vertex."""
+        return self.names.get(vertex) or self._earlier(vertex)
+
     def label(self, row: Row) -> str:
         """What a row of this step is about."""
-        name = self.names.get(row.vertex) or row.name or f"#{row.vertex}"
+        name = self.name(row.vertex)
         return f"{name}.grad" if row.kind in ("seed", "edge") else name

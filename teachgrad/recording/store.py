@@ -90,7 +90,7 @@ class Store:
                     connection.close()
                 if extra:
                     raise RecordingError(f"{self.path} cannot be opened: {error}") from None
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 if connection is not None:
                     connection.close()
                 raise RecordingError(f"{self.path} is damaged beyond reading: {error}") from None

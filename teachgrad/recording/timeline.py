@@ -34,17 +34,17 @@ class Timeline:
 
     def forward(self, content: Any, tracked: bool) -> None:
         """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
-        if self._updated:
+        if self._pulled:
             self._held.append(content)
             if tracked or len(self._held) > MAX_HELD:
-                self._next_step()
-            return
-        self._put(FWD, content)
+                self._go_on()
+        else:
+            self._put(FWD, content)
 
     def backward(self, content: Any) -> None:
         """The start of a backward pass, or gradient along an edge."""
-        if self._updated:
-            self._next_step()
+        if self._held or self._updated:
+            self._go_on()
         self._pulled = True
         self._put(BWD, content)
 
@@ -57,12 +57,15 @@ class Timeline:
     def close(self) -> None:
         """There will be no more rows."""
         if self._held:
-            self._next_step()
+            self._go_on()
 
-    def _next_step(self) -> None:
-        self.step += 1
-        self.row = 0
-        self._pulled = self._updated = False
+    def _go_on(self) -> None:
+        """Begin a new step, if this one has ended, with what was held back."""
+        if self._updated:
+            self.step += 1
+            self.row = 0
+            self._updated = False
+        self._pulled = False
         self._release(FWD)
 
     def _release(self, phase: int) -> None:

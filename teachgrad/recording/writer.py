@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import zlib
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecordingError
+from .fingerprint import fingerprint
 from .schema import APPLICATION_ID, TABLES, VERSION
 
 BATCH_BYTES = 4 << 20
@@ -158,10 +158,10 @@ class Writer:
         execute("COMMIT")
 
     def _write_array(self, array: Stored) -> None:
-        data, crc = array.data, None
+        data, mark = array.data, None
         if data is not None:
-            crc = zlib.crc32(data)
-            key = (crc, len(data), array.dtype, array.shape)
+            mark = fingerprint(data)
+            key = (mark, len(data), array.dtype, array.shape)
             known = self._seen.get(key)
             if known is not None and not array.pinned:
                 (before,) = self._connection.execute("SELECT data FROM array WHERE id = ?", (known,)).fetchone()
@@ -171,7 +171,7 @@ class Writer:
             self._seen[key] = array.id
             if len(self._seen) > REMEMBERED:
                 del self._seen[next(iter(self._seen))]
-        self._connection.execute(INSERT["array"], (array.id, array.dtype, array.shape, *array.statistics, crc, data))
+        self._connection.execute(INSERT["array"], (array.id, array.dtype, array.shape, *array.statistics, mark, data))
         array.data = None
 
 
