@@ -11,6 +11,7 @@ import linecache
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType, FrameType
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -110,6 +111,7 @@ def user_site() -> Site | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def locate(site: Site | None) -> Where | None:
     """Look a site up: file, line, column and text."""
     if site is None:
