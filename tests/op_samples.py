@@ -1,0 +1,174 @@
+"""One table of samples that drives every check of every op (tests/test_ops.py).
+
+A sample is a call of public functions on a few small float64 or integer arrays. The check of an op uses all samples
+that run it, in the forward pass or in a gradient rule; an op that no sample runs fails the build. `torch` is the same
+call in PyTorch, where it has one; `numpy` the same in NumPy, where that is not what the op calls anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import teachgrad as tg
+from teachgrad.ops.indexing import take_along
+from teachgrad.ops.matmul import linear
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A call, its inputs, and what it is compared with. `order`: how often it can be differentiated (0, 1 or 2)."""
+
+    name: str
+    call: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    order: int = 2
+    torch: Callable[..., Any] | None = None
+    numpy: Callable[..., Any] | None = None
+    tolerance: float = 1e-10
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+SAMPLES: list[Sample] = []
+RNG = np.random.default_rng(20260)
+
+
+def sample(name: str, call: Callable[..., Any], *inputs: Any, order: int = 2, torch: Any = None, numpy: Any = None,
+           tolerance: float = 1e-10, tags: tuple[str, ...] = ()) -> None:
+    """Add a row to the table."""
+    SAMPLES.append(Sample(name, call, inputs, order, torch, numpy, tolerance, frozenset(tags)))
+
+
+def real(*shape: int, low: float = -2.0, high: float = 2.0) -> Any:
+    """Random float64 numbers away from 0 by at least 0.05, where kinks are."""
+    x = RNG.uniform(low, high, shape)
+    return np.where(np.abs(x) < 0.05, x + 0.1, x)
+
+
+def whole(*shape: int, low: int = -5, high: int = 6) -> Any:
+    return RNG.integers(low, high, shape)
+
+
+def truth(*shape: int) -> Any:
+    return RNG.integers(0, 2, shape).astype(bool)
+
+
+# ---- elementwise, one input ------------------------------------------------------------------------------------------
+
+DOMAINS = {
+    "negative": (-2, 2), "positive": (-2, 2), "square": (-2, 2), "reciprocal": (0.3, 2), "abs": (-2, 2), "exp": (-2, 2),
+    "log": (0.2, 3), "sqrt": (0.2, 3), "tanh": (-2, 2), "expm1": (-2, 2), "log1p": (-0.5, 2), "log2": (0.2, 3),
+    "log10": (0.2, 3), "sin": (-3, 3), "cos": (-3, 3), "tan": (-1, 1), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9),
+    "atan": (-2, 2), "sinh": (-2, 2), "cosh": (-2, 2), "asinh": (-2, 2), "acosh": (1.2, 3), "atanh": (-0.8, 0.8),
+}
+for op, (low, high) in DOMAINS.items():
+    for shape in ((3, 4), (), (2, 0, 3)):
+        sample(f"{op}{list(shape)}", getattr(tg, op), real(*shape, low=low, high=high),
+               torch=lambda x, op=op: getattr(__import__("torch"), op)(x))
+for op in ("sign", "floor", "ceil", "trunc", "round", "isfinite", "isinf", "isnan", "signbit", "logical_not"):
+    sample(op, getattr(tg, op), np.array([[-1.5, -0.5, 0.5], [2.5, np.inf if op[:2] == "is" else 1.0, 0.0]]), order=0,
+           torch=lambda x, op=op: getattr(__import__("torch"), op)(x))
+
+# ---- elementwise, two inputs -----------------------------------------------------------------------------------------
+
+for op in ("add", "subtract", "multiply", "maximum", "minimum", "hypot", "logaddexp", "copysign", "atan2"):
+    for first, second in (((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((0, 3), (1,))):
+        sample(f"{op}{list(first)}{list(second)}", getattr(tg, op), real(*first), real(*second),
+               torch=lambda x, y, op=op: getattr(__import__("torch"), op)(x, y))
+for first, second in (((3, 4), (3, 4)), ((3, 1), (4,)), ((2, 3), ())):
+    sample(f"divide{list(first)}{list(second)}", tg.divide, real(*first), real(*second, low=0.4),
+           torch=lambda x, y: x / y)
+    sample(f"power{list(first)}{list(second)}", tg.power, real(*first, low=0.3), real(*second),
+           torch=lambda x, y: x ** y)
+    sample(f"remainder{list(first)}{list(second)}", tg.remainder, real(*first) + 5.05, real(*second, low=0.6, high=0.9),
+           torch=lambda x, y: __import__("torch").remainder(x, y))
+for exponent in (2, 3, 0, -1, 0.5, 1, 2.5):
+    sample(f"power by {exponent}", lambda x, exponent=exponent: x ** exponent, real(2, 3, low=0.3), torch=lambda x, e=exponent: x ** e)
+for op in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor"):
+    sample(op, getattr(tg, op), np.array([1.0, 2.0, 0.0]), np.array([[1.0], [0.0]]), order=0,
+           numpy=getattr(np, op))
+sample("floor_divide", tg.floor_divide, real(3, 4), real(4, low=0.4), order=0, torch=lambda x, y: __import__("torch").floor_divide(x, y))
+sample("nextafter", tg.nextafter, real(3), real(3), order=0, torch=lambda x, y: __import__("torch").nextafter(x, y))
+for op in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    sample(op, getattr(tg, op), whole(3, 4), whole(4), order=0, numpy=getattr(np, op))
+for op, function in (("bitwise_left_shift", np.left_shift), ("bitwise_right_shift", np.right_shift)):
+    sample(op, getattr(tg, op), whole(3, 4), whole(4, low=0, high=4), order=0, numpy=function)
+sample("bitwise_invert", tg.bitwise_invert, whole(5), order=0, numpy=np.invert)
+sample("where", lambda x, y: tg.where(x > y, x * 2, y * 3), real(3, 4), real(4),
+       torch=lambda x, y: __import__("torch").where(x > y, x * 2, y * 3))
+sample("clip", lambda x: tg.clip(x, -0.5, 0.7), real(3, 4), torch=lambda x: x.clamp(-0.5, 0.7))
+sample("clip to tensors", tg.clip, real(3, 4), real(4, low=-1.0, high=-0.5), real(3, 1, low=0.5, high=1.0),
+       torch=lambda x, a, b: x.clamp(a, b))
+
+# ---- shape and type --------------------------------------------------------------------------------------------------
+
+sample("astype", lambda x: tg.astype(tg.astype(x, tg.float32), tg.float64), np.float32(real(2, 3)).astype(np.float64), order=0)
+sample("astype to int", lambda x: tg.astype(x, tg.int32), real(2, 3), order=0, numpy=lambda x: x.astype(np.int32))
+sample("copy", lambda x: x.copy() * x, real(2, 3), torch=lambda x: x.clone() * x)
+sample("detach", lambda x: x.detach() * x, real(2, 3), torch=lambda x: x.detach() * x, tags=("hidden",))
+sample("broadcast_to", lambda x: tg.broadcast_to(x, (2, 3, 4)) ** 2, real(3, 1), torch=lambda x: x.expand(2, 3, 4) ** 2)
+sample("reshape", lambda x: x.reshape(4, -1) ** 2, real(2, 6), torch=lambda x: x.reshape(4, -1) ** 2)
+sample("permute_dims", lambda x: tg.permute_dims(x, (2, 0, 1)) ** 2, real(2, 3, 4), torch=lambda x: x.permute(2, 0, 1) ** 2)
+sample("flip", lambda x: tg.flip(x, axis=(0, 1)) * x, real(2, 3), torch=lambda x: x.flip((0, 1)) * x)
+sample("concat", lambda x, y: tg.concat([x, y, x], axis=1) ** 2, real(2, 3), real(2, 2),
+       torch=lambda x, y: __import__("torch").cat([x, y, x], 1) ** 2)
+sample("stack", lambda x, y: tg.stack([x, y], axis=1) ** 2, real(2, 3), real(2, 3),
+       torch=lambda x, y: __import__("torch").stack([x, y], 1) ** 2)
+sample("squeeze and expand", lambda x: tg.squeeze(tg.expand_dims(x, axis=1), 1) ** 2, real(2, 3), torch=lambda x: x ** 2)
+sample("moveaxis", lambda x: tg.moveaxis(x, 0, 2) ** 2, real(2, 3, 4), torch=lambda x: x.movedim(0, 2) ** 2)
+
+# ---- reductions ------------------------------------------------------------------------------------------------------
+
+for axis in (None, 0, -1, (0, 2)):
+    for keepdims in (False, True):
+        for op, theirs in (("sum", "sum"), ("mean", "mean"), ("max", "amax"), ("min", "amin")):
+            sample(f"{op} {axis} {keepdims}", lambda x, op=op, axis=axis, keepdims=keepdims: getattr(tg, op)(x, axis=axis, keepdims=keepdims) ** 2,
+                   real(2, 3, 4),
+                   torch=lambda x, op=theirs, axis=axis, keepdims=keepdims: getattr(x, op)((0, 1, 2) if axis is None else axis, keepdim=keepdims) ** 2)
+sample("max of ties", lambda x: tg.max(x, axis=1), np.array([[1.0, 2.0, 2.0]]), order=0)
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+for first, second in (((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)),
+                      ((2, 1, 2, 3), (5, 3, 4)), ((3,), (5, 3, 4)), ((5, 2, 3), (3,))):
+    sample(f"matmul{list(first)}{list(second)}", tg.matmul, real(*first), real(*second), torch=lambda x, y: x @ y)
+for shape in ((5, 3), (2, 5, 3), (3,)):
+    sample(f"linear{list(shape)}", lambda x, w, b: linear(x, w, b) ** 2, real(*shape), real(4, 3), real(4),
+           torch=lambda x, w, b: __import__("torch").nn.functional.linear(x, w, b) ** 2)
+
+# ---- indexing --------------------------------------------------------------------------------------------------------
+
+for name, index in {
+    "int": 1, "slice": slice(1, None), "step": slice(None, None, 2), "backwards": slice(None, None, -1), "pair": (0, slice(1, 3)),
+    "new axis": (None, slice(0, 2), None), "dots": (..., 0), "both ints": (1, 2),
+}.items():
+    sample(f"index {name}", lambda x, index=index: x[index] ** 2, real(3, 4), torch=None if "back" in name else lambda x, index=index: x[index] ** 2,
+           numpy=lambda x, index=index: x[index] ** 2)
+TAKEN = np.array([[0, 2], [2, 1]])
+sample("index tensor", lambda x: x[tg.tensor(TAKEN)] ** 2, real(3, 4), torch=lambda x: x[TAKEN] ** 2)
+sample("index tensors", lambda x: x[tg.tensor([0, 2, 2]), tg.tensor([1, 1, 1])] ** 2, real(3, 4), torch=lambda x: x[[0, 2, 2], [1, 1, 1]] ** 2)
+sample("index mixed", lambda x: x[:, tg.tensor([0, 3, 0])] ** 2, real(3, 4), torch=lambda x: x[:, [0, 3, 0]] ** 2)
+MASK = np.array([True, False, True])
+sample("index mask", lambda x: x[tg.tensor(MASK)] ** 2, real(3, 4), torch=lambda x: x[MASK] ** 2, tags=("value shape",))
+sample("take", lambda x: tg.take(x, tg.tensor([2, 0, 2]), axis=1) ** 2, real(2, 3), torch=lambda x: x[:, [2, 0, 2]] ** 2)
+sample("take_along", lambda x: take_along(x, tg.tensor([[1, 1, 0], [2, 2, 2]]), axis=1) ** 2, real(2, 3),
+       torch=lambda x: x.gather(1, __import__("torch").tensor([[1, 1, 0], [2, 2, 2]])) ** 2)
+sample("nonzero", lambda x: tg.stack(tg.nonzero(x)), np.array([[0.0, 1.0], [2.0, 0.0]]), order=0, tags=("value shape",))
+
+
+def written(x: Any, y: Any) -> Any:
+    a = x * 1
+    a[0] = y
+    v = a[1:, 1:3]
+    v *= 2
+    a[1, 0] += a[2, 0] * 1
+    return a * x
+
+
+sample("set items and write views", written, real(3, 4), real(4), tags=("in place",), torch=written)
