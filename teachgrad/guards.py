@@ -25,6 +25,7 @@ import numpy as np
 
 from .errors import PACKAGE, TraceError, Where, locate
 from .op import Op, Vertex
+from .revision import Counted
 from .trace import shown
 
 LIBRARY = tuple({os.path.realpath(path) + os.sep for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -41,6 +42,9 @@ Path = tuple[str, ...]
 
 class Guard:
     """A value, as anything that can be compared, and what it was."""
+
+    counted = False
+    """Whether every change of the value is counted in `revision`, so that the guard is needed only when that moves."""
 
     def __init__(self, fetch: Callable[[], Any], what: str, where: Any = None, path: Path = ()) -> None:
         self.fetch, self.what, self.where, self.path = fetch, what, where, path
@@ -168,7 +172,7 @@ class Watcher:
                 self.known.add(id(module))
                 self.watch_names(vars(module), [n for n in wanted if n in vars(module)], f"the module {name}", site)
 
-    def visit(self, value: Any, what: str, site: Any, path: Path = ()) -> None:
+    def visit(self, value: Any, what: str, site: Any, path: Path = (), counted: bool = False) -> None:
         """Watch what is inside a value: elements of containers, attributes of objects."""
         if isinstance(value, (*PLAIN, type, ModuleType, Op, BuiltinFunctionType)) or id(value) in self.known:
             return
@@ -185,13 +189,15 @@ class Watcher:
             self.guards.append(Guard(lambda: repr(value.bit_generator.state), what + GENERATOR, site, path))
         elif isinstance(value, dict):
             self.guards.append(ValuesGuard(lambda: (*value, *value.values()), what, site, path))
+            self.guards[-1].counted = counted
             for item in list(value.values()):
-                self.visit(item, what, site, path)
+                self.visit(item, what, site, path, counted)
         elif isinstance(value, (list, tuple)):
             if isinstance(value, list):
                 self.guards.append(ValuesGuard(lambda: value, what, site, path))
+                self.guards[-1].counted = counted
             for item in value:
-                self.visit(item, what, site, path)
+                self.visit(item, what, site, path, counted)
         elif isinstance(value, (set, frozenset)):
             self.guards.append(Guard(lambda: set(value), what, site, path))
         elif isinstance(value, (FunctionType, MethodType)):
@@ -211,11 +217,12 @@ class Watcher:
         what = f"an attribute of {cls.__name__}"
         if ours:
             self.guards.append(ValuesGuard(lambda: (*space, *space.values()), what, site, path))
+            self.guards[-1].counted = isinstance(value, Counted)
         for name, item in list(space.items()):
             inside = path if ours else (*path, name)
             if not ours:
                 self.guards.append(ValuesGuard(lambda name=name: (space[name],), f"{what}, {name!r},", site, inside))
-            self.visit(item, f"{what}, {name!r},", site, inside)
+            self.visit(item, f"{what}, {name!r},", site, inside, isinstance(value, Counted) and name in value.contents)
         for base in users:
             if id(base) not in self.known:
                 self.known.add(id(base))

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from . import executors, observe
+from . import executors, observe, revision
 from .autodiff import grad
 from .errors import TeachgradError, TraceError, user_site
 from .graph import Graph, is_constant
@@ -80,6 +80,8 @@ class Trace:
     plan: Plan
     program: executors.Program
     guards: list[Guard]
+    revision: int
+    """The count of changes at which all guards were last seen to hold."""
     inputs: list[int]
     """Which of the flattened arguments are the inputs of the graph."""
     cells: list[Source]
@@ -101,6 +103,10 @@ class Trace:
     backward: StaticFunction | None = None
     """The function that carries gradients of the results back to the leaves, made when first needed."""
     calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.uncounted = [guard for guard in self.guards if not guard.counted]
+        self.counted = [guard for guard in self.guards if guard.counted]
 
 
 class StaticFunction:
@@ -268,6 +274,7 @@ class StaticFunction:
                          "None, and tuples, lists and dicts of them.")
 
     def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int], guards: list[Guard]) -> Trace:
+        now = revision.now
         outputs = [v for kind, v in kinds if kind == "graph"]
         with modes(tracer=tracer):
             recorded = tracer.graph(outputs)
@@ -287,7 +294,7 @@ class StaticFunction:
             else:
                 results.append((kind, v))
         return Trace(
-            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, inputs=inputs,
+            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, revision=now, inputs=inputs,
             cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
             gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
             cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
@@ -457,9 +464,15 @@ def holder(source: Source | int, leaves: list[Any]) -> Vertex:
 
 def fits(trace: Trace, leaves: list[Any]) -> bool:
     """Whether a trace is still true of the world."""
-    for guard in trace.guards:
+    for guard in trace.uncounted:
         if not guard.holds():
             return False
+    now = revision.now
+    if trace.revision != now:
+        for guard in trace.counted:
+            if not guard.holds():
+                return False
+        trace.revision = now
     for source, had in trace.entry:
         if (holder(source, leaves)._grad is not None) != had:
             return False

@@ -2,7 +2,7 @@
 
 Each is one op, in as few passes over memory as its formula allows: on small networks the cost of a training step is
 the number of calls, on large ones the traffic of memory. `some_update(x, ...)` is the new value of `x`, its first
-input, and `some_update.overwrite(x, ...)` puts it there.
+input, and `some_update.overwrite([x, ...], ...)` puts it there.
 
 In the formulas p is a parameter, d the direction to go down (its gradient, perhaps with decay), η the learning rate
 and t the number of the step, counted from 1.
@@ -10,6 +10,8 @@ and t the number of the step, counted from 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from .. import observe
 from ..errors import user_site
 from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, next_id, state
 from .inplace import overwrite
+
+_data_of = attrgetter("_data")
 
 
 class Update(Op):
@@ -38,40 +42,47 @@ class Update(Op):
     def infer(self, x: Spec, *inputs: Spec, **attrs: Any) -> Spec:
         return x
 
-    def overwrite(self, x: Vertex, *inputs: Vertex, **attrs: Any) -> None:
-        """Overwrite the first input with its new value.
+    def overwrite(self, xs: Sequence[Vertex], *columns: Iterable[Vertex], **attrs: Any) -> None:
+        """Overwrite each tensor of `xs` with its new value, given its further inputs, one from each column.
 
-        This does what `overwrite(x, self(x, ...))` does. Where nothing is recorded or traced, the result is computed
-        straight into the memory of x, by the same calls that compute it elsewhere, so the bits are the same.
+        This does what `overwrite(x, self(x, ...))` does for each. Where nothing is recorded or traced, the results are
+        computed straight into the memory of the xs, by the same calls that compute them elsewhere, so the bits are the
+        same. All tensors come in one call because the loop here is the hot path of training small networks.
         """
         now = state.now
-        if now.grad or now.tracer is not None or x.base is not None or x.op is not None:
-            overwrite(x, apply(self, (x, *inputs), attrs or NO_ATTRS))
+        if now.grad or now.tracer is not None:
+            for inputs in zip(xs, *columns, strict=False):  # a column may be endless
+                overwrite(inputs[0], apply(self, inputs, attrs or NO_ATTRS))
             return
-        memory = x._data
-        before = memory.copy() if observe.sink is not None else None
-        try:
-            self.forward(np, memory, *[i._data for i in inputs], out=memory, **attrs)
-        except (ValueError, TypeError) as error:
-            raise explain(self, (x, *inputs), attrs, error) from error
-        x.stamp = next_id()
-        x.site = user_site()
-        if before is not None and observe.sink is not None:
-            observe.sink(observe.Update(x.id, x.name, before, memory))
+        forward, site, stamp, sink = self.forward, user_site(), next_id(), observe.sink
+        rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
+        for x, row in zip(xs, rows, strict=True):
+            if x.base is not None or x.op is not None:
+                overwrite(x, x.result_type(np.asarray(forward(np, *row, **attrs))))
+                continue
+            before = row[0].copy() if sink is not None else None
+            try:
+                forward(np, *row, out=row[0], **attrs)
+            except (ValueError, TypeError) as error:
+                raise explain(self, (x,), attrs, error) from error
+            x.stamp = stamp
+            x.site = site
+            if sink is not None:
+                sink(observe.Update(x.id, x.name, before, row[0]))
 
 
 class CountUpdate(Update):
     r"""z = t + 1"""
 
     def forward(self, xp: Any, t: Array, out: Array | None = None) -> Array:
-        return xp.add(t, 1, out=out)
+        return xp.add(t, 1, out)
 
 
 class SgdUpdate(Update):
     r"""z = p - η d:   one step down.   η has the dtype of p"""
 
     def forward(self, xp: Any, p: Array, d: Array, lr: Array, out: Array | None = None) -> Array:
-        return xp.subtract(p, xp.multiply(d, lr), out=out)
+        return xp.subtract(p, xp.multiply(d, lr), out)
 
 
 class NesterovUpdate(Update):
@@ -86,7 +97,7 @@ class NesterovUpdate(Update):
     ) -> Array:
         ahead = xp.asarray(xp.multiply(v, momentum))
         xp.add(ahead, d, out=ahead)
-        return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), out=out)
+        return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), out)
 
 
 class MomentumUpdate(Update):
@@ -108,7 +119,7 @@ class MomentumUpdate(Update):
         v = xp.multiply(v, momentum)
         if started:
             d = xp.multiply(d, 1.0 - dampening * float(started[0]))
-        return xp.add(v, d, out=out)
+        return xp.add(v, d, out)
 
 
 class AverageUpdate(Update):
@@ -117,7 +128,7 @@ class AverageUpdate(Update):
     def forward(self, xp: Any, m: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
         b = float(beta)
         new = xp.multiply(d, 1.0 - b)
-        return xp.add(xp.multiply(m, b, out=out), new, out=out)
+        return xp.add(xp.multiply(m, b, out), new, out)
 
 
 class SquareUpdate(Update):
@@ -127,14 +138,14 @@ class SquareUpdate(Update):
         b = float(beta)
         new = xp.asarray(xp.multiply(d, d))
         xp.multiply(new, 1.0 - b, out=new)
-        return xp.add(xp.multiply(v, b, out=out), new, out=out)
+        return xp.add(xp.multiply(v, b, out), new, out)
 
 
 class AddSquareUpdate(Update):
     r"""z = s + d²:   the sum of all d²"""
 
     def forward(self, xp: Any, s: Array, d: Array, out: Array | None = None) -> Array:
-        return xp.add(s, xp.multiply(d, d), out=out)
+        return xp.add(s, xp.multiply(d, d), out)
 
 
 class AdamUpdate(Update):
@@ -167,8 +178,8 @@ class AdamUpdate(Update):
         xp.divide(m, change, out=change)
         xp.multiply(change, rate / (1.0 - float(beta1) ** step), out=change)
         if decay:
-            p = xp.multiply(p, 1.0 - rate * decay, out=out)
-        return xp.subtract(p, change, out=out)
+            p = xp.multiply(p, 1.0 - rate * decay, out)
+        return xp.subtract(p, change, out)
 
 
 class AdagradUpdate(Update):
@@ -195,7 +206,7 @@ class AdagradUpdate(Update):
         xp.add(change, eps, out=change)
         xp.divide(d, change, out=change)
         xp.multiply(change, float(lr) / (1.0 + (float(t) - 1.0) * lr_decay), out=change)
-        return xp.subtract(p, change, out=out)
+        return xp.subtract(p, change, out)
 
 
 class RmsScaled(Update):
@@ -210,7 +221,7 @@ class RmsScaled(Update):
             v = xp.subtract(v, xp.multiply(m[0], m[0]))
         spread = xp.asarray(xp.sqrt(v))
         xp.add(spread, eps, out=spread)
-        return xp.divide(d, spread, out=out)
+        return xp.divide(d, spread, out)
 
 
 class AdadeltaScaled(Update):
@@ -225,7 +236,7 @@ class AdadeltaScaled(Update):
         change = xp.asarray(xp.add(u, eps))
         xp.sqrt(change, out=change)
         xp.divide(change, spread, out=change)
-        return xp.multiply(change, d, out=out)
+        return xp.multiply(change, d, out)
 
 
 count_update, sgd_update, nesterov_update = CountUpdate(), SgdUpdate(), NesterovUpdate()

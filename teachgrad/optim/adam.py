@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from math import inf
 from typing import Any
 
 import teachgrad as tg
 
 from ..ops.updates import adam_update, average_update, count_update, square_update
-from .optimizer import Group, Optimizer, check
+from .optimizer import Group, Optimizer, Tensors, check, directions
 
 
 class Adam(Optimizer):
@@ -50,34 +51,30 @@ class Adam(Optimizer):
         super().__init__(params, settings)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         slots = ("step", "exp_avg", "exp_avg_sq")
         return (*slots, "max_exp_avg_sq") if group["amsgrad"] else slots
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        settings = group.settings
-        decay = settings["weight_decay"]
-        if settings["maximize"]:
-            g = -g
-        if decay and not self.decoupled:
-            g = g + p * decay
-        beta1, beta2 = group.pair("betas")
-        step, average, square = s["step"], s["exp_avg"], s["exp_avg_sq"]
-        count_update.overwrite(step)
-        average_update.overwrite(average, g, beta1)
-        square_update.overwrite(square, g, beta2)
-        if settings["amsgrad"]:
-            largest = s["max_exp_avg_sq"]
-            square = largest.copy_(tg.maximum(largest, square))
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        decay = group.settings["weight_decay"]
+        ds = directions(ps, gs, group, with_decay=not self.decoupled)
+        beta1, beta2 = map(repeat, group.pair("betas"))
+        steps, averages, squares = (self.kept(ps, name) for name in ("step", "exp_avg", "exp_avg_sq"))
+        count_update.overwrite(steps)
+        average_update.overwrite(averages, ds, beta1)
+        square_update.overwrite(squares, ds, beta2)
+        if group.settings["amsgrad"]:
+            largest = self.kept(ps, "max_exp_avg_sq")
+            squares = [most.copy_(tg.maximum(most, square)) for most, square in zip(largest, squares, strict=True)]
         adam_update.overwrite(
-            p,
-            average,
-            square,
-            step,
-            group.cell("lr"),
+            ps,
+            averages,
+            squares,
+            steps,
+            repeat(group.cell("lr")),
             beta1,
             beta2,
-            eps=settings["eps"],
+            eps=group.settings["eps"],
             decay=decay if self.decoupled else 0.0,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from math import inf
 from typing import Any
 
@@ -19,14 +20,7 @@ from ..ops.updates import (
     sgd_update,
     square_update,
 )
-from .optimizer import Group, Optimizer, check
-
-
-def direction(p: Any, g: Any, settings: dict[str, Any]) -> Any:
-    """d = g + λ p, with -g for g under `maximize`."""
-    if settings["maximize"]:
-        g = -g
-    return g + p * settings["weight_decay"] if settings["weight_decay"] else g
+from .optimizer import Group, Optimizer, Tensors, check, directions
 
 
 class RMSprop(Optimizer):
@@ -66,27 +60,28 @@ class RMSprop(Optimizer):
         super().__init__(params, settings)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         slots: tuple[str, ...] = ("step", "square_avg")
         if group["momentum"]:
             slots += ("momentum_buffer",)
         return (*slots, "grad_avg") if group["centered"] else slots
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        g = direction(p, g, group.settings)
-        alpha, square = group.cell("alpha"), s["square_avg"]
-        averages: tuple[Any, ...] = ()
-        count_update.overwrite(s["step"])
-        square_update.overwrite(square, g, alpha)
-        if "grad_avg" in s:
-            average_update.overwrite(s["grad_avg"], g, alpha)
-            averages = (s["grad_avg"],)
-        change = rms_scaled(g, square, *averages, eps=group.settings["eps"])
-        if "momentum_buffer" in s:
-            velocity = s["momentum_buffer"]
-            momentum_update.overwrite(velocity, change, group.cell("momentum", p.dtype))
-            change = velocity
-        sgd_update.overwrite(p, change, group.cell("lr", p.dtype))
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        ds = directions(ps, gs, group)
+        alpha, squares = repeat(group.cell("alpha")), self.kept(ps, "square_avg")
+        count_update.overwrite(self.kept(ps, "step"))
+        square_update.overwrite(squares, ds, alpha)
+        columns = [ds, squares]
+        if group.settings["centered"]:
+            averages = self.kept(ps, "grad_avg")
+            average_update.overwrite(averages, ds, alpha)
+            columns.append(averages)
+        changes = [rms_scaled(*row, eps=group.settings["eps"]) for row in zip(*columns, strict=True)]
+        if "momentum_buffer" in group.slots:
+            velocities = self.kept(ps, "momentum_buffer")
+            momentum_update.overwrite(velocities, changes, group.column("momentum", ps))
+            changes = velocities
+        sgd_update.overwrite(ps, changes, group.column("lr", ps))
 
 
 class Adagrad(Optimizer):
@@ -128,7 +123,7 @@ class Adagrad(Optimizer):
         super().__init__(params, settings)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         return "step", "sum"
 
     @staticmethod
@@ -137,13 +132,13 @@ class Adagrad(Optimizer):
             return tg.full_like(p, group["initial_accumulator_value"])
         return Optimizer.initial(name, p, group)
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        g = direction(p, g, group.settings)
-        count_update.overwrite(s["step"])
-        add_square_update.overwrite(s["sum"], g)
-        adagrad_update.overwrite(
-            p, g, s["sum"], s["step"], group.cell("lr"), lr_decay=group.settings["lr_decay"], eps=group.settings["eps"]
-        )
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        ds = directions(ps, gs, group)
+        steps, sums = self.kept(ps, "step"), self.kept(ps, "sum")
+        count_update.overwrite(steps)
+        add_square_update.overwrite(sums, ds)
+        lr_decay, eps = group.settings["lr_decay"], group.settings["eps"]
+        adagrad_update.overwrite(ps, ds, sums, steps, repeat(group.cell("lr")), lr_decay=lr_decay, eps=eps)
 
 
 class Adadelta(Optimizer):
@@ -171,14 +166,15 @@ class Adadelta(Optimizer):
         super().__init__(params, settings)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         return "step", "square_avg", "acc_delta"
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        g = direction(p, g, group.settings)
-        rho = group.cell("rho")
-        count_update.overwrite(s["step"])
-        square_update.overwrite(s["square_avg"], g, rho)
-        change = adadelta_scaled(g, s["square_avg"], s["acc_delta"], eps=group.settings["eps"])
-        square_update.overwrite(s["acc_delta"], change, rho)
-        sgd_update.overwrite(p, change, group.cell("lr", p.dtype))
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        ds = directions(ps, gs, group)
+        rho, eps = repeat(group.cell("rho")), group.settings["eps"]
+        squares, deltas = self.kept(ps, "square_avg"), self.kept(ps, "acc_delta")
+        count_update.overwrite(self.kept(ps, "step"))
+        square_update.overwrite(squares, ds, rho)
+        changes = [adadelta_scaled(*row, eps=eps) for row in zip(ds, squares, deltas, strict=True)]
+        square_update.overwrite(deltas, changes, rho)
+        sgd_update.overwrite(ps, changes, group.column("lr", ps))

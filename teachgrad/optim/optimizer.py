@@ -16,7 +16,9 @@ import teachgrad as tg
 
 from ..errors import SettingError, StateError, TeachgradError
 from ..op import state
+from ..revision import Counted, changed
 
+Tensors = list[Any]
 COUNTS = ("step", "started")
 FLOATS = (np.dtype("float16"), np.dtype("float32"), np.dtype("float64"))
 
@@ -40,12 +42,14 @@ class Cell:
                 tensor.fill_(value)
 
 
-class Group(MutableMapping[str, Any]):
+class Group(MutableMapping[str, Any], Counted):
     """Parameters that share settings; as a mapping it looks like one of PyTorch's `param_groups`.
 
     The settings that schedules change are kept in cells: `group["lr"]` reads one and `group["lr"] = 0.1` writes it,
     and `group.cell("lr", p.dtype)` is the tensor that a rule computes with.
     """
+
+    contents = frozenset({"params", "cells", "settings", "_state"})
 
     def __init__(
         self, params: list[Any], settings: Mapping[str, Any], kind: type[Optimizer], state: dict[Any, dict[str, Any]]
@@ -53,23 +57,34 @@ class Group(MutableMapping[str, Any]):
         self.params = params
         self.cells = {name: _make_cell(name, settings[name]) for name in kind.cells}
         self.settings = {name: value for name, value in settings.items() if name not in self.cells}
+        self.slots: tuple[str, ...] = ()
         self._kind = kind
         self._state = state
+        for p in params:
+            state[p] = {}
         self.complete()
 
     def complete(self) -> None:
         """Make the tensors that the settings ask for beside each parameter, where they are not there yet."""
-        names = self._kind.slots(self)
+        names = self._kind.slot_names(self)
+        if names == self.slots:
+            return
         for p in self.params:
-            kept = self._state.setdefault(p, {})
+            kept = self._state[p]
             for name in names:
                 if name not in kept:
                     kept[name] = tensor = self._kind.initial(name, p, self)
                     tensor.name = f"{p.name}.{name}" if p.name else name
+        self.slots = names
 
     def cell(self, name: str, dtype: Any = FLOATS[-1]) -> Any:
         """The tensor of `dtype` that holds the number `name`."""
         return self.cells[name].tensors[dtype]
+
+    def column(self, name: str, params: Tensors) -> Tensors:
+        """The same for each of some parameters, in its dtype."""
+        tensors = self.cells[name].tensors
+        return [tensors[p.dtype] for p in params]
 
     def pair(self, name: str) -> tuple[Any, Any]:
         """The two float64 tensors that hold the pair of numbers `name`."""
@@ -90,6 +105,7 @@ class Group(MutableMapping[str, Any]):
             raise SettingError("the parameters of a group stay the same; use add_param_group() for others")
         if cell is None:
             self.settings[name] = value
+            changed()
         elif type(cell) is tuple:
             for part, number in zip(cell, value, strict=True):
                 part.set(float(number))
@@ -100,6 +116,7 @@ class Group(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self.settings[name]
+        changed()
 
     def __iter__(self) -> Iterator[str]:
         return iter(("params", *self.cells, *self.settings))
@@ -118,14 +135,15 @@ def _make_cell(name: str, value: Any) -> Any:
     return Cell(name, value)
 
 
-class Optimizer:
+class Optimizer(Counted):
     """The base of optimizers.
 
-    A subclass says in `cells` which settings may change from step to step, in `slots` what it keeps beside a
-    parameter, and in `rule` how one parameter takes a step.
+    A subclass says in `cells` which settings may change from step to step, in `slot_names` what it keeps beside
+    a parameter, and in `rule` how parameters take a step.
     """
 
     cells: tuple[str, ...] = ("lr",)
+    contents = frozenset({"defaults", "param_groups", "state"})
 
     def __init__(self, params: Iterable[Any], settings: Mapping[str, Any]) -> None:
         self.defaults = dict(settings)
@@ -141,7 +159,7 @@ class Optimizer:
             self.add_param_group(group)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         """The names, PyTorch's, of the tensors kept beside each parameter of `group`."""
         return ()
 
@@ -150,9 +168,13 @@ class Optimizer:
         """The tensor `name` as it is before the first step: zeros like the parameter `p`, or 0 for a count."""
         return tg.tensor(np.zeros(())) if name in COUNTS else tg.zeros_like(p)
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        """Let the parameter `p` take one step: overwrite it and the tensors `s` kept beside it. `g` is its gradient."""
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        """Let parameters `ps` of `group`, with gradients `gs`, take a step: overwrite them and what is beside them."""
         raise NotImplementedError
+
+    def kept(self, ps: Tensors, name: str) -> Tensors:
+        """The tensors `name` that are kept beside parameters."""
+        return [self.state[p][name] for p in ps]
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient; the others are left alone.
@@ -167,10 +189,14 @@ class Optimizer:
         recorded, modes.grad = modes.grad, False  # what tg.no_grad does, at a tenth of the cost
         try:
             for group in self.param_groups:
+                ps, gs = [], []
                 for p in group.params:
                     g = p.grad
                     if g is not None:
-                        self.rule(p, g, self.state[p], group)
+                        ps.append(p)
+                        gs.append(g)
+                if ps:
+                    self.rule(ps, gs, group)
         finally:
             modes.grad = recorded
         return loss
@@ -220,6 +246,7 @@ class Optimizer:
                     f"parameter {p.name or position} of shape {p.shape} is given to the optimizer twice"
                 )
         self.param_groups.append(Group(params, {**self.defaults, **group_settings(group)}, type(self), self.state))
+        changed()
 
     # ---- state -------------------------------------------------------------------------------------------------------
 
@@ -281,6 +308,14 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return "\n".join([type(self).__name__, *(f"  {group!r}" for group in self.param_groups)])
+
+
+def directions(ps: Tensors, gs: Tensors, group: Group, with_decay: bool = True) -> Tensors:
+    """The directions d = g + λ p of a step down, λ the weight decay, with -g for g under `maximize`."""
+    decay = group.settings["weight_decay"] if with_decay else 0.0
+    if group.settings["maximize"]:
+        gs = [-g for g in gs]
+    return [g + p * decay for p, g in zip(ps, gs, strict=True)] if decay else gs
 
 
 def group_settings(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import SettingError
 from ..ops.updates import momentum_update, nesterov_update, sgd_update
-from .optimizer import Group, Optimizer, check
+from .optimizer import Group, Optimizer, Tensors, check, directions
 
 
 class SGD(Optimizer):
@@ -50,32 +50,29 @@ class SGD(Optimizer):
         super().__init__(params, settings)
 
     @staticmethod
-    def slots(group: Group) -> tuple[str, ...]:
+    def slot_names(group: Group) -> tuple[str, ...]:
         if not group["momentum"]:
             return ()
         return ("momentum_buffer", "started") if group["dampening"] else ("momentum_buffer",)
 
-    def rule(self, p: Any, g: Any, s: Any, group: Group) -> None:
-        settings = group.settings
-        if settings["maximize"]:
-            g = -g
-        if settings["weight_decay"]:
-            g = g + p * settings["weight_decay"]
-        dtype = p.dtype
-        lr = group.cell("lr", dtype)
-        if not s:
-            sgd_update.overwrite(p, g, lr)
+    def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
+        ds = directions(ps, gs, group)
+        lrs = group.column("lr", ps)
+        if "momentum_buffer" not in group.slots:
+            sgd_update.overwrite(ps, ds, lrs)
             return
-        momentum, velocity = group.cell("momentum", dtype), s["momentum_buffer"]
-        if "started" in s:
-            momentum_update.overwrite(velocity, g, momentum, s["started"], dampening=settings["dampening"])
-            s["started"].fill_(1.0)
+        momenta, velocities = group.column("momentum", ps), self.kept(ps, "momentum_buffer")
+        if "started" in group.slots:
+            started = self.kept(ps, "started")
+            momentum_update.overwrite(velocities, ds, momenta, started, dampening=group.settings["dampening"])
+            for flag in started:
+                flag.fill_(1.0)
         else:
-            momentum_update.overwrite(velocity, g, momentum)
-        if settings["nesterov"]:
-            nesterov_update.overwrite(p, g, velocity, lr, momentum)
+            momentum_update.overwrite(velocities, ds, momenta)
+        if group.settings["nesterov"]:
+            nesterov_update.overwrite(ps, ds, velocities, lrs, momenta)
         else:
-            sgd_update.overwrite(p, velocity, lr)
+            sgd_update.overwrite(ps, velocities, lrs)
 
     def state_dict(self) -> dict[str, Any]:
         """As PyTorch's; a parameter whose dampened momentum has not started has no state there."""
