@@ -13,6 +13,10 @@ Three ideas carry the whole design:
   older than c. Nothing else has to be stored to keep gradients right, or to notice that a needed value is gone.
 * **A static graph is a dynamic graph whose values are not there yet.** `data` is an array or, while a function is
   traced, a `Spec`. Everything else is the same.
+
+And one rule of memory: what an op computes lies in C order, unless it is a view. The last bits of a sum or a matrix
+product depend on how its input is laid out, so the layout of every value follows from the program alone, whoever runs
+it and into whatever memory.
 """
 
 from __future__ import annotations
@@ -339,13 +343,17 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
     arrays = []
     tracked = marked = False
     kernel = op.kernel
+    strided = kernel is None  # whether the result may be laid out otherwise than in C order
     try:
         for x in inputs:
             if x.requires_grad:
                 tracked = True
-            if x.base is not None and refresh(x):
-                marked = True
+            if x.base is not None:
+                strided = True
+                if refresh(x):
+                    marked = True
             if x.exposed is not None:
+                strided = True
                 notice_writes(x)
             arrays.append(x._data)
         data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
@@ -353,7 +361,10 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
         return deferred.tracer.apply(op, inputs, attrs)
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise explain(op, inputs, attrs, error) from error
-    if type(data) is not ndarray and type(data) is not tuple:
+    if type(data) is ndarray:
+        if strided and not data.flags.c_contiguous and not op.view:
+            data = data.copy()
+    elif type(data) is not tuple:
         data = np.asarray(data)
     cls = inputs[0].result_type
     z = cls.__new__(cls)

@@ -61,8 +61,8 @@ class Tensor(Vertex):
                 inplace.overwrite(self, value.detach() if isinstance(value, Tensor) else value)
             return
         array = np.asarray(value)
-        if array.dtype != self.dtype:
-            array = array.astype(self.dtype)
+        if array.dtype != self.dtype or not array.flags.c_contiguous:
+            array = array.astype(self.dtype, order="C")
         if array.shape != self.shape and self.op is not None:
             raise ShapeError(f"the data of a tensor of shape {self.shape} cannot be replaced by shape {array.shape}")
         before = self._data
