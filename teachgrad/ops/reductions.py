@@ -17,7 +17,7 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from .elementwise import equal, where
-from .shape import astype, broadcast_to, normalize_axes, reshape
+from .shape import add_rows, astype, broadcast_to, normalize_axes, reshape
 
 Axes = int | Sequence[int] | None
 
@@ -63,6 +63,8 @@ class Sum(Reduction):
         return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim), "keepdims": builtins.bool(keepdims)})
 
     def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool, out: Array | None = None) -> Array:
+        if axis == (0,) and x.ndim == 2 and not keepdims:
+            return add_rows(xp, x, out)
         return xp.add.reduce(x, axis=axis, keepdims=keepdims, out=out)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -135,6 +136,21 @@ class BroadcastTo(Op):
         return (sum_to(g, x.shape),)
 
 
+@lru_cache(maxsize=64)
+def ones(n: int, dtype: dtypes.DType) -> Array:
+    """A row of n ones, read-only."""
+    row = np.ones(n, dtype)
+    row.flags.writeable = False
+    return row
+
+
+def add_rows(xp: Any, x: Array, out: Array | None = None) -> Array:
+    """Σ over the first axis of a matrix. As a product with a row of ones: BLAS is several times as quick as `np.sum`."""
+    if xp is np and x.dtype.char in "fd" and 0 < len(x) <= 1 << 16:
+        return np.matmul(ones(len(x), x.dtype), x, out=out)
+    return xp.add.reduce(x, axis=0, out=out)
+
+
 class SumTo(Op):
     r"""z sums x over the axes along which an array of `shape` would be repeated to the shape of x: undoes broadcasting"""
 
@@ -153,7 +169,7 @@ class SumTo(Op):
         kept = tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
         if kept:
             x = xp.sum(x, axis=kept, keepdims=True)
-        return xp.sum(x, axis=tuple(range(extra))) if extra else x
+        return add_rows(xp, x.reshape(prod(x.shape[:extra]), prod(shape))).reshape(shape) if extra else x
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (broadcast_to(g, x.shape),)

@@ -65,7 +65,7 @@ def rewrite(graph: Graph, pass_name: str, rules: Sequence[Rule], log: list[Rewri
                 rule, after = answer
                 check(rule, current, after)
                 for fresh in builder.recorded:
-                    fresh.site = fresh.site if fresh.site is not None else v.site
+                    fresh.site = v.site
                     put(fresh, v)
                 builder.recorded.clear()
                 log.append(Rewrite(pass_name, rule.__name__, v, after, graph.where(v)))

@@ -1,0 +1,51 @@
+"""Taking fused ops apart again, where a static graph has no use for them.
+
+In dynamic mode an op like `linear` saves calls of Python. A static program makes no such calls; there, its parts are
+better seen: each is one NumPy call into planned memory, and a transposed weight is a view that is taken once. Every
+rule here lists the very NumPy calls that the op's `forward` makes, in their order, so no bit changes.
+"""
+
+from __future__ import annotations
+
+from ..op import Vertex
+from ..ops.elementwise import add, multiply, subtract, tanh_gradient
+from ..ops.matmul import linear, matmul, matmul_nt, matmul_tn
+from ..ops.shape import matrix_transpose
+from ..ops.updates import sgd_update
+
+
+def linear_is_matmul_and_add(v: Vertex) -> Vertex | None:
+    """x Wᵀ + b as a product and a sum."""
+    if v.op is not linear:
+        return None
+    x, weight, *bias = v.inputs
+    product: Vertex = matmul(x, matrix_transpose(weight))
+    return add(product, bias[0]) if bias else product  # type: ignore[no-any-return]
+
+
+def transposed_products(v: Vertex) -> Vertex | None:
+    """x @ yᵀ and xᵀ @ y as products with a view."""
+    if v.op is matmul_nt:
+        return matmul(v.inputs[0], matrix_transpose(v.inputs[1]))  # type: ignore[no-any-return]
+    if v.op is matmul_tn:
+        return matmul(matrix_transpose(v.inputs[0]), v.inputs[1])  # type: ignore[no-any-return]
+    return None
+
+
+def tanh_gradient_in_steps(v: Vertex) -> Vertex | None:
+    """g (1 - z²) as three elementwise ops, all of which can share one place in memory."""
+    if v.op is not tanh_gradient:
+        return None
+    g, z = v.inputs
+    return multiply(g, subtract(1.0, multiply(z, z)))  # type: ignore[no-any-return]
+
+
+def sgd_in_steps(v: Vertex) -> Vertex | None:
+    """p - η d as a product and a difference; the difference can be written straight over p."""
+    if v.op is not sgd_update:
+        return None
+    p, d, lr = v.inputs
+    return subtract(p, multiply(d, lr))  # type: ignore[no-any-return]
+
+
+RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps)
