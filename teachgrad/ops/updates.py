@@ -123,12 +123,12 @@ class MomentumUpdate(Update):
 
 
 class AverageUpdate(Update):
-    r"""z = β m + (1 - β) d:   a running average of d"""
+    r"""z = m + (1 - β) (d - m):   a running average of d, in the order of PyTorch's arithmetic"""
 
     def forward(self, xp: Any, m: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
-        b = float(beta)
-        new = xp.multiply(d, 1.0 - b)
-        return xp.add(xp.multiply(m, b, out), new, out)
+        new = xp.asarray(xp.subtract(d, m))
+        xp.multiply(new, 1.0 - float(beta), new)
+        return xp.add(m, new, out)
 
 
 class SquareUpdate(Update):
@@ -136,8 +136,8 @@ class SquareUpdate(Update):
 
     def forward(self, xp: Any, v: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
         b = float(beta)
-        new = xp.asarray(xp.multiply(d, d))
-        xp.multiply(new, 1.0 - b, out=new)
+        new = xp.asarray(xp.multiply(d, 1.0 - b))
+        xp.multiply(new, d, new)
         return xp.add(xp.multiply(v, b, out), new, out)
 
 
