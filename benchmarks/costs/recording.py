@@ -45,11 +45,11 @@ def rows() -> dict[str, Estimate]:
 
 
 def _recorded(steps: Callable[[], None], folder: Path, level: str) -> Callable[[], None]:
-    import teachgrad as tg
+    from teachgrad.recording import Recorder
 
     def record() -> None:
         path = folder / f"{level}.tgr"
-        with tg.Recorder(path, level=level):
+        with Recorder(path, level=level):
             steps()
         for left in folder.glob(f"{path.name}*"):
             left.unlink()

@@ -56,10 +56,11 @@ def numpy_by_hand(problem: Problem) -> Step:
 
 def _teachgrad(problem: Problem, static: bool) -> Step:
     import teachgrad as tg
+    from teachgrad import optim
     from teachgrad.nn import functional as F
 
     x = tg.Parameter(problem.weights["x"])
-    optimizer = tg.optim.SGD([x], lr=problem.lr)
+    optimizer = optim.SGD([x], lr=problem.lr)
 
     def train() -> tg.Tensor:
         loss = tg.sum(tg.tanh(x * A + B) * F.sigmoid(x))

@@ -150,7 +150,7 @@ def _pool_gradient(x: Array, pooled: Array, g: Array, out: Array) -> None:
 
 def _teachgrad(problem: Problem, static: bool) -> Step:
     import teachgrad as tg
-    from teachgrad import nn
+    from teachgrad import nn, optim
     from teachgrad.nn import functional as F
 
     model = nn.Sequential(
@@ -159,7 +159,7 @@ def _teachgrad(problem: Problem, static: bool) -> Step:
         *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
     model.load_state_dict(problem.weights)
-    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    optimizer = optim.SGD(model.parameters(), lr=problem.lr)
     x, labels = tg.tensor(problem.inputs), tg.tensor(problem.targets)
 
     def train(x: tg.Tensor, labels: tg.Tensor) -> tg.Tensor:

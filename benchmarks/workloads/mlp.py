@@ -79,12 +79,12 @@ def numpy_by_hand(problem: Problem) -> Step:
 
 def _teachgrad(problem: Problem, static: bool) -> Step:
     import teachgrad as tg
-    from teachgrad import nn
+    from teachgrad import nn, optim
     from teachgrad.nn import functional as F
 
     model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
     model.load_state_dict(problem.weights)
-    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    optimizer = optim.SGD(model.parameters(), lr=problem.lr)
     x, labels = tg.tensor(problem.inputs), tg.tensor(problem.targets)
 
     def train(x: tg.Tensor, labels: tg.Tensor) -> tg.Tensor:

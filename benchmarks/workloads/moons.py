@@ -68,12 +68,12 @@ def numpy_by_hand(problem: Problem) -> Step:
 
 def _teachgrad(problem: Problem, static: bool) -> Step:
     import teachgrad as tg
-    from teachgrad import nn
+    from teachgrad import nn, optim
     from teachgrad.nn import functional as F
 
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
     model.load_state_dict(problem.weights)
-    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    optimizer = optim.SGD(model.parameters(), lr=problem.lr)
     x, t = tg.tensor(problem.inputs), tg.tensor(problem.targets)
 
     def train(x: tg.Tensor, t: tg.Tensor) -> tg.Tensor:

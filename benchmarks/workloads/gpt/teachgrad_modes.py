@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import teachgrad as tg
-from teachgrad import nn
+from teachgrad import nn, optim
 from teachgrad.nn import functional as F
 
 from ...workload import Problem, Step
@@ -40,7 +40,7 @@ class GPT(nn.Module):
 def dynamic(problem: Problem, compiled: bool = False) -> Step:
     model = GPT()
     model.load_state_dict(problem.weights)
-    optimizer = tg.optim.SGD(model.parameters(), lr=problem.lr)
+    optimizer = optim.SGD(model.parameters(), lr=problem.lr)
     tokens, targets = tg.tensor(problem.inputs), tg.tensor(problem.targets)
 
     def train(tokens: tg.Tensor, targets: tg.Tensor) -> tg.Tensor:
