@@ -152,11 +152,12 @@ class Watcher:
             self.visit(function, f"the object {type(function).__name__}", None)
             return
         code = function.__code__
-        self.guards.append(ValuesGuard(lambda: (function.__code__, *(function.__defaults__ or ())), "the function", (code, 0)))
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            what = f"the closure variable {name!r}"
-            self.guards.append(ValuesGuard(lambda cell=cell: (cell.cell_contents,), what, (code, 0)))
-            self.visit(cell.cell_contents, what, (code, 0))
+        cells = function.__closure__ or ()
+        what = f"a closure variable of {code.co_name}() ({', '.join(code.co_freevars)})" if cells else f"the function {code.co_name}()"
+        self.guards.append(ValuesGuard(
+            lambda: [function.__code__, *(function.__defaults__ or ()), *[cell.cell_contents for cell in cells]], what, (code, 0)))
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            self.visit(cell.cell_contents, f"the closure variable {name!r}", (code, 0))
 
     def watch_names(self, space: dict[str, Any], wanted: Iterable[str], what: str, site: Any) -> None:
         """Watch those of the wanted names that a namespace has."""

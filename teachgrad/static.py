@@ -318,8 +318,11 @@ class StaticFunction:
         stamp, site = next_id(), user_site()
         for source in trace.updated:
             x = source.tensor if type(source) is Source and not source.gradient else holder(source, leaves)
-            x = x if x.base is None else x.base
-            x.stamp, x.site = stamp, x.site if x.op is not None else site
+            if x.base is not None:
+                x = x.base
+            x.stamp = stamp
+            if x.op is None:
+                x.site = site
         cls = self.result_class(trace, leaves)
         count = len(arrays) - len(trace.gradients)
         for source, array in zip(trace.gradients, arrays[count:], strict=True):
