@@ -10,6 +10,8 @@ STEPS = 200
 SHOWN = (0, 1, 2, 10, 50, 199)
 """The steps whose parameters are stored."""
 
+# Settings with which the 200 steps converge. RMSprop with a short memory circles the minimum chaotically and blows up
+# the rounding in the last bits of any two programs' gradients.
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {"lr": 0.1}),
     "sgd_decay_maximize": ("SGD", {"lr": 0.01, "weight_decay": 0.1, "maximize": True}),
@@ -22,8 +24,7 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "adamw": ("AdamW", {"lr": 0.01}),
     "adamw_amsgrad": ("AdamW", {"lr": 0.01, "weight_decay": 0.2, "amsgrad": True}),
     "rmsprop": ("RMSprop", {}),
-    # a small eps would blow up the rounding of gradients that pass through 0, ours and PyTorch's, beyond comparison
-    "rmsprop_momentum": ("RMSprop", {"lr": 0.005, "alpha": 0.9, "eps": 1e-3, "momentum": 0.5, "weight_decay": 0.1}),
+    "rmsprop_momentum": ("RMSprop", {"lr": 0.001, "momentum": 0.5, "weight_decay": 0.1}),
     "rmsprop_centered": ("RMSprop", {"lr": 0.005, "centered": True, "momentum": 0.9, "maximize": True}),
     "adagrad": ("Adagrad", {"lr": 0.1}),
     "adagrad_decay": ("Adagrad", {"lr": 0.1, "lr_decay": 0.01, "initial_accumulator_value": 0.1, "weight_decay": 0.1}),
