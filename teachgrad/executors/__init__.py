@@ -7,7 +7,6 @@ imports them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from ..errors import ExecutorError
@@ -33,7 +32,7 @@ def find(name: str) -> Build:
     """The executor of that name."""
     if name == "numpy":
         return numpy_executor.build
-    offered = {point.name: point for point in entry_points(group="teachgrad.executors")}
+    offered = others()
     if name not in offered:
         known = ", ".join(sorted({"numpy", *offered}))
         raise ExecutorError(f"there is no executor {name!r}; here are: {known}")
@@ -42,4 +41,11 @@ def find(name: str) -> Build:
 
 def available() -> list[str]:
     """The names of all executors that are installed."""
-    return sorted({"numpy", *(point.name for point in entry_points(group="teachgrad.executors"))})
+    return sorted({"numpy", *others()})
+
+
+def others() -> dict[str, Any]:
+    """The executors that other packages offer, as entry points by name."""
+    from importlib.metadata import entry_points  # a fifth of the import time of teachgrad, and seldom needed
+
+    return {point.name: point for point in entry_points(group="teachgrad.executors")}
