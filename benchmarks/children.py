@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -51,6 +52,8 @@ def run(arguments: list[str], core: int, limit_s: float) -> Finished:
         )
         status, peak = _wait(process.pid, limit_s)
         process.returncode = os.waitstatus_to_exitcode(status)
+        with suppress(ProcessLookupError):  # helpers that outlived it
+            os.killpg(process.pid, signal.SIGKILL)
         out.seek(0)
         err.seek(0)
         if process.returncode:
@@ -65,14 +68,29 @@ def _on_core(core: int) -> list[str]:
 
 
 def _wait(pid: int, limit_s: float) -> tuple[int, int]:
-    """Wait for the process with `wait4`, which also tells its peak memory; end its group when the limit is over."""
+    """Wait for the process, watching its peak memory; end its whole group when the limit is over."""
     deadline = monotonic() + limit_s
+    peak = 0
     while True:
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
-            return status, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            return status, peak or usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = max(peak, _resident_at_most(pid))
         if monotonic() > deadline:
             os.killpg(pid, signal.SIGKILL)
             os.wait4(pid, 0)
             raise ChildFailed(f"not done after {limit_s:.0f} s")
         sleep(0.005)
+
+
+def _resident_at_most(pid: int) -> int:
+    """The high-water mark of a running process in bytes, or 0 where the system does not show it.
+
+    Linux carries `ru_maxrss` over from the process that started this one; the mark in /proc begins anew.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(lines[0].split()[1]) * 1024 if lines else 0

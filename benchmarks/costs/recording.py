@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from teachgrad.recording import LEVELS, Level, Recorder
+
 from ..children import run
 from ..peers import DYNAMIC
 from ..timing import Effort, Estimate, paired
@@ -38,15 +40,13 @@ def rows() -> dict[str, Estimate]:
 
     with tempfile.TemporaryDirectory() as folder:
         calls: dict[str, Callable[[], object]] = {"off": steps}
-        calls |= {level: _recorded(steps, Path(folder), level) for level in ("meta", "stats", "values")}
+        calls |= {level: _recorded(steps, Path(folder), level) for level in LEVELS}
         timings = paired(calls, EFFORT)
     found = {level: timings.ratio(level, "off") for level in calls if level != "off"}
     return {"off": _share_of_the_seam(step, timings.median("off") / STEPS), **found}
 
 
-def _recorded(steps: Callable[[], None], folder: Path, level: str) -> Callable[[], None]:
-    from teachgrad.recording import Recorder
-
+def _recorded(steps: Callable[[], None], folder: Path, level: Level) -> Callable[[], None]:
     def record() -> None:
         path = folder / f"{level}.tgr"
         with Recorder(path, level=level):
