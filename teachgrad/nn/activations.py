@@ -72,6 +72,20 @@ class ELU(Module):
         return f"alpha={self.alpha}"
 
 
+class CELU(Module):
+    """y = x where x > 0, else alpha (exp(x / alpha) - 1)"""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        return F.celu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
 class SELU(Module):
     """y = 1.0507 · (x where x > 0, else 1.6733 (exp x - 1)), which keeps mean 0 and variance 1
 
@@ -201,6 +215,13 @@ class Softmax(AlongAxis):
 
     def forward(self, x: Any) -> Any:
         return F.softmax(x, self.axis)
+
+
+class Softmin(AlongAxis):
+    """y_i = exp(-x_i) / Σ_j exp(-x_j) along `axis`"""
+
+    def forward(self, x: Any) -> Any:
+        return F.softmin(x, self.axis)
 
 
 class LogSoftmax(AlongAxis):

@@ -100,16 +100,18 @@ class MultiheadAttention(Module):
         elif not self.batch_first:
             query, key, value = once(batch_axis_moved, query, key, value)
         q, k, v = (self.split(x) for x in self.project(query, key, value))
-        mask = self.mask(q, k, attn_mask, key_padding_mask, is_causal)
         p = self.dropout if self.training else 0.0
         weights = None
         if need_weights:
+            mask = self.mask(q, k, attn_mask, key_padding_mask, is_causal)
             scores = (q * (1.0 / sqrt(self.head_dim))) @ k.mT
             weights = F.softmax(scores if mask is None else scores + mask, axis=-1)
             weights = F.dropout(weights, p, self.training)
             z = weights @ v
         else:
-            z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p)
+            causal = is_causal and attn_mask is None and key_padding_mask is None
+            mask = self.mask(q, k, attn_mask, key_padding_mask, is_causal and not causal)
+            z = F.scaled_dot_product_attention(q, k, v, mask, p, causal)
         z = tg.reshape(tg.permute_dims(z, (0, 2, 1, 3)), (q.shape[0], q.shape[2], self.embed_dim))
         y = self.out_proj(z)
         if weights is not None and average_attn_weights:

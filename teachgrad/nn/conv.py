@@ -32,6 +32,7 @@ class Convolution(Module):
 
     axes: int
     transposed = False
+    padding: Any
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Convolution(Module):
         out_channels: int,
         kernel_size: Sizes,
         stride: Sizes = 1,
-        padding: Sizes = 0,
+        padding: Sizes | str = 0,
         dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
@@ -51,7 +52,7 @@ class Convolution(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = sizes(kernel_size, self.axes, "kernel_size")
         self.stride = sizes(stride, self.axes, "stride")
-        self.padding = sizes(padding, self.axes, "padding")
+        self.padding = padding if isinstance(padding, str) else sizes(padding, self.axes, "padding")
         self.dilation = sizes(dilation, self.axes, "dilation")
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = tg.Parameter(tg.empty((first, second // groups, *self.kernel_size), dtype=dtype))
@@ -77,8 +78,9 @@ class Conv1d(Convolution):
     r"""y[n, o, i] = b[o] + Σ_{c, k} W[o, c, k] x[n, c, s i + d k - p]:   a window slides along the last axis
 
     x (N, in_channels, L), y (N, out_channels, ⌊(L + 2p - d (K - 1) - 1) / s⌋ + 1), also without the axis N. s is
-    `stride`, p `padding` (with zeros), d `dilation`, K `kernel_size`. With `groups`, channels are divided, and each
-    group sees its own. `weight` is W (out_channels, in_channels / groups, K), `bias` b (out_channels,).
+    `stride`, d `dilation`, K `kernel_size`, p `padding`, with zeros ("same": as many as make y as long as x). With
+    `groups`, channels are divided, and each group sees its own. `weight` is W (out_channels, in_channels / groups, K),
+    `bias` b (out_channels,).
     """
 
     axes = 1

@@ -62,7 +62,9 @@ class HuberLoss(Loss):
 
 
 class WeightedLoss(Loss):
-    """What losses with a weight for each class (or item) share: `weight` is a buffer, moved but not trained."""
+    """What losses with a weight for each class (or item) share: `weight` is a buffer, converted but not trained."""
+
+    weight: Any
 
     def __init__(self, weight: Any = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -114,6 +116,8 @@ class BCELoss(WeightedLoss):
 class BCEWithLogitsLoss(WeightedLoss):
     """-w t log σ(x) - (1 - t) log(1 - σ(x)), with σ(x) = 1 / (1 + exp(-x)), without overflow; w is `pos_weight`"""
 
+    pos_weight: Any
+
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
         super().__init__(weight, reduction)
         self.register_buffer("pos_weight", pos_weight)
@@ -136,3 +140,80 @@ class KLDivLoss(Loss):
 
     def forward(self, x: Any, target: Any) -> Any:
         return F.kl_div(x, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class HingeEmbeddingLoss(Loss):
+    """x where t = 1, max(0, margin - x) where t = -1"""
+
+    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, x: Any, target: Any) -> Any:
+        return F.hinge_embedding_loss(x, target, margin=self.margin, reduction=self.reduction)
+
+
+class SoftMarginLoss(Loss):
+    """log(1 + exp(-t x)), for targets t = ±1"""
+
+    def forward(self, x: Any, target: Any) -> Any:
+        return F.soft_margin_loss(x, target, reduction=self.reduction)
+
+
+class MarginRankingLoss(Loss):
+    """max(0, margin - t (x - y)), where t = 1 if x should be the larger, else -1"""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, x: Any, y: Any, target: Any) -> Any:
+        return F.margin_ranking_loss(x, y, target, margin=self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(Loss):
+    """1 - cos(x, y) where t = 1, max(0, cos(x, y) - margin) where t = -1; x and y (N, D) or (D,)"""
+
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, x: Any, y: Any, target: Any) -> Any:
+        return F.cosine_embedding_loss(x, y, target, margin=self.margin, reduction=self.reduction)
+
+
+class TripletMarginLoss(Loss):
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), with d the distance in the p-norm"""
+
+    def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin, self.p, self.eps = margin, p, eps
+
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
+        return F.triplet_margin_loss(
+            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps, reduction=self.reduction
+        )
+
+
+class PoissonNLLLoss(Loss):
+    """exp x - t x, or x - t log(x + eps) unless `log_input`; `full` adds Stirling's approximation of log t!"""
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.log_input, self.full, self.eps = log_input, full, eps
+
+    def forward(self, x: Any, target: Any) -> Any:
+        return F.poisson_nll_loss(
+            x, target, log_input=self.log_input, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class GaussianNLLLoss(Loss):
+    """(log v + (x - t)² / v) / 2, with v at least eps; `full` adds log(2π) / 2"""
+
+    def __init__(self, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full, self.eps = full, eps
+
+    def forward(self, x: Any, target: Any, var: Any) -> Any:
+        return F.gaussian_nll_loss(x, target, var, full=self.full, eps=self.eps, reduction=self.reduction)

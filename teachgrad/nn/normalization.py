@@ -22,6 +22,11 @@ class FeatureNorm(Module):
     """
 
     ndims: tuple[int, ...]
+    weight: Any
+    bias: Any
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,
