@@ -22,6 +22,7 @@ from .creation import (
     arange, asarray, empty, empty_like, eye, from_dlpack, full, full_like, linspace, meshgrid, ones, ones_like, tril,
     triu, zeros, zeros_like,
 )
+from .datatypes import can_cast, finfo, iinfo, isdtype, result_type
 from .dtypes import (
     bool, float16, float32, float64, get_default_dtype, int8, int16, int32, int64, set_default_dtype, uint8, uint16,
     uint32, uint64,
@@ -34,7 +35,7 @@ from .function import Function
 from .gradcheck import GradCheck, gradcheck
 from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor, tensor
-from . import random
+from . import linalg, random, xp
 from .random import seed
 
 # ---- functions on tensors --------------------------------------------------------------------------------------------
@@ -53,13 +54,23 @@ from .ops.functions import (
     acos, acosh, asin, asinh, atan, atan2, atanh, clip, copysign, cos, cosh, expm1, hypot, log1p, log2, log10,
     logaddexp, nextafter, sin, sinh, tan,
 )
+from .ops.cumulative import cumulative_prod, cumulative_sum
+from .ops.einsum import einsum
 from .ops.indexing import nonzero, take
+from .ops.indexing import take_along as take_along_axis
+from .ops.joining import broadcast_arrays, broadcast_shapes, diff, repeat, roll, tile, unstack
+from .ops.logic import all, any, count_nonzero
 from .ops.matmul import matmul
+from .ops.products import outer, tensordot, vecdot
 from .ops.reductions import max, mean, min, sum
 from .ops.rounding import ceil, floor, floor_divide, remainder, round, trunc
+from .ops.searching import argmax, argmin, searchsorted
+from .ops.sets import unique_all, unique_counts, unique_inverse, unique_values
 from .ops.shape import (
     astype, broadcast_to, concat, expand_dims, flip, matrix_transpose, moveaxis, permute_dims, reshape, squeeze, stack,
 )
+from .ops.sorting import argsort, sort
+from .ops.statistics import prod, std, var
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .static import mode, static
@@ -67,28 +78,33 @@ from .symbolic import function, placeholder
 from .symbolic import state_of as state
 
 pow = power
+e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 
 __version__ = "0.1.0"
 
 __all__ = [
     # tensors, modes and data types
-    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "empty", "empty_like",
-    "enable_grad", "eye", "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function",
-    "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "inference", "int16", "int32", "int64", "int8",
-    "is_grad_enabled", "jvp", "linspace", "meshgrid", "mode", "no_grad", "ones", "ones_like", "placeholder",
-    "random", "seed", "set_default_dtype", "state", "static", "tensor", "tril", "triu", "uint16", "uint32",
-    "uint64", "uint8", "vjp", "zeros", "zeros_like",
+    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty",
+    "empty_like", "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full",
+    "full_like", "function", "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
+    "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "linalg", "linspace",
+    "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "random",
+    "result_type", "seed", "set_default_dtype", "state", "static", "tensor", "tril", "triu", "uint16", "uint32",
+    "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
     "TeachgradError", "TraceError",
     # functions on tensors
-    "abs", "acos", "acosh", "add", "asin", "asinh", "astype", "atan", "atan2", "atanh", "bitwise_and",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_to", "ceil",
-    "clip", "concat", "copysign", "cos", "cosh", "divide", "equal", "exp", "expand_dims", "expm1", "flip", "floor",
-    "floor_divide", "greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal", "log",
-    "log1p", "log2", "log10", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
-    "matrix_transpose", "max", "maximum", "mean", "min", "minimum", "moveaxis", "multiply", "negative", "nextafter",
-    "nonzero", "not_equal", "permute_dims", "positive", "pow", "power", "reciprocal", "remainder", "reshape", "round",
-    "sign", "signbit", "sin", "sinh", "sqrt", "square", "squeeze", "stack", "subtract", "sum", "take", "tan", "tanh",
-    "trunc", "where",
+    "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
+    "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "ceil", "clip", "concat", "copysign",
+    "cos", "cosh", "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "divide", "einsum", "equal", "exp",
+    "expand_dims", "expm1", "flip", "floor", "floor_divide", "greater", "greater_equal", "hypot", "isfinite",
+    "isinf", "isnan", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "matmul", "matrix_transpose", "max", "maximum", "mean", "min",
+    "minimum", "moveaxis", "multiply", "negative", "nextafter", "nonzero", "not_equal", "outer", "permute_dims",
+    "positive", "pow", "power", "prod", "reciprocal", "remainder", "repeat", "reshape", "roll", "round",
+    "searchsorted", "sign", "signbit", "sin", "sinh", "sort", "sqrt", "square", "squeeze", "stack", "std",
+    "subtract", "sum", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trunc", "unique_all",
+    "unique_counts", "unique_inverse", "unique_values", "unstack", "var", "vecdot", "where",
 ]

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
 
-from . import autodiff, dtypes, observe
-from .creation import as_array, tensor
-from .errors import DTypeError, GradientError, InplaceError, ShapeError, TraceError, place, user_site
-from .op import NO_ATTRS, Spec, Vertex, checksum, mark_written, state
-from .ops import bitwise, comparison, elementwise, indexing, inplace, matmul, reductions, rounding, shape
+from . import autodiff, observe
+from .creation import as_array, check_device, tensor
+from .errors import DTypeError, GradientError, ShapeError, TraceError, place, user_site
+from .methods import Methods
+from .op import Spec, Vertex, checksum, mark_written, state
+from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
 
 FOREIGN = {
-    "view": "reshape", "permute": "permute_dims", "unsqueeze": "expand_dims", "transpose": "permute_dims, or .mT for the last two axes",
-    "dim": "ndim", "to": "astype", "type": "astype", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
-    "long": "astype(tg.int64)", "int": "astype(tg.int32)", "bool": "astype(tg.bool)", "clone": "copy", "cpu": "numpy",
-    "tolist": "numpy().tolist()", "numel": "size", "amax": "max", "amin": "min", "norm": "tg.linalg.vector_norm(x)",
-    "register_hook": "on_grad", "expand": "broadcast_to", "contiguous": "copy", "masked_fill": "tg.where(mask, value, x)",
-    "requires_grad_": "requires_grad = True", "grad_fn": "op", "backward_": "backward",
+    "view": "reshape", "permute": "permute_dims", "unsqueeze": "expand_dims", "t": "T",
+    "transpose": "permute_dims, or .mT for the last two axes", "movedim": "moveaxis", "dim": "ndim", "numel": "size",
+    "to": "astype", "type": "astype", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
+    "half": "astype(tg.float16)", "long": "astype(tg.int64)", "int": "astype(tg.int32)", "bool": "astype(tg.bool)",
+    "clone": "copy", "contiguous": "copy", "cpu": "numpy", "tolist": "numpy().tolist()", "amax": "max", "amin": "min",
+    "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "clamp": "clip", "expand": "broadcast_to",
+    "repeat": "tile (the whole again) or tg.repeat(x, n) (each element again)", "unbind": "unstack",
+    "repeat_interleave": "tg.repeat(x, n)", "diff": "tg.diff(x)", "tril": "tg.tril(x)", "triu": "tg.triu(x)",
+    "norm": "tg.linalg.norm(x)", "det": "tg.linalg.det(x)", "inverse": "tg.linalg.inv(x)",
+    "diagonal": "tg.linalg.diagonal(x)", "trace": "tg.linalg.trace(x)", "dot": "x @ y", "matmul": "x @ y",
+    "mm": "x @ y", "bmm": "x @ y", "mv": "x @ y", "unique": "tg.unique_values(x)", "where": "tg.where(condition, x, y)",
+    "masked_fill": "tg.where(mask, value, x)", "index_select": "take", "gather": "tg.take_along_axis(x, indices)",
+    "register_hook": "on_grad", "requires_grad_": "requires_grad = True", "grad_fn": "op", "detach_": "detach",
 }
 """What people coming from PyTorch call things, and what they are called here; used in error messages only."""
 
 
-class Tensor(Vertex):
+class Tensor(Methods):
     """An array that knows how it was made, so that gradients can be taken.
 
     A tensor is the vertex of the graph: `op`, `inputs` and `attrs` say how it came about, `data` is the value, `grad`
@@ -46,7 +53,7 @@ class Tensor(Vertex):
         a tensor without gradient.
         """
         if state.now.tracer is not None:
-            return state.now.tracer.resolve(self).detach()  # type: ignore[attr-defined]
+            return state.now.tracer.resolve(self).detach()
         if state.now.leak is not None:
             state.now.leak(self, "read through .data")
         root = self if self.base is None or isinstance(self.base._data, tuple) else self.base
@@ -102,16 +109,16 @@ class Tensor(Vertex):
         return "cpu"
 
     @property
-    def T(self) -> Self:  # noqa: N802
+    def T(self) -> Self:
         """A matrix with its two axes exchanged. For more axes use `mT` or `permute_dims`."""
         if self.ndim != 2:
             raise ShapeError(f".T needs two axes, not shape {self.shape}; use .mT for the last two, or permute_dims")
-        return shape.matrix_transpose(self)  # type: ignore[no-any-return]
+        return shape.matrix_transpose(self)
 
     @property
-    def mT(self) -> Self:  # noqa: N802
+    def mT(self) -> Self:
         """The tensor with its last two axes exchanged."""
-        return shape.matrix_transpose(self)  # type: ignore[no-any-return]
+        return shape.matrix_transpose(self)
 
     def __repr__(self) -> str:
         value = self._data
@@ -165,18 +172,23 @@ class Tensor(Vertex):
         array = self.numpy(copy=bool(copy))
         return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
+    def to_device(self, device: Any, /, *, stream: None = None) -> Self:
+        """The tensor on a device: itself, since there is only "cpu"."""
+        check_device(device)
+        return self
+
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         from . import xp  # the namespace is made of functions on tensors, so it can only be named here
         return xp.namespace(api_version)
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
-            raise GradientError("a tensor that requires a gradient cannot be shared through DLPack; call detach() first")
+            raise GradientError("a tensor that requires a gradient cannot be shared by DLPack; call detach() first")
         self.value("shared through DLPack")
         return self.data.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self.value("shared through DLPack").__dlpack_device__()  # type: ignore[no-any-return]
+        return self.value("shared through DLPack").__dlpack_device__()
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -208,7 +220,7 @@ class Tensor(Vertex):
         return (self[i] for i in range(self.shape[0]))
 
     def __contains__(self, value: Any) -> bool:
-        return bool(reductions_any(elementwise.equal(self, value)))
+        return bool(logic.any(elementwise.equal(self, value)))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
@@ -231,7 +243,7 @@ class Tensor(Vertex):
         me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         y = self.result_type(me._data)
         if state.now.tracer is not None:
-            return shape.stop_gradient(self)  # type: ignore[no-any-return]
+            return shape.stop_gradient(self)
         y.base = me if me.base is None else me.base
         return y  # type: ignore[return-value]
 
@@ -251,7 +263,7 @@ class Tensor(Vertex):
 
     def copy(self) -> Self:
         """The same values in memory of their own; gradients flow through."""
-        return shape.copy_of(self)  # type: ignore[no-any-return]
+        return shape.copy_of(self)
 
     # ---- operators ---------------------------------------------------------------------------------------------------
 
@@ -314,47 +326,18 @@ class Tensor(Vertex):
     def zero_(self) -> Self: return inplace.overwrite(self, 0)
     def fill_(self, value: Any) -> Self: return inplace.overwrite(self, value)
     def copy_(self, source: Any) -> Self: return inplace.overwrite(self, source)
-    def add_(self, other: Any, *, alpha: float = 1) -> Self: return inplace.overwrite(self, self + (other if alpha == 1 else other * alpha))
-    def sub_(self, other: Any, *, alpha: float = 1) -> Self: return inplace.overwrite(self, self - (other if alpha == 1 else other * alpha))
+    def add_(self, other: Any, *, alpha: float = 1) -> Self:
+        return inplace.overwrite(self, self + (other if alpha == 1 else other * alpha))
+
+    def sub_(self, other: Any, *, alpha: float = 1) -> Self:
+        return inplace.overwrite(self, self - (other if alpha == 1 else other * alpha))
+
     def mul_(self, other: Any) -> Self: return inplace.overwrite(self, self * other)
     def div_(self, other: Any) -> Self: return inplace.overwrite(self, self / other)
     def exp_(self) -> Self: return inplace.overwrite(self, self.exp())
     def tanh_(self) -> Self: return inplace.overwrite(self, self.tanh())
     def relu_(self) -> Self: return inplace.overwrite(self, self.relu())
     def clamp_(self, min: Any = None, max: Any = None) -> Self: return inplace.overwrite(self, self.clip(min, max))
-
-    # ---- methods that people expect ----------------------------------------------------------------------------------
-
-    def sum(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Self:
-        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
-
-    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self:
-        return reductions.mean(self, axis=axis, keepdims=keepdims)
-
-    def max(self, axis: Any = None, *, keepdims: bool = False) -> Self:
-        return reductions.max(self, axis=axis, keepdims=keepdims)
-
-    def min(self, axis: Any = None, *, keepdims: bool = False) -> Self:
-        return reductions.min(self, axis=axis, keepdims=keepdims)
-
-    def reshape(self, *new: Any) -> Self:
-        return shape.reshape(self, new[0] if len(new) == 1 and isinstance(new[0], (tuple, list)) else new)
-
-    def flatten(self, start: int = 0) -> Self:
-        """All axes from `start` on as one."""
-        return shape.reshape(self, (*self.shape[:start], -1))
-
-    def permute_dims(self, *axes: Any) -> Self:
-        return shape.permute_dims(self, axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
-
-    def astype(self, dtype: Any, *, copy: bool = True) -> Self:
-        return shape.astype(self, dtype, copy=copy)
-
-    def exp(self) -> Self: return elementwise.exp(self)
-    def log(self) -> Self: return elementwise.log(self)
-    def sqrt(self) -> Self: return elementwise.sqrt(self)
-    def tanh(self) -> Self: return elementwise.tanh(self)
-    def abs(self) -> Self: return elementwise.abs(self)
 
 
 Vertex.result_type = Tensor  # ops make tensors

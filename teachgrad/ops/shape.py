@@ -286,7 +286,7 @@ broadcast_to, sum_to = BroadcastTo(), SumTo()
 reshape, permute_dims, flip, concat = Reshape(), PermuteDims(), Flip(), Concat()
 
 
-def expand_dims(x: Vertex, /, *, axis: int = 0) -> Any:
+def expand_dims(x: Vertex, /, axis: int = 0) -> Any:
     """`x` with a new axis of length 1 at position `axis`."""
     axis = normalize_axis(axis, x.ndim + 1)
     return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))

@@ -1,0 +1,172 @@
+"""Functions as methods of the tensor, for those who think from the object: x.sin() is tg.sin(x)."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from .op import Vertex
+from .ops import (
+    comparison,
+    cumulative,
+    elementwise,
+    functions,
+    indexing,
+    joining,
+    logic,
+    reductions,
+    rounding,
+    searching,
+    shape,
+    sorting,
+    statistics,
+)
+from .ops.shape import normalize_axis
+
+
+def _given(numbers: tuple[Any, ...]) -> Any:
+    """What was given as f(2, 3) or f((2, 3))."""
+    return numbers[0] if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)) else numbers
+
+
+class Methods(Vertex):
+    """Each method is the function of the same name, with the tensor as its first argument.
+
+    `axis` may stand without its name, as in x.sum(0), and shapes and orders of axes without parentheses.
+    """
+
+    __slots__ = ()
+
+    # ---- over axes ---------------------------------------------------------------------------------------------------
+
+    def sum(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Self:
+        return reductions.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def mean(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.mean(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return reductions.min(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, *, dtype: Any = None, keepdims: bool = False) -> Self:
+        return statistics.prod(self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+    def var(self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Self:
+        return statistics.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Any = None, *, correction: float = 0.0, keepdims: bool = False) -> Self:
+        return statistics.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def all(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return logic.all(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return logic.any(self, axis=axis, keepdims=keepdims)
+
+    def count_nonzero(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return logic.count_nonzero(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Self:
+        return searching.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Self:
+        return searching.argmin(self, axis=axis, keepdims=keepdims)
+
+    def sort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Self:
+        return sorting.sort(self, axis=axis, descending=descending, stable=stable)
+
+    def argsort(self, axis: int = -1, *, descending: bool = False, stable: bool = True) -> Self:
+        return sorting.argsort(self, axis=axis, descending=descending, stable=stable)
+
+    def cumulative_sum(self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False) -> Self:
+        return cumulative.cumulative_sum(self, axis=axis, dtype=dtype, include_initial=include_initial)
+
+    def cumulative_prod(self, axis: int | None = None, *, dtype: Any = None, include_initial: bool = False) -> Self:
+        return cumulative.cumulative_prod(self, axis=axis, dtype=dtype, include_initial=include_initial)
+
+    # ---- shape and type ----------------------------------------------------------------------------------------------
+
+    def reshape(self, *new: Any) -> Self:
+        return shape.reshape(self, _given(new))
+
+    def flatten(self, start: int = 0) -> Self:
+        """All axes from `start` on as one."""
+        start = normalize_axis(start, self.ndim)
+        return shape.reshape(self, (*self.shape[:start], -1))
+
+    def permute_dims(self, *axes: Any) -> Self:
+        return shape.permute_dims(self, _given(axes))
+
+    def moveaxis(self, source: Any, destination: Any) -> Self:
+        return shape.moveaxis(self, source, destination)
+
+    def squeeze(self, axis: Any = None) -> Self:
+        """Without the named axes of length 1; without all of them for None."""
+        axes = tuple(i for i, n in enumerate(self.shape) if n == 1) if axis is None else axis
+        return shape.squeeze(self, axes)
+
+    def expand_dims(self, axis: int = 0) -> Self:
+        return shape.expand_dims(self, axis=axis)
+
+    def broadcast_to(self, *new: Any) -> Self:
+        return shape.broadcast_to(self, _given(new))
+
+    def flip(self, axis: Any = None) -> Self:
+        return shape.flip(self, axis=axis)
+
+    def roll(self, shift: Any, axis: Any = None) -> Self:
+        return joining.roll(self, shift, axis=axis)
+
+    def tile(self, *repetitions: Any) -> Self:
+        return joining.tile(self, _given(repetitions))
+
+    def unstack(self, axis: int = 0) -> tuple[Self, ...]:
+        return joining.unstack(self, axis=axis)
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Self:
+        return shape.astype(self, dtype, copy=copy)
+
+    def take(self, indices: Any, axis: int | None = None) -> Self:
+        return indexing.take(self, indices, axis=axis)
+
+    def nonzero(self) -> tuple[Self, ...]:
+        return indexing.nonzero(self)
+
+    # ---- element by element ------------------------------------------------------------------------------------------
+
+    def abs(self) -> Self: return elementwise.abs(self)
+    def acos(self) -> Self: return functions.acos(self)
+    def acosh(self) -> Self: return functions.acosh(self)
+    def asin(self) -> Self: return functions.asin(self)
+    def asinh(self) -> Self: return functions.asinh(self)
+    def atan(self) -> Self: return functions.atan(self)
+    def atanh(self) -> Self: return functions.atanh(self)
+    def ceil(self) -> Self: return rounding.ceil(self)
+    def clip(self, min: Any = None, max: Any = None) -> Self: return functions.clip(self, min, max)
+    def cos(self) -> Self: return functions.cos(self)
+    def cosh(self) -> Self: return functions.cosh(self)
+    def exp(self) -> Self: return elementwise.exp(self)
+    def expm1(self) -> Self: return functions.expm1(self)
+    def floor(self) -> Self: return rounding.floor(self)
+    def isfinite(self) -> Self: return comparison.isfinite(self)
+    def isinf(self) -> Self: return comparison.isinf(self)
+    def isnan(self) -> Self: return comparison.isnan(self)
+    def log(self) -> Self: return elementwise.log(self)
+    def log10(self) -> Self: return functions.log10(self)
+    def log1p(self) -> Self: return functions.log1p(self)
+    def log2(self) -> Self: return functions.log2(self)
+    def maximum(self, other: Any) -> Self: return elementwise.maximum(self, other)
+    def minimum(self, other: Any) -> Self: return elementwise.minimum(self, other)
+    def pow(self, exponent: Any) -> Self: return elementwise.power(self, exponent)
+    def reciprocal(self) -> Self: return elementwise.reciprocal(self)
+    def round(self) -> Self: return rounding.round(self)
+    def sign(self) -> Self: return elementwise.sign(self)
+    def sin(self) -> Self: return functions.sin(self)
+    def sinh(self) -> Self: return functions.sinh(self)
+    def sqrt(self) -> Self: return elementwise.sqrt(self)
+    def square(self) -> Self: return elementwise.square(self)
+    def tan(self) -> Self: return functions.tan(self)
+    def tanh(self) -> Self: return elementwise.tanh(self)
+    def trunc(self) -> Self: return rounding.trunc(self)
