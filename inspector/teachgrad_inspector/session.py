@@ -168,7 +168,7 @@ class Session:
             parts = [f"{count} {what}" for count, what in ((stats.nans, "nan"), (stats.infs, "inf")) if count]
             return "err", " and ".join(parts)
         info = self.info(row.value)
-        if stats is not None and info is not None and info.size > 1 and stats.zeros == info.size:
+        if stats is not None and info is not None and info.size > 1 and stats.zeros == stats.counted:
             if row.kind in ("edge", "seed"):
                 return "warn", "the gradient is zero everywhere"
             if row.kind == "op" and row.requires_grad:

@@ -81,7 +81,8 @@ class Reader:
         """Look again at a file that may have grown."""
         self.about: dict[str, str] = {}
         """Facts about the recording: level, command, created (seconds), versions."""
-        self._lengths: list[int] = []
+        self._salvaged: list[list[Row]] | None = None
+        """The rows of a damaged file, by training step."""
         try:
             self.about = {
                 clean(str(key)): clean(str(value))
@@ -108,14 +109,16 @@ class Reader:
         if self._store.damage is None and last is not None:
             self._last_step = -1 if last[0] is None else integer(last[0], "a training step")
             return
+        # A search may be led astray by what is missing of the tree; a walk along its leaves is not.
+        self._salvaged = []
         try:
             for row in self._stream(f"SELECT {COLUMNS} FROM event ORDER BY step, row"):
-                if row.step == len(self._lengths):
-                    self._lengths.append(0)
-                self._lengths[row.step] = row.row + 1
+                if row.step == len(self._salvaged):
+                    self._salvaged.append([])
+                self._salvaged[row.step].append(row)
         except RecordingError:
             pass  # as far as it goes
-        self._last_step = len(self._lengths) - 1
+        self._last_step = len(self._salvaged) - 1
 
     @property
     def steps(self) -> int:
@@ -135,8 +138,8 @@ class Reader:
         """How many rows a training step has."""
         if not 0 <= step < self.steps:
             raise RecordingError(f"there is no training step t{step}; the last one is t{self.steps - 1}")
-        if self._lengths:
-            return self._lengths[step]
+        if self._salvaged is not None:
+            return len(self._salvaged[step])
         found = self._store.row("SELECT max(row) FROM event WHERE step = ?", step)
         return 0 if found is None or found[0] is None else integer(found[0], "a row") + 1
 
@@ -145,6 +148,9 @@ class Reader:
     def rows(self, step: int, start: int = 0, stop: int | None = None) -> Iterator[Row]:
         """The rows of a training step from `start` up to, not including, `stop`, as they are read."""
         end = self.length(step) if stop is None else min(stop, self.length(step))
+        if self._salvaged is not None:
+            yield from self._salvaged[step][start:end]
+            return
         yield from self._stream(
             f"SELECT {COLUMNS} FROM event WHERE step = ? AND row >= ? AND row < ? ORDER BY row",
             step,
@@ -229,7 +235,7 @@ class Reader:
         info = self._infos.get(number)
         if info is None:
             found = self._store.row(
-                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, length(data) FROM array "
+                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data) FROM array "
                 "WHERE id = ?",
                 number,
             )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import linecache
 import platform
 import sys
-import threading
 import warnings
 from collections.abc import Callable
-from importlib import metadata
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from time import time
@@ -23,10 +22,9 @@ from .attributes import encode
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .statistics import statistics_of
 from .timeline import Timeline
-from .writer import Stored, Writer
+from .writer import NO_STATISTICS, Writer
 
 LEAF, OP, SEED, EDGE, UPDATE = range(5)
-NO_STATISTICS = (None,) * 7
 
 
 class Recorder:
@@ -74,11 +72,13 @@ class Recorder:
 
 
 def _about(level: Level) -> dict[str, str]:
+    from .. import __version__
+
     return {
         "level": level,
         "command": " ".join(sys.argv)[:MAX_TEXT],
         "created": str(int(time())),
-        "teachgrad": metadata.version("teachgrad"),
+        "teachgrad": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
@@ -89,23 +89,21 @@ class _Sink:
 
     def __init__(self, writer: Writer, level: Level) -> None:
         self._writer = writer
-        self._lock = threading.RLock()
         self._timeline = Timeline(self._place)
         self._level = level
         self._warned = False
-        self._arrays = 0
         self._known: set[int] = set()
         """Vertices that have a row: `Leaf` events come with every use, and results without a gradient look
         like leaves too."""
-        self._latest: dict[int, tuple[Stored | None, bytes | None]] = {}
-        """The last value of each leaf that requires a gradient, to tell whether an update began from it."""
-        self._flowing: dict[int, tuple[Any, Stored | None]] = {}
+        self._latest: dict[int, np.ndarray] = {}
+        """Copies of the last values of leaves, to tell whether an update began from them."""
+        self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
-        self._incoming: dict[int, Stored | None] = {}
-        self._metas: dict[tuple[Any, ...], Stored] = {}
+        self._incoming: dict[int, int | None] = {}
+        self._metas: dict[tuple[Any, ...], int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
-        keep: dict[Level, Callable[[Any], Stored | None]] = {
+        keep: dict[Level, Callable[[Any], int | None]] = {
             "meta": self._keep_meta,
             "stats": self._keep_statistics,
             "values": self._keep_values,
@@ -125,7 +123,7 @@ class _Sink:
         }
 
     def __call__(self, event: Any) -> None:
-        with self._lock:
+        with self._writer.lock:
             if self._writer.error is not None:
                 self.warn()
             else:
@@ -133,7 +131,7 @@ class _Sink:
 
     def finish(self) -> None:
         """There will be no more events."""
-        with self._lock:
+        with self._writer.lock:
             self._timeline.close()
 
     def warn(self) -> None:
@@ -153,7 +151,7 @@ class _Sink:
         self._known.add(event.id)
         value = self._keep(event.array)
         if event.requires_grad:
-            self._latest[event.id] = value, value.data if value is not None else None
+            self._remember(event.id, event.array)
         flags = REQUIRES_GRAD * event.requires_grad | PARAMETER * event.is_parameter
         self._timeline.forward(
             (LEAF, event.id, None, None, None, _short(event.name), None, None, None, None, flags, value, None, None),
@@ -222,12 +220,10 @@ class _Sink:
 
     def _update(self, event: observe.Update) -> None:
         before = None
-        if self._level == "values" and event.before is not None:
-            _, known = self._latest.get(event.id, (None, None))
-            if known is None or event.before.tobytes() != known:
-                before = self._keep(event.before)
+        if self._level == "values" and not self._is_latest(event.id, event.before):
+            before = self._keep(event.before)
         after = self._keep(event.after)
-        self._latest[event.id] = after, after.data if after is not None else None
+        self._remember(event.id, event.after)
         self._known.add(event.id)
         self._timeline.update(
             (
@@ -303,51 +299,51 @@ class _Sink:
 
     # ---- arrays --------------------------------------------------------------------------------------------
 
-    def _keep_meta(self, array: Any) -> Stored | None:
+    def _keep_meta(self, array: Any) -> int | None:
         if type(array) is not np.ndarray:
             return None
         key = (array.dtype, array.shape)
-        stored = self._metas.get(key)
-        if stored is None:
+        number = self._metas.get(key)
+        if number is None:
             name = DTYPE_NAMES.get(array.dtype)
             if name is None:
                 return None
-            stored = self._metas[key] = self._store(name, array, NO_STATISTICS, None)
-        return stored
+            number = self._metas[key] = self._writer.add_description(name, _shape(array.shape), NO_STATISTICS)
+        return number
 
-    def _keep_statistics(self, array: Any) -> Stored | None:
+    def _keep_statistics(self, array: Any) -> int | None:
         if type(array) is not np.ndarray:
             return None
         name = DTYPE_NAMES.get(array.dtype)
         if name is None:
             return None
-        s = statistics_of(array)
-        return self._store(name, array, (s.minimum, s.maximum, s.mean, s.std, s.zeros, s.nans, s.infs), None)
+        return self._writer.add_description(name, _shape(array.shape), statistics_of(array, sample=True))
 
-    def _keep_values(self, array: Any) -> Stored | None:
+    def _keep_values(self, array: Any) -> int | None:
         if type(array) is not np.ndarray or array.nbytes > MAX_BYTES:
             return self._keep_meta(array)
         name = DTYPE_NAMES.get(array.dtype)
         if name is None:
             return None
-        return self._store(name, array, NO_STATISTICS, array.astype(DTYPES[name], copy=False).tobytes())
-
-    def _store(self, dtype: str, array: np.ndarray, statistics: tuple[Any, ...], data: bytes | None) -> Stored:
-        self._arrays += 1
-        stored = Stored(self._arrays, dtype, ",".join(map(str, array.shape)), statistics, data)
-        self._writer.add_array(stored)
-        return stored
+        return self._writer.add_array(name, _shape(array.shape), np.ascontiguousarray(array, DTYPES[name]))
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
-        """The number of an array among the settings of an op, such as an index; None where values are not
-        kept."""
-        if self._level != "values":
-            return None
-        stored = self._keep_values(array)
-        if stored is None:
-            return None
-        stored.pinned = True
-        return stored.id
+        """The number of an array among the settings of an op, such as an index; None where values are not kept."""
+        return self._keep_values(array) if self._level == "values" else None
+
+    def _is_latest(self, leaf: int, array: Any) -> bool:
+        """Whether a leaf is as it was recorded last."""
+        known = self._latest.get(leaf)
+        return known is not None and known.dtype == array.dtype and np.array_equal(known, array)
+
+    def _remember(self, leaf: int, array: Any) -> None:
+        if self._level == "values":
+            self._latest[leaf] = np.array(array)
+
+
+@lru_cache(maxsize=1024)
+def _shape(lengths: tuple[int, ...]) -> str:
+    return ",".join(map(str, lengths))
 
 
 def _short(text: str | None) -> str | None:

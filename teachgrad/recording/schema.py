@@ -60,7 +60,8 @@ TABLES = {
     "leaf_value": "CREATE INDEX leaf_value ON event (vertex) WHERE kind IN (0, 4)",
     "array": (
         "CREATE TABLE array (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, minimum REAL, "
-        "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, fingerprint INTEGER, data BLOB)"
+        "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, counted INTEGER, "
+        "fingerprint INTEGER, data BLOB)"
     ),
     "site": (
         "CREATE TABLE site (id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, function TEXT NOT NULL, "

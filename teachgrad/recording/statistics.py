@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
+SMALL = 2048
+"""Up to so many elements, NumPy counts zeros faster than it compares."""
+LARGE = 1 << 16
+BLOCKS, BLOCK = 16, 1024
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+
+class Statistics(NamedTuple):
     """Of the finite elements: smallest, largest, mean and standard deviation (None if there are none).
-    Of all: how many are zero, nan and infinite."""
+    Of all: how many are nan and infinite. Mean, deviation and zeros are of `counted` elements: all, or a sample."""
 
     minimum: float | None
     maximum: float | None
@@ -20,53 +24,62 @@ class Statistics:
     zeros: int
     nans: int
     infs: int
+    counted: int
 
 
-EMPTY = Statistics(None, None, None, None, 0, 0, 0)
+EMPTY = Statistics(None, None, None, None, 0, 0, 0, 0)
+_ones: dict[np.dtype[Any], np.ndarray] = {
+    np.dtype(np.float32): np.ones(1, np.float32),
+    np.dtype(np.float64): np.ones(1),
+}
 
 
-def statistics_of(array: np.ndarray) -> Statistics:
+def statistics_of(array: np.ndarray, sample: bool = False) -> Statistics:
     """The statistics of an array. The standard deviation divides by n.
 
-    One reduction each for min, max, sum and sum of squares serves nearly all arrays; var = E[x²] - E[x]²
-    loses its digits when the mean is large beside the spread, and single precision may overflow: then float64
-    does it again.
+    Min, max, and two dot products (with ones and with itself) serve nearly all arrays; they run at the speed of memory
+    and in the array's own precision. var = E[x²] - E[x]² loses its digits when the mean is large beside the spread, and
+    what is not finite must be left out: then everything is done again with care, in float64.
+
+    With `sample`, mean, standard deviation and zeros of an array of more than 65536 elements are those of 16 blocks of
+    1024 elements at even distances; `counted` says so. Smallest, largest, nan and inf are always of all elements.
     """
     flat = array.reshape(-1)
     n = flat.size
-    if n == 0:
-        return EMPTY
-    kind = flat.dtype.kind
-    if kind == "c":
-        flat = np.abs(flat)
-    elif kind != "f" or flat.dtype.itemsize < 4:
-        return _careful(flat.astype(np.float64))
-    with np.errstate(all="ignore"):
-        low, high = float(np.minimum.reduce(flat)), float(np.maximum.reduce(flat))
-        mean = float(np.add.reduce(flat)) / n
-        square = float(np.dot(flat, flat)) / n
-    variance = square - mean * mean
-    if not variance > 1e-3 * mean * mean or not math.isfinite(square):
-        return _careful(flat)
-    zeros = 0 if low > 0.0 or high < 0.0 else n - int(np.count_nonzero(flat != 0))
-    return Statistics(low, high, mean, math.sqrt(variance), zeros, 0, 0)
+    if flat.dtype not in _ones or n < 2:
+        return _careful(flat) if n else EMPTY
+    low, high = float(flat[flat.argmin()]), float(flat[flat.argmax()])
+    if sample and n > LARGE:
+        flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
+        n = flat.size
+    ones = _ones[flat.dtype]
+    if ones.size < n:
+        ones = _ones[flat.dtype] = np.ones(n, flat.dtype)
+    mean = float(flat.dot(ones[:n])) / n
+    variance = float(flat.dot(flat)) / n - mean * mean
+    if not (1e-3 * mean * mean < variance < math.inf and low - high <= 0.0 and high - low < math.inf):
+        return _careful(array.reshape(-1))
+    if low > 0.0 or high < 0.0:
+        zeros = 0
+    else:
+        zeros = n - int(np.count_nonzero(flat if n <= SMALL else flat != 0))
+    return Statistics(low, high, mean, math.sqrt(variance), zeros, 0, 0, n)
 
 
 def _careful(flat: np.ndarray) -> Statistics:
-    """The same for any array, in float64."""
-    nans = int(np.count_nonzero(np.isnan(flat)))
-    finite = flat[np.isfinite(flat)].astype(np.float64)
-    infs = flat.size - nans - finite.size
+    """The same for any array, in float64; of complex numbers, of their magnitudes."""
+    n = flat.size
+    if n == 1 and math.isfinite(value := float(abs(flat[0]) if flat.dtype.kind == "c" else flat[0])):
+        return Statistics(value, value, value, 0.0, int(value == 0), 0, 0, 1)
+    numbers = (np.abs(flat) if flat.dtype.kind == "c" else flat).astype(np.float64)
+    nans = int(np.count_nonzero(np.isnan(numbers)))
+    finite = numbers[np.isfinite(numbers)]
+    infs = n - nans - finite.size
     if not finite.size:
-        return Statistics(None, None, None, None, 0, nans, infs)
+        return Statistics(None, None, None, None, 0, nans, infs, n)
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = float(finite.mean()), float(finite.std())
     return Statistics(
-        float(finite.min()),
-        float(finite.max()),
-        mean if math.isfinite(mean) else None,
-        std if math.isfinite(std) else None,
-        finite.size - int(np.count_nonzero(finite)),
-        nans,
-        infs,
-    )
+        float(finite.min()), float(finite.max()), mean if math.isfinite(mean) else None,
+        std if math.isfinite(std) else None, finite.size - int(np.count_nonzero(finite)), nans, infs, n,
+    )  # fmt: skip

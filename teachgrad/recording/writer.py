@@ -1,9 +1,11 @@
-"""Rows into the file, on a thread of their own, so that the training only pays for taking note.
+"""Rows into the file.
 
-The training threads fill a batch; a thread writes each batch in one transaction. A batch leaves when it is
-big, or when a fraction of a second has passed, also if nothing more happens: what was seen is soon safe from
-the death of the process. Few batches may wait, so a training that outruns the disk waits too, instead of
-filling the memory.
+Arrays go straight from the run's memory into the database, rows are collected; a commit ends with either when there is
+enough of it, or when a fraction of a second has passed. A thread sees to the latter when nothing more happens: what was
+seen is soon safe from the death of the process, and visible to readers.
+
+Writing on another thread was tried: it copies every array once more, the two threads drive each other's data out of the
+cache, and a step took half as long again.
 """
 
 from __future__ import annotations
@@ -11,24 +13,27 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections import deque
 from pathlib import Path
+from time import monotonic
 from typing import Any
+
+import numpy as np
 
 from ..errors import RecordingError
 from .fingerprint import fingerprint
 from .schema import APPLICATION_ID, TABLES, VERSION
 
-BATCH_BYTES = 4 << 20
-BATCH_ROWS = 4096
-WAITING = 3
+COMMIT_BYTES = 2 << 20
+"""No more than SQLite keeps in its cache, so that nothing is written twice."""
+COMMIT_ROWS = 4096
 INTERVAL = 0.2
 REMEMBERED = 1 << 16
 """How many of the latest arrays a new one is compared with."""
 
+NO_STATISTICS = (None,) * 8
 INSERT = {
     "event": "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    "array": "INSERT INTO array VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    "array": "INSERT INTO array VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     "site": "INSERT INTO site VALUES (?,?,?,?,?,?,?)",
     "source": "INSERT OR IGNORE INTO source VALUES (?,?)",
     "rewrite": "INSERT INTO rewrite VALUES (NULL,?,?,?,?,?,?,?)",
@@ -37,77 +42,81 @@ INSERT = {
 }
 
 
-class Stored:
-    """An array on its way into the file: `id` is its number there, final once the writer has seen it."""
-
-    __slots__ = ("data", "dtype", "id", "pinned", "shape", "statistics")
-
-    def __init__(self, number: int, dtype: str, shape: str, statistics: tuple[Any, ...], data: bytes | None) -> None:
-        self.pinned = False
-        """Whether the number has been told to others already, so that an equal array cannot take its
-        place."""
-        self.id = number
-        self.dtype = dtype
-        self.shape = shape
-        self.statistics = statistics
-        self.data = data
-
-
-class Batch:
-    """What goes into the file in one transaction: arrays first, then the rows that mention them."""
-
-    __slots__ = ("arrays", "bytes", "rows", "tables")
-
-    def __init__(self) -> None:
-        self.arrays: list[Stored] = []
-        self.tables: dict[str, list[tuple[Any, ...]]] = {}
-        self.rows = 0
-        self.bytes = 0
-
-
 class Writer:
-    """Creates the file and fills it. `error` is what went wrong while writing; nothing is written after
-    it."""
+    """Creates the file and fills it. Its callers take turns, by `lock`.
+
+    `error` is what went wrong while writing; nothing is written after it.
+    """
 
     def __init__(self, path: Path, about: dict[str, str]) -> None:
+        self.lock = threading.RLock()
+        self.error: Exception | None = None
         self._connection = create(path, about)
         self._process = os.getpid()
-        self._batch = Batch()
-        self._waiting: deque[Batch] = deque()
-        self._closing = False
-        self._changed = threading.Condition(threading.Lock())
+        self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._pending = 0
+        self._bytes = 0
+        self._begun = False
+        self._committed = monotonic()
+        self._arrays = 0
         self._seen: dict[tuple[int, int, str, str], int] = {}
-        self.error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="teachgrad-recorder", daemon=True)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="teachgrad-recorder", daemon=True)
         self._thread.start()
 
     def add(self, table: str, row: tuple[Any, ...]) -> None:
-        """Take a row. `Stored` arrays in it become their numbers when it is written."""
-        with self._changed:
-            batch = self._batch
-            rows = batch.tables.get(table)
-            if rows is None:
-                rows = batch.tables[table] = []
-            rows.append(row)
-            batch.rows += 1
-            if batch.rows >= BATCH_ROWS or batch.bytes >= BATCH_BYTES:
-                self._hand_over()
+        """Take a row."""
+        rows = self._rows.get(table)
+        if rows is None:
+            rows = self._rows[table] = []
+        rows.append(row)
+        self._pending += 1
+        if self._pending >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES or monotonic() - self._committed > INTERVAL:
+            self.commit()
 
-    def add_array(self, array: Stored) -> None:
-        """Take an array, ahead of the rows that mention it."""
-        with self._changed:
-            self._batch.arrays.append(array)
-            if array.data is not None:
-                self._batch.bytes += len(array.data)
+    def add_description(self, dtype: str, shape: str, statistics: tuple[Any, ...]) -> int:
+        """Take what is known of an array, without its elements, and give it a number."""
+        self._arrays += 1
+        self.add("array", (self._arrays, dtype, shape, *statistics, None, None))
+        return self._arrays
+
+    def add_array(self, dtype: str, shape: str, array: np.ndarray) -> int:
+        """Take the elements of a contiguous array; the number of it, or of an equal one that is there already."""
+        data = array.data if array.size else b""
+        mark = fingerprint(data)
+        key = (mark, array.nbytes, dtype, shape)
+        known = self._seen.get(key)
+        if known is not None and self._holds(known, data):
+            return known
+        self._arrays += 1
+        self._seen[key] = self._arrays
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        values = (self._arrays, dtype, shape, *NO_STATISTICS, mark, data)
+        self._run(INSERT["array"], values)
+        self._bytes += array.nbytes
+        return self._arrays
+
+    def commit(self) -> None:
+        """Make what was taken safe."""
+        self._committed = monotonic()
+        if not self._begun and not self._pending:
+            return
+        rows, self._rows = self._rows, {}
+        self._pending = self._bytes = 0
+        for table, content in rows.items():
+            self._run(INSERT[table], content, many=True)
+        if self._begun:
+            self._begun = False
+            self._run("COMMIT", begin=False)
 
     def close(self) -> None:
         """Write what is left and make the file one plain file again, without a write-ahead log beside it."""
-        if os.getpid() != self._process:  # a fork has neither the thread nor the right to the file
+        if os.getpid() != self._process:  # the file belongs to the process that this one was forked from
             return
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._closing.set()
         self._thread.join()
+        self.commit()
         if self.error is None:
             try:
                 self._connection.execute("INSERT OR REPLACE INTO about VALUES ('finished', 'yes')")
@@ -117,62 +126,30 @@ class Writer:
                 pass  # somebody is reading: the log stays beside the file, which is just as good
         self._connection.close()
 
-    def _hand_over(self) -> None:
-        batch, self._batch = self._batch, Batch()
-        if os.getpid() != self._process:
-            return
-        while len(self._waiting) >= WAITING:
-            self._changed.wait()
-        self._waiting.append(batch)
-        self._changed.notify_all()
+    def _watch(self) -> None:
+        while not self._closing.wait(INTERVAL):
+            with self.lock:
+                if monotonic() - self._committed > INTERVAL:
+                    self.commit()
 
-    def _next_batch(self) -> Batch | None:
-        """The oldest batch; after a while of nothing, what there is of the present one; None at the end."""
-        with self._changed:
-            if not self._waiting and not self._closing:
-                self._changed.wait(INTERVAL)
-            if self._waiting:
-                batch = self._waiting.popleft()
-                self._changed.notify_all()
-                return batch
-            batch, self._batch = self._batch, Batch()
-            return None if self._closing and not (batch.rows or batch.arrays) else batch
+    def _holds(self, number: int, data: memoryview | bytes) -> bool:
+        """Whether an array in the file has exactly these bytes."""
+        found = self._run("SELECT data FROM array WHERE id = ?", (number,))
+        return found is not None and found.fetchone() == (bytes(data),)
 
-    def _run(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            if self.error is None and (batch.rows or batch.arrays):
-                try:
-                    self._write(batch)
-                except sqlite3.Error as error:
-                    self.error = error
-
-    def _write(self, batch: Batch) -> None:
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        for array in batch.arrays:
-            self._write_array(array)
-        for table, rows in batch.tables.items():
-            if table == "event":
-                rows = [(*row[:-3], *[item.id if type(item) is Stored else item for item in row[-3:]]) for row in rows]
-            self._connection.executemany(INSERT[table], rows)
-        execute("COMMIT")
-
-    def _write_array(self, array: Stored) -> None:
-        data, mark = array.data, None
-        if data is not None:
-            mark = fingerprint(data)
-            key = (mark, len(data), array.dtype, array.shape)
-            known = self._seen.get(key)
-            if known is not None and not array.pinned:
-                (before,) = self._connection.execute("SELECT data FROM array WHERE id = ?", (known,)).fetchone()
-                if before == data:
-                    array.id, array.data = known, None
-                    return
-            self._seen[key] = array.id
-            if len(self._seen) > REMEMBERED:
-                del self._seen[next(iter(self._seen))]
-        self._connection.execute(INSERT["array"], (array.id, array.dtype, array.shape, *array.statistics, mark, data))
-        array.data = None
+    def _run(self, statement: str, values: Any = (), many: bool = False, begin: bool = True) -> sqlite3.Cursor | None:
+        """Execute a statement, within a transaction. The first error ends the recording."""
+        if self.error is not None or os.getpid() != self._process:
+            return None
+        try:
+            if begin and not self._begun:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._begun = True
+            execute = self._connection.executemany if many else self._connection.execute
+            return execute(statement, values)
+        except sqlite3.Error as error:
+            self.error = error
+            return None
 
 
 def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:

@@ -171,7 +171,7 @@ def test_odd_but_possible_contents_are_read(micrograd: Path, statement: str) -> 
 def test_a_file_cut_anywhere_opens_as_far_as_it_goes_or_says_why_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "BATCH_ROWS", 40)  # many commits, as in a run that takes longer than a test
+    monkeypatch.setattr(writer, "COMMIT_ROWS", 40)  # many commits, as in a run that takes longer than a test
     whole = tmp_path / "whole.tgr"
     with Recorder(whole, level="values"):
         training(1400)

@@ -21,7 +21,7 @@ def write_layered(path: Path, ops: int) -> None:
     """
     connection = create(path, {"level": "meta", "command": f"layered:{ops}", "created": "0", "finished": "yes"})
     connection.execute("BEGIN")
-    connection.execute(INSERT["array"], (1, "float32", "8,8", *(None,) * 9))
+    connection.execute(INSERT["array"], (1, "float32", "8,8", *(None,) * 10))
     connection.executemany(INSERT["event"], _rows(ops))
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode=DELETE")

@@ -53,13 +53,12 @@ def _draw_statistics(canvas: Canvas, x: int, y: int, width: int, bottom: int, ar
     s = array.statistics
     if s is None or y >= bottom:
         return y
-    size = max(1, _size(array.shape))
     if s.minimum is not None and s.maximum is not None:
         facts = [("min", number(s.minimum, 3)), ("max", number(s.maximum, 3))]
         facts += [(name, number(value, 3)) for name, value in (("mean", s.mean), ("std", s.std)) if value is not None]
         y = _draw_facts(canvas, x, y, width, facts)
     if y < bottom:
-        facts = [("zeros", percent(s.zeros / size)), ("nan", str(s.nans)), ("inf", str(s.infs))]
+        facts = [("zeros", percent(s.zeros / max(1, s.counted))), ("nan", str(s.nans)), ("inf", str(s.infs))]
         end = x
         for name, value in facts:
             bad = name != "zeros" and value != "0"
@@ -75,13 +74,6 @@ def _draw_facts(canvas: Canvas, x: int, y: int, width: int, facts: Sequence[tupl
             break
         end = canvas.spans(end, y, [(f"{name} ", "dim"), (value, "number")], width - end + x) + 2
     return y + 1
-
-
-def _size(lengths: Sequence[int]) -> int:
-    size = 1
-    for length in lengths:
-        size *= length
-    return size
 
 
 def _draw_histogram(canvas: Canvas, x: int, y: int, width: int, histogram: Histogram) -> None:
