@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import Where
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A vertex that no operation made (an input, a constant, a parameter) is used for the first time."""
 
     id: int
@@ -26,8 +24,7 @@ class Leaf:
     is_parameter: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """An operation ran and made vertex `id`. `scope` is the path of the module that ran it, such as `blocks.0.attn`."""
 
     id: int
@@ -41,16 +38,14 @@ class Forward:
     requires_grad: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(NamedTuple):
     """A backward pass starts at vertex `id` with this gradient."""
 
     id: int
     gradient: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Backward:
+class Backward(NamedTuple):
     """The vector-Jacobian product of vertex `id` is about to run with this incoming gradient."""
 
     id: int
@@ -58,8 +53,7 @@ class Backward:
     gradient: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Accumulate:
+class Accumulate(NamedTuple):
     """Gradient flowed from vertex `source` into its input number `edge`, vertex `target`.
 
     `total` is the running sum at the target after this contribution. The edges of one operation are reported from the
@@ -73,8 +67,7 @@ class Accumulate:
     total: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """A leaf was overwritten: by an optimizer, by `w.data = ...`, or in place under `no_grad`."""
 
     id: int
@@ -83,8 +76,7 @@ class Update:
     after: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Rewrite:
+class Rewrite(NamedTuple):
     """A pass replaced vertex `before` by vertex `after` in a static graph."""
 
     pass_name: str
@@ -94,8 +86,7 @@ class Rewrite:
     where: Where | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alloc:
+class Alloc(NamedTuple):
     """A static program took a buffer for a vertex."""
 
     buffer: int
@@ -103,15 +94,13 @@ class Alloc:
     vertex: int
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(NamedTuple):
     """A static program gave a buffer back."""
 
     buffer: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A piece of a static program ran, standing for these vertices."""
 
     name: str
