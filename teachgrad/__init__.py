@@ -16,6 +16,9 @@ Functions and methods follow the Python array API standard 2024.12 (`teachgrad.x
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 # ---- tensors, modes and data types -----------------------------------------------------------------------------------
 from .autodiff import grad, hessian, hvp, jvp, vjp
 from .creation import (
@@ -80,6 +83,20 @@ from .symbolic import state_of as state
 pow = power
 e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 
+# ---- what is built on all this, loaded when it is first named --------------------------------------------------------
+if TYPE_CHECKING:
+    from . import data, nn, optim
+    from .recording import Recorder
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("data", "nn", "optim"):
+        return import_module(f"{__name__}.{name}")
+    if name == "Recorder":
+        return import_module(f"{__name__}.recording").Recorder
+    raise AttributeError(f"module 'teachgrad' has no attribute {name!r}")
+
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -94,6 +111,8 @@ __all__ = [
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
     "TeachgradError", "TraceError",
+    # built on top
+    "Recorder", "data", "nn", "optim",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
