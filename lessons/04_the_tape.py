@@ -213,7 +213,8 @@ def example(a, b, f):
     """The expression of this lesson, on anything that can add and multiply."""
     e = a * b
     d = e + a
-    return d * f
+    L = d * f
+    return L
 
 
 def fresh():
@@ -461,7 +462,8 @@ lesson.check("ghosts", verdict)
 # %%
 def inspect(*arguments):
     """What `teachgrad inspect ... --print text` prints in a terminal."""
-    command = [sys.executable, "-X", "utf8", "-m", "teachgrad", "inspect", *arguments, "--print", "text"]
+    command = [sys.executable, "-X", "utf8", "-m", "teachgrad", "inspect", *arguments]
+    command += ["--print", "text", "--size", "100x20"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
     print(done.stdout or done.stderr)
 
@@ -1081,9 +1083,9 @@ lesson.check("column", error_shape, right_target_shape)
 # and the three nearest neighbours 96.7 %.
 
 # %%
-import teachgrad as tg
+from teachgrad.data import digits
 
-train, test = tg.data.digits(split="ordered", flatten=True)
+train, test = digits(split="ordered", flatten=True)
 train_x, train_y = train[:]
 test_x, test_y = test[:]
 train_x, test_x = train_x.astype(np.float64), test_x.astype(np.float64)
@@ -1221,6 +1223,9 @@ lesson.check("accuracy", accuracy(params, test_x, test_y))
 # yours.
 
 # %%
+import teachgrad as tg
+import teachgrad.nn.functional as F
+
 params = new_params(seed=0)
 batch_x, batch_y = train_x[:32], train_y[:32]
 
@@ -1230,8 +1235,8 @@ backward(my_loss)
 
 tensors = [tg.tensor(p.value, requires_grad=True, name=p.name) for p in params]
 W1, b1, W2, b2 = tensors
-scores = (tg.tensor(batch_x) @ W1 + b1).relu() @ W2 + b2
-tg_loss = tg.nn.functional.cross_entropy(scores, batch_y)
+scores = F.relu(tg.tensor(batch_x) @ W1 + b1) @ W2 + b2
+tg_loss = F.cross_entropy(scores, tg.tensor(batch_y))
 tg_loss.backward()
 
 rows = [["gradient", "shape", "largest entry", "equal to 12 places"]]
@@ -1250,9 +1255,11 @@ print(table(rows))
 # expression to one of your own and run the cell again.
 
 # %%
+from teachgrad.recording import Recorder
+
 with tempfile.TemporaryDirectory() as folder:
     recording = str(Path(folder) / "example.tgr")
-    with tg.Recorder(recording, level="values"):
+    with Recorder(recording, level="values"):
         a, b, f = (tg.tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "a"), (-3.0, "b"), (-2.0, "f")))
         L = example(a, b, f)
         L.backward()
