@@ -67,7 +67,7 @@ class Elementwise(Op):
             self.kernel = getattr(np, self.ufunc)
             self.may_overwrite = (0, 1)
 
-    def infer(self, *inputs: Spec) -> Spec:
+    def infer(self, *inputs: Any, **settings: Any) -> Spec:
         shape = inputs[0].shape
         for other in inputs[1:]:
             if other.shape != shape:
@@ -75,8 +75,8 @@ class Elementwise(Op):
                 break
         return Spec(shape, self.result or inputs[-1].dtype)
 
-    def forward(self, xp: Any, *inputs: Array, out: Array | None = None) -> Array:
-        return getattr(xp, self.ufunc)(*inputs, out=out)
+    def forward(self, xp: Any, *inputs: Any, **settings: Any) -> Array:
+        return getattr(xp, self.ufunc)(*inputs, **settings)
 
     def admit(self, *inputs: Vertex) -> tuple[Vertex, ...]:
         """Bring inputs to one dtype that the op takes."""
