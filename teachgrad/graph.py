@@ -8,14 +8,15 @@ a pass makes a new one, so every earlier moment can still be looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import keyword
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .errors import Where, locate
-from .op import Op, Spec, Vertex
+from .op import Spec, Vertex
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Graph:
 
     `order` is an order in which they can be computed, inputs, cells and constants left out. `updates` pairs a leaf
     with the vertex whose value it takes when the call has succeeded. `origin` maps the id of a vertex to that of the
-    recorded one it descends from, `scopes` an origin to the path of the module that ran it.
+    recorded one it descends from, `scopes` an origin to the path of the module that ran it. `strides` has those of the
+    leaves that do not lie in C order. Outputs of one number in `families` may share memory, as a tensor and a view of
+    it do; without it each has its own.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Graph:
     order: tuple[Vertex, ...]
     origin: Mapping[int, int] = field(default_factory=dict)
     scopes: Mapping[int, str] = field(default_factory=dict)
+    strides: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    families: tuple[int, ...] = ()
 
     @property
     def results(self) -> tuple[Vertex, ...]:
@@ -54,76 +59,14 @@ class Graph:
         """The user's line that made `v`."""
         return locate(v.site)
 
-    def rebuilt(self, replacements: Mapping[int, Vertex], keep: Callable[[Vertex], bool] | None = None) -> Graph:
-        """The graph with vertices replaced, by id; those for which `keep` is false are left out of the order.
-
-        A replacement may be a new vertex, an older one, or a constant; consumers are copied onto their new inputs.
-        """
-        new: dict[int, Vertex] = dict(replacements)
-        origin = dict(self.origin)
-        order: list[Vertex] = []
-        seen: set[int] = set()
-        known = {v.id for v in self.order}
-
-        def follow(v: Vertex) -> Vertex:
-            while v.id in new and new[v.id] is not v:
-                v = new[v.id]
-            return v
-
-        def place(v: Vertex) -> None:
-            if v.op is None or v.id in seen:
-                return
-            seen.add(v.id)
-            order.append(v)
-
-        for v in self.order:
-            target = replacements.get(v.id)
-            if target is not None:
-                pending = [target] if target.op is not None and target.id not in known else []
-                while pending:  # a replacement may bring new vertices of its own, oldest last on this stack
-                    fresh = pending[-1]
-                    missing = [x for x in fresh.inputs if x.op is not None and x.id not in known and x.id not in seen]
-                    if missing:
-                        pending += missing
-                        continue
-                    pending.pop()
-                    inputs = tuple(follow(x) for x in fresh.inputs)
-                    if any(a is not b for a, b in zip(inputs, fresh.inputs, strict=True)):
-                        new[fresh.id] = copied(fresh, inputs)
-                        origin[new[fresh.id].id] = self.source(v)
-                        place(new[fresh.id])
-                    else:
-                        origin.setdefault(fresh.id, self.source(v))
-                        place(fresh)
-                continue
-            if keep is not None and not keep(v):
-                continue
-            inputs = tuple(follow(x) for x in v.inputs)
-            if any(a is not b for a, b in zip(inputs, v.inputs, strict=True)):
-                w = new[v.id] = copied(v, inputs)
-                origin[w.id] = self.source(v)
-                place(w)
-            else:
-                place(v)
-        return replace(self, outputs=tuple(follow(v) for v in self.outputs),
-                       updates=tuple((leaf, follow(v)) for leaf, v in self.updates), order=tuple(order), origin=origin)
-
     def __str__(self) -> str:
         return text(self)
 
 
 def copied(v: Vertex, inputs: tuple[Vertex, ...]) -> Vertex:
     """A vertex like `v` on other inputs."""
-    w = made(v.op, inputs, v.attrs, v._data, v)  # type: ignore[arg-type]
-    w.name = v.name
-    return w
-
-
-def made(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any], data: Any, like: Vertex) -> Vertex:
-    """A new vertex of a static graph, placed in the user's code where `like` is."""
-    w = like.result_type(data)
-    w.op, w.inputs, w.attrs, w.site = op, inputs, attrs, like.site
-    w.requires_grad = like.requires_grad
+    w = v.result_type(v._data)
+    w.op, w.inputs, w.attrs, w.site, w.name, w.requires_grad = v.op, inputs, v.attrs, v.site, v.name, v.requires_grad
     return w
 
 
@@ -139,22 +82,13 @@ def is_constant(v: Vertex) -> bool:
     return v.op is None and isinstance(v._data, np.ndarray)
 
 
-def consumers(graph: Graph) -> dict[int, list[Vertex]]:
-    """For each vertex, by id, those that read it."""
-    found: dict[int, list[Vertex]] = {}
-    for v in graph.order:
-        for x in v.inputs:
-            found.setdefault(x.id, []).append(v)
-    return found
-
-
 def names(graph: Graph) -> dict[int, str]:
     """A short readable name for every vertex: its own, or the op's with a number."""
-    taken: set[str] = set()
+    taken: set[str] = {"np", "asarray", "copyto", "own", "writable", "run", *keyword.kwlist}
     result: dict[int, str] = {}
 
     def give(v: Vertex, wish: str) -> None:
-        base = "".join(c if c.isalnum() else "_" for c in wish).strip("_") or "v"
+        base = "".join(c if c.isascii() and c.isalnum() else "_" for c in wish).strip("_") or "v"
         if base[0].isdigit():
             base = "v" + base
         name, number = base, 1
@@ -204,19 +138,9 @@ def text(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def reached(graph: Graph) -> set[int]:
-    """The ids of the vertices that a result depends on."""
-    needed = {v.id for v in graph.results}
-    for v in reversed(graph.order):
-        if v.id in needed:
-            needed.update(x.id for x in v.inputs)
-    return needed
-
-
 def specs(vertices: Iterable[Vertex]) -> list[Any]:
     """What is known of the values of vertices: for constants, the spec of the array."""
     return [x._data if not isinstance(x._data, np.ndarray) else Spec(x._data.shape, x._data.dtype) for x in vertices]
 
 
-__all__ = ["Graph", "constant", "consumers", "copied", "describe", "is_constant", "made", "names", "reached", "specs",
-           "text"]
+__all__ = ["Graph", "constant", "copied", "describe", "is_constant", "names", "specs", "text"]

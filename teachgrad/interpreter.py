@@ -19,7 +19,10 @@ def evaluate(v: Vertex, values: Mapping[int, Any]) -> Any:
     assert v.op is not None
     arrays = [values[x.id] if x.id in values else x._data for x in v.inputs]
     result = v.op.forward(np, *arrays, **v.attrs)
-    return result if type(result) is tuple else np.asarray(result)
+    if type(result) is tuple:
+        return result
+    array = np.asarray(result)
+    return array if v.op.view or array.flags.c_contiguous else array.copy()
 
 
 def interpret(graph: Graph, leaves: Mapping[int, Any]) -> dict[int, Any]:

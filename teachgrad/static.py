@@ -311,7 +311,7 @@ class StaticFunction:
         cells = [s.tensor._data if not s.gradient else s.tensor._grad._data for s in trace.cells]  # type: ignore[union-attr]
         call = Call.before(trace, leaves) if trace.differentiable and state.now.grad else None
         if observe.sink is None:
-            arrays, _ = trace.program(inputs, cells)
+            arrays = trace.program(inputs, cells)
         else:
             arrays = watched_run(trace.graph, inputs, cells)
         trace.calls += 1

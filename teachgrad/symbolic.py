@@ -162,12 +162,12 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """Run: the outputs as tensors. Updates are committed together, if nothing fails."""
-        outputs, _ = self.program(self.arrays(args), [x.cell for x in self.states])
+        outputs = self.program(self.arrays(args), [x.cell for x in self.states])
         return unflatten(self.output_tree, [Tensor(array) for array in outputs])
 
     def trial(self, *args: Any) -> tuple[Any, dict[str, Any]]:
         """Run and commit nothing: the outputs, and what each updated state would become, by name."""
-        outputs, new = self.program(self.arrays(args), [x.cell for x in self.states], commit=False)
+        outputs, new = self.program.trial(self.arrays(args), [x.cell for x in self.states])
         names = [leaf.name or f"state{number}" for number, (leaf, _) in enumerate(self.graph.updates)]
         return unflatten(self.output_tree, [Tensor(array) for array in outputs]), dict(zip(names, new, strict=True))
 

@@ -21,8 +21,11 @@ class Program(Protocol):
     source: str
     """The program as text."""
 
-    def __call__(self, inputs: Sequence[Any], cells: Sequence[Any], commit: bool = True) -> tuple[list[Any], list[Any]]:
-        """Run on arrays: the outputs, and the new values of the updated leaves, which are written back on `commit`."""
+    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
+        """Run on arrays: the outputs. The new values of updated leaves are written into them at the end."""
+
+    def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Run and write nothing: the outputs, and what the updated leaves would become."""
 
 
 Build = Callable[[Graph, Plan], Program]

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain, count
 from operator import is_
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
+from ..errors import TraceError
 from ..graph import Graph, describe, is_constant, names
 from ..op import Op, Spec, Vertex, shares_memory
+from ..passes.layout import layouts
 from ..passes.plan import ALIGNMENT, Plan, lifetimes, storage
 
 SMALL = 4096
@@ -23,49 +26,66 @@ SMALL = 4096
 
 
 class NumpyProgram:
-    """A graph bound to an arena, and to the arrays of its cells as long as those stay the same objects."""
+    """A graph bound to an arena, and to the arrays of its cells as long as those stay the same objects.
+
+    Cells whose arrays do change from call to call are found out, and handed over like inputs from then on.
+    """
 
     def __init__(self, graph: Graph, plan: Plan) -> None:
         self.graph = graph
         self.plan = plan
-        self.lock = Lock()
-        self.names = names(graph)
+        self.lock = RLock()
+        self.running = False
         memory = np.empty(plan.bytes + ALIGNMENT, np.uint8)
         start = -memory.ctypes.data % ALIGNMENT
         self.arena = memory[start:start + plan.bytes]
-        self.buffers = {i: self.buffer(i) for i in plan.slots}
+        self.buffers = {v.id: self.buffer(v) for v in graph.order if v.id in plan.slots}
         self.bound: list[Any] | None = None
+        self.loose: list[int] = []
+        """The numbers of the cells that are handed over in every call."""
         self.source = ""
         self.run: Any = None
-        self.commit: Any = None
 
-    def buffer(self, i: int) -> Any:
-        slot = self.plan.slots[i]
-        spec = next(v._data for v in self.graph.order if v.id == i)
-        return self.arena[slot.offset:slot.offset + slot.bytes].view(spec.dtype).reshape(spec.shape)
+    def buffer(self, v: Vertex) -> Any:
+        """The place of a value in the arena, as an array."""
+        slot = self.plan.slots[v.id]
+        return self.arena[slot.offset:slot.offset + slot.bytes].view(v.dtype).reshape(v.shape)
 
-    def __call__(self, inputs: Sequence[Any], cells: Sequence[Any], commit: bool = True) -> tuple[list[Any], list[Any]]:
+    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
-            bound = self.bound
-            if bound is None or not all(map(is_, bound, cells)):
+            if self.running:
+                raise TraceError("TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function "
+                                 "in it.\nWay out: call the plain function there.")
+            if cells is not self.bound:
                 self.bind(cells)
-            if commit:
-                return self.run(*inputs)  # type: ignore[no-any-return]
-            kept = [cell.copy() for cell in cells]
+            self.running = True
             try:
-                outputs, new = self.run(*[array.copy() for array in inputs])
-                return outputs, [np.array(value) for value in new]
+                if self.loose:
+                    return self.run(*inputs, *[cells[k] for k in self.loose])  # type: ignore[no-any-return]
+                return self.run(*inputs)  # type: ignore[no-any-return]
             finally:
-                for cell, before in zip(cells, kept, strict=True):
-                    cell[...] = before
+                self.running = False
 
-    def bind(self, cells: Sequence[Any]) -> None:
-        """Make the function for these arrays as cells."""
+    def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The outputs and the new values of updated leaves; nothing is written."""
+        arrays = [array.copy() for array in inputs], [array.copy() for array in cells]
+        outputs = NumpyProgram(self.graph, self.plan)(*arrays)
+        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
+        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+
+    def bind(self, cells: list[Any]) -> None:
+        """Make the function for these arrays as cells, if the one that is there is for others."""
+        if self.bound is not None:
+            same = list(map(is_, self.bound, cells))
+            changed = [k for k, is_same in enumerate(same) if not is_same and k not in self.loose]
+            self.bound = cells
+            if not changed:
+                return
+            self.loose += changed
         writer = Writer(self, cells)
-        self.source, namespace = writer.text(), writer.namespace
-        exec(compile(self.source, f"<{self.graph.name}, numpy executor>", "exec"), namespace)
-        self.run = namespace["run"]
-        self.bound = list(cells)
+        source = writer.text()
+        exec(compile(source, f"<{self.graph.name}, numpy executor>", "exec"), writer.namespace)
+        self.source, self.run, self.bound = source, writer.namespace["run"], cells
 
 
 class Writer:
@@ -74,30 +94,39 @@ class Writer:
     def __init__(self, program: NumpyProgram, cells: Sequence[Any]) -> None:
         self.program = program
         self.graph = graph = program.graph
-        self.label = program.names
-        self.namespace: dict[str, Any] = {"np": np, "asarray": np.asarray, "copyto": np.copyto}
-        self.static: dict[int, Any] = {v.id: array for v, array in zip(graph.cells, cells, strict=True)}
+        self.label = names(graph)
+        self.last, self.roots = lifetimes(graph), storage(graph)
+        self.layouts = layouts(graph)
+        self.last_reader = {x.id: i for i, reader in enumerate(graph.order) for x in reader.inputs}
+        self.last_reader.update({x.id: -1 for x in graph.results})
+        self.namespace: dict[str, Any] = {"np": np, "asarray": np.asarray, "copyto": np.copyto, "own": own}
+        self.static: dict[int, Any] = {v.id: array for number, (v, array) in enumerate(zip(graph.cells, cells, strict=True))
+                                       if number not in program.loose}
+        self.cells = set(self.static)
         self.static.update(program.buffers)
-        self.cells = {v.id for v in graph.cells}
         self.in_place = self.direct_updates()
         self.lines: list[str] = []
+
+    def root(self, v: Vertex) -> Vertex:
+        """The vertex in whose memory `v` lies."""
+        return self.roots.get(v.id, v)
 
     def direct_updates(self) -> dict[int, Vertex]:
         """Updates whose op may write its result straight into the cell, by the id of the vertex."""
         graph = self.graph
-        last = lifetimes(graph)
-        roots = storage(graph)
         position = {v.id: i for i, v in enumerate(graph.order)}
         first_free = self.first_infallible()
         new_values = [new.id for _, new in graph.updates]
-        outputs = {roots.get(v.id, v).id for v in graph.outputs}
+        outputs = {self.root(v).id for v in graph.outputs}
         direct: dict[int, Vertex] = {}
         for leaf, new in graph.updates:
             at = position.get(new.id, -1)
-            if (leaf.id not in self.cells or at < first_free or new.op is None or not new.op.writes_out or roots[new.id] is not new
-                    or new_values.count(new.id) > 1 or new.id in outputs or leaf.id in outputs or last.get(leaf.id, -1) > at):
+            if (leaf.id not in self.cells or leaf.id not in self.layouts.dense or at < first_free or new.op is None
+                    or not new.op.writes_out or self.roots[new.id] is not new or new_values.count(new.id) > 1
+                    or new.id in outputs or leaf.id in outputs or self.last.get(leaf.id, -1) > at
+                    or not all(x.id in self.layouts.ordered for x in new.inputs)):
                 continue
-            readers = [k for k, x in enumerate(new.inputs) if roots.get(x.id, x) is leaf]
+            readers = [k for k, x in enumerate(new.inputs) if self.root(x) is leaf]
             if all(k in new.op.may_overwrite and new.inputs[k] is leaf for k in readers) and len(readers) <= 1:
                 direct[new.id] = leaf
         return direct
@@ -108,46 +137,57 @@ class Writer:
         return fallible[-1] + 1 if fallible else 0
 
     def text(self) -> str:
+        """The whole function."""
         graph = self.graph
-        last = lifetimes(graph)
-        roots = storage(graph)
+        written = [leaf for leaf, _ in graph.updates if leaf.id not in self.cells]
         for v in graph.order:
             if v.id in self.in_place:
                 self.static[v.id] = self.static[self.in_place[v.id].id]
-        released: dict[int, list[str]] = {}
-        for position, v in enumerate(graph.order):
+        dying: dict[int, list[Vertex]] = {}
+        for v in graph.order:
+            dying.setdefault(self.last_reader.get(v.id, -1), []).append(v)
+        for position, v in enumerate(graph.order[:-1]):
             self.statement(v)
-            big = type(v._data) is not Spec or v._data.nbytes >= SMALL
-            if v.id not in self.static and big and roots[v.id] is v:
-                released.setdefault(last[v.id], []).append(self.label[v.id])
-            views = [n for n in released.pop(position, [])]
-            if views and position < len(graph.order) - 1:
-                self.lines.append(f"    del {', '.join(views)}")
-        returned = [self.result(v) for v in graph.outputs]
-        new = self.commits()
-        parameters = ", ".join(self.label[v.id] for v in graph.inputs)
-        head = [f"def run({parameters}):", f'    """{graph.name}: {len(graph.order)} ops, arena {self.program.plan.bytes} bytes"""']
-        tail = [f"    return [{', '.join(returned)}], [{', '.join(new)}]"]
+            gone = [self.label[x.id] for x in dying.get(position, []) if x.id not in self.static and is_big(x)]
+            if gone:
+                self.lines.append(f"    del {', '.join(gone)}")
+        if graph.order:
+            self.statement(graph.order[-1])
+        returned = self.returned()
+        self.commit()
+        loose = [graph.cells[k] for k in self.program.loose]
+        parameters = ", ".join(self.label[v.id] for v in (*graph.inputs, *loose))
+        head = [f"def run({parameters}):",
+                f'    """{graph.name}: {len(graph.order)} ops, arena {self.program.plan.bytes} bytes"""']
+        if written:
+            self.namespace["writable"] = partial(check_writable, graph.name)
+            head.append(f"    writable({', '.join(self.label[v.id] for v in written)})")
+        check_writable(graph.name, *[self.static[leaf.id] for leaf, _ in graph.updates if leaf.id in self.cells])
         for v in graph.leaves + graph.order:
             if v.id in self.static:
                 self.namespace[self.label[v.id]] = self.static[v.id]
-        return "\n".join([*head, *self.lines, *tail, ""])
+        return "\n".join([*head, *self.lines, f"    return [{', '.join(returned)}]", ""])
 
     def operand(self, v: Vertex) -> str:
         """How the value of a vertex is written."""
-        if is_constant(v) and v.id not in self.label:
-            self.label[v.id] = f"constant_{v.id}"
         if is_constant(v):
+            if v.id not in self.label:
+                self.label[v.id] = self.fresh("c")
             self.namespace[self.label[v.id]] = v._data
         return self.label[v.id]
 
+    def fresh(self, wish: str) -> str:
+        """A name that is not taken."""
+        taken = {*self.label.values(), *self.namespace}
+        return next(name for name in chain([wish], (f"{wish}_{number}" for number in count(2))) if name not in taken)
+
     def statement(self, v: Vertex) -> None:
-        """Add the line that computes a vertex, unless it is a view that can be taken now."""
+        """Add the lines that compute a vertex, unless it is a view that can be taken now."""
         op = v.op
         assert op is not None
-        if op.view and self.known(v.inputs[0]) is not None and all(self.known(x) is not None and is_constant(x) for x in v.inputs[1:]):
-            source = self.known(v.inputs[0])
-            view = op.forward(np, source, *[x._data for x in v.inputs[1:]], **v.attrs)
+        source = self.known(v.inputs[0]) if op.view and len(v.inputs) == 1 else None
+        if source is not None:
+            view = op.forward(np, source, **v.attrs)
             if shares_memory(view, source):
                 self.static[v.id] = view
                 return
@@ -156,52 +196,89 @@ class Writer:
         where = self.graph.where(v)
         note = f"  # {describe(v._data)}" + (f"  {where}" if where else "")
         function = self.function(op, v, name)
-        out = self.static.get(v.id)
-        if out is None:
-            self.lines.append(f"    {name} = {function}({', '.join(operands)}){note}")
-        elif op.kernel is not None:
-            self.lines.append(f"    {function}({', '.join([*operands, name])}){note}")
-        else:
-            self.lines.append(f"    {function}({', '.join(operands)}, out={name}){note}")
+        if v.id in self.static:
+            operands.append(name if op.kernel is not None else f"out={name}")
+            self.lines.append(f"    {function}({', '.join(operands)}){note}")
+            return
+        call = f"{function}({', '.join(operands)})"
+        if type(v._data) is Spec and not v._data.shape and not op.view:
+            call = f"asarray({call})"  # NumPy answers with scalars, on which Python's operators have rules of their own
+        self.lines.append(f"    {name} = {call}{note}")
+        if type(v._data) is Spec and len(v._data.shape) > 1 and not op.view and not self.in_c_order(v):
+            self.lines.append(f"    if not {name}.flags.c_contiguous: {name} = {name}.copy()")
+
+    def in_c_order(self, v: Vertex) -> bool:
+        """Whether the op itself gives its result in C order, for sure."""
+        assert v.op is not None
+        return v.op.kernel is not None and all(x.id in self.layouts.ordered for x in v.inputs)
 
     def known(self, v: Vertex) -> Any:
         """The array of a vertex if it stays in place."""
         return v._data if is_constant(v) else self.static.get(v.id)
 
     def function(self, op: Op, v: Vertex, name: str) -> str:
-        """The name under which the function of an op call can be called."""
-        if op.kernel is not None:
-            kernel = getattr(op.kernel, "__name__", op.name)
-            self.namespace[f"{kernel}_"] = op.kernel
-            return f"{kernel}_"
-        label = f"{op.name}_for_{name}" if v.attrs else f"{op.name}_"
-        self.namespace[label] = partial(op.forward, np, **v.attrs)
+        """The name under which the function of an op call can be called. Names of values do not end in a dash."""
+        label = f"{op.name}_for_{name}_" if v.attrs else f"{op.name}_"
+        self.namespace[label] = op.kernel if op.kernel is not None else partial(op.forward, np, **v.attrs)
         return label
 
-    def result(self, v: Vertex) -> str:
-        """An output: an array of its own, that shares no memory with the arena, a leaf or another output."""
-        name = self.operand(v)
-        roots = storage(self.graph)
-        root = roots.get(v.id, v)
-        others = [roots.get(x.id, x).id for x in self.graph.results]
-        alone = root.op is not None and root.id not in self.static and others.count(root.id) == 1
-        if alone and root is v and type(v.inputs[0]._data) is not tuple:
-            return name if v._data.shape else f"asarray({name})"
-        return f"np.array({name})"
+    def returned(self) -> list[str]:
+        """The outputs, as arrays that share no memory with the arena, a leaf or (unless of one family) one another."""
+        graph = self.graph
+        families = graph.families or tuple(range(len(graph.outputs)))
+        taken: dict[int, int] = {}
+        copied: dict[tuple[int, int], list[int]] = {}
+        answers = [self.operand(v) for v in graph.outputs]
+        for number, (v, family) in enumerate(zip(graph.outputs, families, strict=True)):
+            root = self.root(v)
+            if root.op is None or root.id in self.static or taken.setdefault(root.id, family) != family:
+                copied.setdefault((root.id, family), []).append(number)
+        for numbers in copied.values():
+            sources = [answers[number] for number in numbers]
+            for number in numbers:
+                answers[number] = self.fresh(f"{answers[number]}_out")
+                self.namespace[answers[number]] = None  # the name is taken
+            self.lines.append(f"    {', '.join(answers[n] for n in numbers)}, = own({', '.join(sources)})")
+        return answers
 
-    def commits(self) -> list[str]:
+    def commit(self) -> None:
         """Write new values into the leaves, all of them after everything is computed."""
-        roots = storage(self.graph)
         leaves = {v.id for v in self.graph.leaves}
         pending = [(leaf, new) for leaf, new in self.graph.updates if new.id not in self.in_place]
+        sources = {}
         for _, new in pending:  # a new value that lies in another leaf is saved before that leaf is written
-            if roots.get(new.id, new).id in leaves:
-                fresh = f"new_{self.label[new.id]}"
-                self.lines.append(f"    {fresh} = np.array({self.operand(new)})")
-        for leaf, new in pending:
-            moved = roots.get(new.id, new).id in leaves
-            self.lines.append(f"    copyto({self.label[leaf.id]}, {'new_' if moved else ''}{self.operand(new)})")
-        return [self.label[leaf.id] for leaf, _ in self.graph.updates]
+            sources[new.id] = self.operand(new)
+            if self.root(new).id in leaves:
+                sources[new.id] = self.fresh(f"{self.label[new.id]}_new")
+                self.namespace[sources[new.id]] = None
+                self.lines.append(f"    {sources[new.id]} = {self.operand(new)}.copy()")
+        self.lines += [f"    copyto({self.label[leaf.id]}, {sources[new.id]})" for leaf, new in pending]
+
+
+def is_big(v: Vertex) -> bool:
+    """Whether giving the memory of `v` back early is worth a line."""
+    return type(v._data) is not Spec or v._data.nbytes >= SMALL
+
+
+def own(*arrays: Any) -> list[Any]:
+    """Copies in memory of their own, laid out as the arrays are, and sharing with each other what the arrays share."""
+    bounds = [np.lib.array_utils.byte_bounds(array) for array in arrays]
+    low, high = min(first for first, _ in bounds), max(last for _, last in bounds)
+    memory = np.empty(high - low, np.uint8)
+    copies = []
+    for array in arrays:
+        copy = np.ndarray(array.shape, array.dtype, memory, array.ctypes.data - low, array.strides)
+        copy[...] = array
+        copies.append(copy)
+    return copies
+
+
+def check_writable(name: str, *arrays: Any) -> None:
+    """Refuse before anything is written."""
+    for array in arrays:
+        if not array.flags.writeable:
+            raise TraceError("TG-S09", f"{name} overwrites a tensor of shape {array.shape} whose memory is read-only.\n"
+                             "Way out: give it memory of its own with copy().")
 
 
 def build(graph: Graph, plan: Plan) -> NumpyProgram:

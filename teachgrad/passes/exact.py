@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..graph import Graph, constant, is_constant
 from ..interpreter import evaluate
-from ..graph import Graph, constant, is_constant, reached
-from ..op import REGISTRY, Spec, Vertex
+from ..op import Spec, Vertex
+from .lower import RULES
 from .rewriting import Rewrite, Rule, rewrite
 
 LARGEST_FOLDED = 1 << 16
 """Constants above this many bytes are not made ahead of time if their inputs are smaller: they would fill memory."""
+IDENTITIES = ("copy", "renew", "stop_gradient", "positive")
+"""Ops whose result equals their input."""
 
 
 def fold_constant(v: Vertex) -> Vertex | None:
     """An op on constants is a constant: computed now, by the same code, so that no bit changes."""
     if not all(is_constant(x) for x in v.inputs) or not v.op or not v.op.pure or type(v._data) is not Spec:
         return None
-    if v._data.nbytes > max(LARGEST_FOLDED, *(x._data.nbytes for x in v.inputs)):
+    if not v.op.view and v._data.nbytes > max(LARGEST_FOLDED, *(x._data.nbytes for x in v.inputs)):
         return None
     try:
         value = evaluate(v, {})
     except Exception:  # noqa: BLE001  (it will fail in the run, where dynamic mode would fail too)
         return None
-    value = value.copy()
+    value = value.view()  # as it lies: a transposed constant stays transposed, since last bits may depend on it
     value.flags.writeable = False
     return constant(value, v)
 
 
-def drop_copy(v: Vertex) -> Vertex | None:
-    """A copy of a value that is never overwritten is the value itself."""
-    return v.inputs[0] if v.op is not None and v.op.name in ("copy", "renew", "stop_gradient", "positive") else None
+def drop_copies(graph: Graph) -> Rule:
+    """A rule that replaces a copy of a value by the value itself, since nothing is overwritten in a graph.
+
+    A copy that lies otherwise in memory than its source stays, except where the op is a view anyway.
+    """
+    def drop_copy(v: Vertex) -> Vertex | None:
+        if v.op is None or v.op.name not in IDENTITIES:
+            return None
+        return v.inputs[0] if v.op.view or is_dense(v.inputs[0], graph.strides) else None
+
+    return drop_copy
+
+
+def is_dense(x: Vertex, strides: Mapping[int, Any]) -> bool:
+    """Whether a value surely lies in C order without gaps."""
+    while x.op is not None and x.op.name in ("reshape", "stop_gradient"):
+        x = x.inputs[0]
+    if x.op is not None:
+        return not x.op.view
+    return bool(x._data.flags.c_contiguous) if is_constant(x) else x.id not in strides
 
 
 def merge_equal() -> Rule:
@@ -56,7 +76,7 @@ def merge_equal() -> Rule:
 def identity(x: Vertex) -> Any:
     """What makes a vertex the same as another: itself, or for small constants the bytes."""
     if is_constant(x) and x._data.nbytes <= 64:
-        return x._data.dtype.str, x._data.shape, x._data.tobytes()
+        return x._data.dtype.str, x._data.shape, x._data.strides, x._data.tobytes()
     return x.id
 
 
@@ -74,17 +94,30 @@ def fold(graph: Graph, log: list[Rewrite]) -> Graph:
     return rewrite(graph, "fold", [fold_constant], log)
 
 
+def lower(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Take fused ops apart into the calls that they make."""
+    return rewrite(graph, "lower", RULES, log)
+
+
 def merge(graph: Graph, log: list[Rewrite]) -> Graph:
     """Common subexpressions: compute equal things once; leave out copies that nobody could tell apart."""
-    return rewrite(graph, "merge", [drop_copy, merge_equal()], log)
+    return rewrite(graph, "merge", [drop_copies(graph), merge_equal()], log)
 
 
 def prune(graph: Graph, log: list[Rewrite]) -> Graph:
-    """Dead code: leave out what no result depends on, and cells that nobody reads or writes."""
-    needed = reached(graph)
-    written = {leaf.id for leaf, _ in graph.updates}
-    return replace(graph, order=tuple(v for v in graph.order if v.id in needed),
-                   cells=tuple(c for c in graph.cells if c.id in needed or c.id in written))
+    """Dead code: leave out what no result depends on, and cells that nobody reads or writes.
+
+    An op that may raise or do something besides computing is not dead: plain Python would run it.
+    """
+    needed = {v.id for v in graph.results}
+    order = []
+    for v in reversed(graph.order):
+        assert v.op is not None
+        if v.id in needed or v.op.may_fail or not v.op.pure:
+            needed.update(x.id for x in v.inputs)
+            order.append(v)
+    needed.update(leaf.id for leaf, _ in graph.updates)
+    return replace(graph, order=tuple(reversed(order)), cells=tuple(c for c in graph.cells if c.id in needed))
 
 
 def forget_unchanged(graph: Graph, log: list[Rewrite]) -> Graph:
@@ -111,6 +144,5 @@ def updates_last(graph: Graph, log: list[Rewrite]) -> Graph:
 Pass = Callable[[Graph, list[Rewrite]], Graph]
 
 O0: tuple[Pass, ...] = ()
-O1: tuple[Pass, ...] = (merge, fold, merge, forget_unchanged, prune, updates_last)
+O1: tuple[Pass, ...] = (lower, merge, fold, merge, forget_unchanged, prune, updates_last)
 
-assert all(name in REGISTRY for name in ("copy", "renew", "stop_gradient", "positive"))

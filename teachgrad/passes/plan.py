@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ..graph import Graph, is_constant
 from ..op import Spec, Vertex
+from .layout import layouts
 
 ALIGNMENT = 64
 """Offsets are multiples of a cache line."""
@@ -111,13 +112,16 @@ def blocks_of(graph: Graph, mode: str) -> tuple[list[Block], dict[int, int]]:
     """Values that take memory, joined where one can be written over the other; and which was written over which."""
     last = lifetimes(graph)
     roots = storage(graph)
+    ordered = layouts(graph).ordered
     escaping = {roots.get(v.id, v).id for v in graph.results}
     owner: dict[int, Block] = {}
     blocks: list[Block] = []
     replaced: dict[int, int] = {}
     for position, v in enumerate(graph.order):
-        if v.op is None or not v.op.writes_out or type(v._data) is not Spec or roots[v.id] is not v or v.id in escaping or not v._data.size:
+        if v.op is None or not v.op.writes_out or type(v._data) is not Spec or roots[v.id] is not v:
             continue
+        if v.id in escaping or not v._data.size or not all(x.id in ordered for x in v.inputs):
+            continue  # an op on transposed inputs has to run as in dynamic mode, into memory that NumPy lays out
         victim = dying_input(v, position, last, roots, owner) if mode != "off" else None
         if victim is not None:
             block = owner[v.id] = owner[victim.id]
