@@ -1083,9 +1083,9 @@ lesson.check("column", error_shape, right_target_shape)
 # and the three nearest neighbours 96.7 %.
 
 # %%
-from teachgrad.data import digits
+import teachgrad as tg
 
-train, test = digits(split="ordered", flatten=True)
+train, test = tg.data.digits(split="ordered", flatten=True)
 train_x, train_y = train[:]
 test_x, test_y = test[:]
 train_x, test_x = train_x.astype(np.float64), test_x.astype(np.float64)
@@ -1223,9 +1223,7 @@ lesson.check("accuracy", accuracy(params, test_x, test_y))
 # yours.
 
 # %%
-import teachgrad as tg
-import teachgrad.nn.functional as F
-
+F = tg.nn.functional
 params = new_params(seed=0)
 batch_x, batch_y = train_x[:32], train_y[:32]
 
@@ -1255,11 +1253,9 @@ print(table(rows))
 # expression to one of your own and run the cell again.
 
 # %%
-from teachgrad.recording import Recorder
-
 with tempfile.TemporaryDirectory() as folder:
     recording = str(Path(folder) / "example.tgr")
-    with Recorder(recording, level="values"):
+    with tg.Recorder(recording, level="values"):
         a, b, f = (tg.tensor(v, requires_grad=True, name=n) for v, n in ((2.0, "a"), (-3.0, "b"), (-2.0, "f")))
         L = example(a, b, f)
         L.backward()
