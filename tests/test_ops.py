@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tests.arrays.samples  # noqa: F401  (adds its rows to the table)
 from tests.op_samples import SAMPLES, Sample
 
 import teachgrad as tg
@@ -64,6 +65,11 @@ WITHOUT_SAMPLES = {
     "next_step": "the counter of random numbers (tests/arrays/test_random.py)",
     **{f"random_{kind}": "different at every call (tests/arrays/test_random.py)" for kind in
        ("bernoulli", "integers", "normal", "permutation", "uniform")},
+    **{name: "the arithmetic of an optimizer (tests/optim)" for name in (
+        "adadelta_scaled", "adagrad_update", "adam_update", "add_square_update", "average_update", "count_update", "momentum_update",
+        "nesterov_update", "rms_scaled", "sgd_update", "square_update")},
+    "keep_scaled": "dropout, different at every call (tests/functional)",
+    "moments": "the running statistics of batch norm (tests/functional)",
     "write_view": "what a base is after a write through a view, in both modes (tests/core/test_inplace.py)",
 }
 
