@@ -172,3 +172,138 @@ def written(x: Any, y: Any) -> Any:
 
 
 sample("set items and write views", written, real(3, 4), real(4), tags=("in place",), torch=written)
+
+# ---- functions of networks (PyTorch has them under the same names) ---------------------------------------------------
+
+F = tg.nn.functional
+
+
+def theirs(name: str) -> Any:
+    """PyTorch's function of a name, looked up when it is called."""
+    return lambda *xs, **settings: getattr(__import__("torch").nn.functional, name)(*xs, **settings)
+
+
+for op in ("relu", "sigmoid", "silu", "gelu", "softplus", "logsigmoid", "elu", "selu", "leaky_relu", "mish", "hardswish", "softsign"):
+    sample(op, getattr(F, op), real(3, 4, low=-4.0, high=4.0), torch=theirs(op))
+sample("gelu tanh", lambda x: F.gelu(x, approximate="tanh"), real(3, 4), torch=lambda x: theirs("gelu")(x, approximate="tanh"))
+sample("erf", F.erf, real(3, 4), torch=lambda x: __import__("torch").erf(x))
+for axis in (0, 1, -1):
+    for op in ("softmax", "log_softmax"):
+        sample(f"{op} {axis}", lambda x, op=op, axis=axis: getattr(F, op)(x, axis=axis) ** 2, real(3, 4, 2),
+               torch=lambda x, op=op, axis=axis: theirs(op)(x, dim=axis) ** 2)
+    sample(f"logsumexp {axis}", lambda x, axis=axis: F.logsumexp(x, axis=axis) ** 2, real(3, 4, 2),
+           torch=lambda x, axis=axis: x.logsumexp(axis) ** 2)
+LABELS = np.array([2, 0, 1, 2])
+for reduction in ("mean", "sum", "none"):
+    sample(f"cross_entropy {reduction}", lambda x, reduction=reduction: F.cross_entropy(x, tg.tensor(LABELS), reduction=reduction), real(4, 3),
+           torch=lambda x, reduction=reduction: theirs("cross_entropy")(x, __import__("torch").tensor(LABELS), reduction=reduction))
+sample("cross_entropy ignoring", lambda x: F.cross_entropy(x, tg.tensor(LABELS), ignore_index=0), real(4, 3),
+       torch=lambda x: theirs("cross_entropy")(x, __import__("torch").tensor(LABELS), ignore_index=0))
+sample("nll_loss", lambda x: F.nll_loss(x, tg.tensor(LABELS)), real(4, 3), torch=lambda x: theirs("nll_loss")(x, __import__("torch").tensor(LABELS)))
+sample("mse_loss", F.mse_loss, real(3, 4), real(3, 4), torch=theirs("mse_loss"))
+sample("binary_cross_entropy", F.binary_cross_entropy, real(3, 4, low=0.1, high=0.9), real(3, 4, low=0.1, high=0.9), torch=None)
+sample("binary_cross_entropy_with_logits", F.binary_cross_entropy_with_logits, real(3, 4), real(3, 4, low=0.1, high=0.9),
+       torch=theirs("binary_cross_entropy_with_logits"))
+for stride, padding, dilation, groups in ((1, 0, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), (1, 1, 1, 2)):
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    sample(f"conv2d {settings}", lambda x, w, b, settings=settings: F.conv2d(x, w, b, **settings) ** 2, real(2, 4, 5, 6), real(4, 4 // groups, 3, 3), real(4),
+           torch=lambda x, w, b, settings=settings: theirs("conv2d")(x, w, b, **settings) ** 2, tolerance=1e-9)
+sample("conv1d", lambda x, w, b: F.conv1d(x, w, b, padding=1) ** 2, real(2, 2, 6), real(3, 2, 3), real(3),
+       torch=lambda x, w, b: theirs("conv1d")(x, w, b, padding=1) ** 2)
+sample("conv_transpose2d", lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1) ** 2, real(1, 2, 3, 4), real(2, 3, 3, 3),
+       torch=lambda x, w: theirs("conv_transpose2d")(x, w, stride=2, padding=1) ** 2)
+for op in ("max_pool2d", "avg_pool2d"):
+    sample(f"{op} 2", lambda x, op=op: getattr(F, op)(x, 2) ** 2, real(2, 2, 4, 6), torch=lambda x, op=op: theirs(op)(x, 2) ** 2)
+    sample(f"{op} 3 1 1", lambda x, op=op: getattr(F, op)(x, 3, 1, 1) ** 2, real(1, 2, 4, 5), torch=lambda x, op=op: theirs(op)(x, 3, 1, 1) ** 2)
+sample("layer_norm", lambda x, w, b: F.layer_norm(x, (4,), w, b) ** 2, real(2, 3, 4), real(4), real(4),
+       torch=lambda x, w, b: theirs("layer_norm")(x, (4,), w, b) ** 2, tolerance=1e-8)
+sample("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b) ** 2, real(2, 4, 3), real(4), real(4),
+       torch=lambda x, w, b: theirs("group_norm")(x, 2, w, b) ** 2, tolerance=1e-8)
+sample("rms_norm", lambda x, w: F.rms_norm(x, (4,), w, eps=1e-5) ** 2, real(3, 4), real(4),
+       torch=lambda x, w: theirs("rms_norm")(x, (4,), w, eps=1e-5) ** 2)
+sample("batch_norm training", lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True) ** 2, real(5, 3), real(3), real(3),
+       torch=lambda x, w, b: theirs("batch_norm")(x, None, None, w, b, training=True) ** 2, tolerance=1e-8)
+sample("embedding", lambda w: F.embedding(tg.tensor(TAKEN), w) ** 2, real(4, 3), torch=lambda w: theirs("embedding")(__import__("torch").tensor(TAKEN), w) ** 2)
+sample("one_hot", lambda: F.one_hot(tg.tensor(LABELS), 3), order=0, torch=lambda: theirs("one_hot")(__import__("torch").tensor(LABELS), 3))
+PLACES = np.array([[0, 1, 1], [2, 0, 0]])
+sample("gather", lambda x: F.gather(x, 1, tg.tensor(PLACES)) ** 2, real(2, 3), torch=lambda x: x.gather(1, __import__("torch").tensor(PLACES)) ** 2)
+sample("scatter_add", lambda x, y: F.scatter_add(x, 1, tg.tensor(PLACES), y) ** 2, real(2, 3), real(2, 3),
+       torch=lambda x, y: x.scatter_add(1, __import__("torch").tensor(PLACES), y) ** 2)
+for causal in (False, True):
+    sample(f"attention causal={causal}", lambda q, k, v, causal=causal: F.scaled_dot_product_attention(q, k, v, is_causal=causal) ** 2,
+           real(2, 3, 4), real(2, 3, 4), real(2, 3, 5),
+           torch=lambda q, k, v, causal=causal: theirs("scaled_dot_product_attention")(q, k, v, is_causal=causal) ** 2, tolerance=1e-8)
+
+# ---- statistics, searching, sorting, sets ----------------------------------------------------------------------------
+
+for op in ("prod", "var", "std"):
+    for axis in (None, 1):
+        sample(f"{op} {axis}", lambda x, op=op, axis=axis: getattr(tg, op)(x, axis=axis), real(2, 3, low=0.3),
+               numpy=lambda x, op=op, axis=axis: getattr(np, op)(x, axis=axis))
+sample("var corrected", lambda x: tg.var(x, axis=0, correction=1.0), real(4, 3), torch=lambda x: x.var(0, correction=1))
+sample("cumulative_sum", lambda x: tg.cumulative_sum(x, axis=1) ** 2, real(2, 4), torch=lambda x: x.cumsum(1) ** 2)
+sample("cumulative_prod", lambda x: tg.cumulative_prod(x, axis=1) ** 2, real(2, 4), torch=lambda x: x.cumprod(1) ** 2)
+sample("cumulative_prod with a zero", lambda x: tg.cumulative_prod(x, axis=0), np.array([2.0, 0.0, 3.0, 0.0, 4.0]), torch=lambda x: x.cumprod(0))
+for op in ("argmax", "argmin"):
+    sample(op, lambda x, op=op: getattr(tg, op)(x, axis=1), real(3, 4), order=0, numpy=lambda x, op=op: getattr(np, op)(x, axis=1))
+for op in ("all", "any", "count_nonzero"):
+    sample(op, lambda x, op=op: getattr(tg, op)(x, axis=0), truth(3, 4), order=0, numpy=lambda x, op=op: getattr(np, op)(x, axis=0))
+sample("searchsorted", lambda x, y: tg.searchsorted(x, y), np.array([1.0, 2.0, 4.0]), real(3, 2), order=0, numpy=np.searchsorted)
+sample("sort", lambda x: tg.sort(x, axis=0) ** 2, real(4, 3), torch=lambda x: x.sort(0).values ** 2)
+sample("sort descending", lambda x: tg.sort(x, descending=True) ** 2, real(4, 3), torch=lambda x: x.sort(-1, descending=True).values ** 2)
+sample("argsort", lambda x: tg.argsort(x, axis=0), real(4, 3), order=0, numpy=lambda x: np.argsort(x, axis=0, kind="stable"))
+sample("roll", lambda x: tg.roll(x, (1, -2), axis=(0, 1)) * x, real(3, 4), torch=lambda x: x.roll((1, -2), (0, 1)) * x)
+sample("repeat", lambda x: tg.repeat(x, 2, axis=1) ** 2, real(2, 3), torch=lambda x: x.repeat_interleave(2, 1) ** 2)
+sample("repeat each", lambda x: tg.repeat(x, tg.tensor([1, 0, 2]), axis=1) ** 2, real(2, 3), tags=("value shape",),
+       torch=lambda x: x.repeat_interleave(__import__("torch").tensor([1, 0, 2]), 1) ** 2)
+sample("unique", lambda x: tg.unique_all(x), np.array([3, 1, 3, 2]), order=0, tags=("value shape",))
+sample("tile", lambda x: tg.tile(x, (2, 1)) ** 2, real(2, 3), torch=lambda x: x.tile((2, 1)) ** 2)
+
+# ---- linear algebra --------------------------------------------------------------------------------------------------
+
+
+def well_conditioned(*shape: int) -> Any:
+    """Matrices with singular values away from 0 and from each other."""
+    return real(*shape) * 0.3 + np.diag(np.arange(1, shape[-1] + 1) * 1.5)
+
+
+def symmetric(function: Any) -> Any:
+    return lambda x: function((x + x.mT) * 0.5)
+
+
+def positive_definite(function: Any, eye: Any) -> Any:
+    return lambda x: function(x @ x.mT + eye(x))
+
+
+L = tg.linalg
+
+
+def torch_linalg(name: str) -> Any:
+    return getattr(__import__("torch").linalg, name)
+
+
+for op in ("det", "inv", "svdvals"):
+    sample(op, getattr(L, op), well_conditioned(2, 3, 3), torch=lambda x, op=op: torch_linalg(op)(x), tolerance=1e-8)
+sample("det of a singular matrix", L.det, np.array([[1.0, 2.0], [2.0, 4.0]]), order=1, torch=lambda x: torch_linalg("det")(x))
+sample("slogdet", lambda x: L.slogdet(x)[1], well_conditioned(2, 3, 3), torch=lambda x: torch_linalg("slogdet")(x)[1], tolerance=1e-8)
+sample("solve", L.solve, well_conditioned(2, 3, 3), real(2, 3, 2), torch=lambda a, b: torch_linalg("solve")(a, b), tolerance=1e-8)
+sample("cholesky", positive_definite(L.cholesky, lambda x: tg.eye(3, dtype=tg.float64)), real(2, 3, 3),
+       torch=positive_definite(lambda x: torch_linalg("cholesky")(x), lambda x: __import__("torch").eye(3, dtype=x.dtype)), tolerance=1e-8)
+sample("qr", lambda x: L.qr(x)[1] ** 2, well_conditioned(2, 3, 3), torch=lambda x: torch_linalg("qr")(x)[1] ** 2, tolerance=1e-8)
+sample("svd", lambda x: [(u[..., :, None, :] * u[..., None, :, :] * s[..., None, None, :]).sum(axis=-1) for u, s, v in [L.svd(x, full_matrices=False)]][0],
+       well_conditioned(2, 3, 3), tolerance=1e-8)
+sample("eigh", symmetric(lambda x: L.eigh(x)[0]), well_conditioned(2, 3, 3), torch=symmetric(lambda x: torch_linalg("eigh")(x)[0]), tolerance=1e-8)
+sample("eigenvectors", symmetric(lambda x: L.eigh(x)[1] ** 2), well_conditioned(3, 3), torch=symmetric(lambda x: torch_linalg("eigh")(x)[1] ** 2), tolerance=1e-8)
+sample("eigvalsh", symmetric(L.eigvalsh), well_conditioned(3, 3), torch=symmetric(lambda x: torch_linalg("eigvalsh")(x)), tolerance=1e-8)
+sample("pinv", L.pinv, well_conditioned(3, 3)[:, :2], torch=lambda x: torch_linalg("pinv")(x), tolerance=1e-8)
+sample("matrix_rank", L.matrix_rank, np.array([[1.0, 2.0], [2.0, 4.0]]), order=0, numpy=np.linalg.matrix_rank)
+sample("vector_norm", lambda x: L.vector_norm(x, axis=1), real(3, 4), torch=lambda x: torch_linalg("vector_norm")(x, dim=1))
+sample("vector_norm 3", lambda x: L.vector_norm(x, axis=1, ord=3), real(3, 4), torch=lambda x: torch_linalg("vector_norm")(x, 3, dim=1))
+sample("diagonal", lambda x: L.diagonal(x, offset=1) ** 2, real(2, 3, 4), torch=lambda x: x.diagonal(1, -2, -1) ** 2)
+sample("trace", lambda x: L.trace(x) ** 2, real(3, 3), torch=lambda x: x.trace() ** 2)
+for equation, *shapes in (("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (3,), (2,)), ("ij->j", (2, 3)),
+                          ("ii->i", (3, 3)), ("...ij,...jk->...ik", (2, 2, 3), (3, 2)), ("ij,ij->", (2, 3), (2, 3)), ("bhid,bhjd->bhij", (1, 2, 3, 2), (1, 2, 2, 2))):
+    sample(f"einsum {equation}", lambda *xs, equation=equation: tg.einsum(equation, *xs) ** 2, *[real(*s) for s in shapes],
+           torch=lambda *xs, equation=equation: __import__("torch").einsum(equation, *xs) ** 2)
+sample("tensordot", lambda x, y: tg.tensordot(x, y, axes=2), real(2, 3, 4), real(3, 4, 2), numpy=lambda x, y: np.tensordot(x, y, 2))
+sample("vecdot", tg.vecdot, real(2, 3), real(3), numpy=lambda x, y: (x * y).sum(-1))

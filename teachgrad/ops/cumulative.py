@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
+from .elementwise import lift
 from .reductions import summable
 from .shape import broadcast_to, concat, flip, normalize_axis
 
@@ -17,12 +18,8 @@ def along(axis: int, part: slice) -> tuple[slice, ...]:
 
 def shifted(x: Any, axis: int, fill: float) -> Any:
     """x moved on by one along the axis, with `fill` at the front."""
-    edge = broadcast_to(_number(fill, x), (*x.shape[:axis], min(1, x.shape[axis]), *x.shape[axis + 1:]))
+    edge = broadcast_to(lift(fill, x), (*x.shape[:axis], min(1, x.shape[axis]), *x.shape[axis + 1:]))
     return concat([edge, x[along(axis, slice(0, max(0, x.shape[axis] - 1)))]], axis=axis)
-
-
-def _number(value: float, like: Any) -> Any:
-    return like.result_type(like.dtype.type(value))
 
 
 class Cumulative(Op):
@@ -45,7 +42,7 @@ class Cumulative(Op):
         z = apply(self, (x,), {"axis": axis})
         if not include_initial:
             return z
-        return concat([broadcast_to(_number(self.start, x), (*x.shape[:axis], 1, *x.shape[axis + 1:])), z], axis=axis)
+        return concat([broadcast_to(lift(self.start, x), (*x.shape[:axis], 1, *x.shape[axis + 1:])), z], axis=axis)
 
     def infer(self, x: Spec, *, axis: int) -> Spec:
         return x
