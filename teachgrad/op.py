@@ -287,6 +287,9 @@ class Op:
     """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
     """Whether `forward` takes `out=`, an array of the right shape and dtype to write the result into."""
+    out_anywhere: bool = False
+    """Whether writing into `out` gives the same bits also for transposed inputs, where NumPy would lay out its own
+    result otherwise."""
 
     def __init_subclass__(cls) -> None:
         if not cls.__dict__.get("name"):

@@ -25,6 +25,10 @@ SMALL = 4096
 """Values below this many bytes are not released early: a `del` costs more than it frees."""
 
 
+OUT_BY_NAME = (np.maximum, np.minimum)
+"""The NumPy functions that want `out` by name; the others take it quicker by position."""
+
+
 class NumpyProgram:
     """A graph bound to an arena, and to the arrays of its cells as long as those stay the same objects.
 
@@ -124,7 +128,7 @@ class Writer:
             if (leaf.id not in self.cells or leaf.id not in self.layouts.dense or at < first_free or new.op is None
                     or not new.op.writes_out or self.roots[new.id] is not new or new_values.count(new.id) > 1
                     or new.id in outputs or leaf.id in outputs or self.last.get(leaf.id, -1) > at
-                    or not all(x.id in self.layouts.ordered for x in new.inputs)):
+                    or not (new.op.out_anywhere or all(x.id in self.layouts.ordered for x in new.inputs))):
                 continue
             readers = [k for k, x in enumerate(new.inputs) if self.root(x) is leaf]
             if all(k in new.op.may_overwrite and new.inputs[k] is leaf for k in readers) and len(readers) <= 1:
@@ -197,7 +201,7 @@ class Writer:
         note = f"  # {describe(v._data)}" + (f"  {where}" if where else "")
         function = self.function(op, v, name)
         if v.id in self.static:
-            operands.append(name if op.kernel is not None else f"out={name}")
+            operands.append(name if op.kernel is not None and op.kernel not in OUT_BY_NAME else f"out={name}")
             self.lines.append(f"    {function}({', '.join(operands)}){note}")
             return
         call = f"{function}({', '.join(operands)})"

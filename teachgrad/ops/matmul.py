@@ -20,7 +20,7 @@ class Matmul(Op):
     dL/dx = g @ yᵀ,   dL/dy = xᵀ @ g.   A one-dimensional x is a row, a one-dimensional y a column.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     kernel = staticmethod(np.matmul)
     derivatives = ("y^T", "x^T")
 
@@ -80,7 +80,7 @@ class MatmulNT(Op):
     r"""z = x @ yᵀ, for at least two axes each,   dL/dx = g @ y,   dL/dy = gᵀ @ x"""
 
     name = "matmul_nt"
-    writes_out = True
+    writes_out = out_anywhere = True
 
     def __call__(self, x: Vertex, y: Vertex, /) -> Any:
         return apply(self, (x, y))
@@ -99,7 +99,7 @@ class MatmulTN(Op):
     r"""z = xᵀ @ y, for at least two axes each,   dL/dx = y @ gᵀ,   dL/dy = x @ g"""
 
     name = "matmul_tn"
-    writes_out = True
+    writes_out = out_anywhere = True
 
     def __call__(self, x: Vertex, y: Vertex, /) -> Any:
         return apply(self, (x, y))
@@ -126,7 +126,7 @@ class Linear(Op):
     One op instead of three: one vertex, and the bias is added in place.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     derivatives = ("W", "x", "1")
 
     def __call__(self, x: Vertex, weight: Vertex, bias: Vertex | None = None, /) -> Any:

@@ -120,8 +120,10 @@ def blocks_of(graph: Graph, mode: str) -> tuple[list[Block], dict[int, int]]:
     for position, v in enumerate(graph.order):
         if v.op is None or not v.op.writes_out or type(v._data) is not Spec or roots[v.id] is not v:
             continue
-        if v.id in escaping or not v._data.size or not all(x.id in ordered for x in v.inputs):
-            continue  # an op on transposed inputs has to run as in dynamic mode, into memory that NumPy lays out
+        if v.id in escaping or not v._data.size:
+            continue
+        if not v.op.out_anywhere and not all(x.id in ordered for x in v.inputs):
+            continue  # on transposed inputs it has to run as in dynamic mode, into memory that NumPy lays out
         victim = dying_input(v, position, last, roots, owner) if mode != "off" else None
         if victim is not None:
             block = owner[v.id] = owner[victim.id]
