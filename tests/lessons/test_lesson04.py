@@ -80,11 +80,15 @@ def test_hints_are_used_and_have_three_levels() -> None:
     assert all(len(set(hint.levels)) == 3 and all(hint.levels) for hint in lesson.hints)
 
 
-def test_run_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(STUDENT)]) == 1
+def test_run_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    opening = "from teachgrad_lessons import open_lesson\nlesson = open_lesson('04')"
+    cells = ["# %% [markdown]\n# # Title", f"# %%\n{opening}", "# %%\n1 / 0", "# %%\nlesson.check('quiz 1', 'C')"]
+    path = tmp_path / "04_mine.py"
+    path.write_text("\n\n".join(cells), encoding="utf-8")
+    assert main([str(path)]) == 1
     out = capsys.readouterr().out
-    assert re.search(r"Code cell \d+ stopped. NotImplementedError: Replace this line with your own.", out)
-    assert out.endswith("Score: 0 of 61 points\n")
+    assert "Code cell 2 stopped. ZeroDivisionError: division by zero\n" in out
+    assert out.endswith("Score: 1 of 61 points\n")
 
 
 def test_a_lesson_that_is_never_opened_is_an_error() -> None:

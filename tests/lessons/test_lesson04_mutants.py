@@ -51,18 +51,21 @@ visit(root)
 return order
 """
 LAST_INPUT_FIRST = """
-order, stack = [], [root]
+order, stack = {}, [root]
 while stack:
     node = stack.pop()
     if node not in order:
-        order.append(node)
+        order[node] = True
         stack.extend(node.inputs)
-return order
+return list(order)
 """
 LEVELS = """
-order = [root]
+order, seen = [root], {root}
 for node in order:
-    order.extend(x for x in dict.fromkeys(node.inputs) if x not in order)
+    for x in node.inputs:
+        if x not in seen:
+            seen.add(x)
+            order.append(x)
 return order
 """
 EVERY_PATH = """
