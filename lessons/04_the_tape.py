@@ -24,7 +24,7 @@
 # - recorded a computation as a graph of nodes, each with its op, its inputs and its local
 #   derivatives;
 # - written backward the obvious way, watched it become a million times too slow, and found out why;
-# - met the order that makes it fast, and an expression that defeats every shortcut;
+# - met the order that makes it fast, and an expression that defeats the shortcuts;
 # - trained a network on real handwritten digits with your own engine;
 # - compared each of its gradients with teachgrad's, and opened the same computation in the
 #   inspector.
@@ -45,7 +45,7 @@
 # that fits the mistake, and `lesson.hint()` gives a stronger one. There are three strengths, and no
 # shame in any of them.
 #
-# You need Python, NumPy and lesson 01 (broadcasting). Lessons 02 and 03 help but are not needed.
+# You need Python, derivatives of one variable, and a little NumPy: shapes, and how they broadcast.
 
 # %%
 import math
@@ -1348,7 +1348,7 @@ lesson.check("quiz 4", answers[3])
 #
 # **If you want more.** Make `slopes` hold *nodes* instead of numbers, and let `pull` multiply
 # nodes. Then gradients are nodes with a tape of their own, and you can call `backward` on a
-# gradient. That is how teachgrad gets second derivatives, and it is where the next lesson begins.
+# gradient. That is how teachgrad gets second derivatives.
 #
 # ## Sources
 #
