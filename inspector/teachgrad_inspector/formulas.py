@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import teachgrad  # noqa: F401  (fills the registry)
+import teachgrad.nn
 from teachgrad.op import REGISTRY, Op
 
 _WORD = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*)(?![A-Za-z0-9_(])")
-_TEMPLATES = {"matmul": "{0} @ {1}", "linear": "{0} {1}ᵀ + {2}"}
+_TEMPLATES = {"matmul": "{0} @ {1}", "linear": "{0} @ {1}ᵀ + {2}"}
 _ALIASES = {"linear": {"W": 1, "b": 2}}
 
 
@@ -48,12 +48,17 @@ def expression(op_name: str, names: Sequence[str], attrs: Mapping[str, Any] | No
             template = template.removesuffix(" + {2}")
         return template.format(*names)
     template = getattr(op, "c", "") if op is not None else ""
-    if template:
+    if template and not re.search(r"[A-Za-z?]", re.sub(r"\{\w+\}", "", template)):  # operators only
         try:
             return pretty(template.format(**dict(zip(variables(op, len(names)), names, strict=True))))
         except (KeyError, IndexError, ValueError):
             pass
-    settings = [f"{key}={_setting(value)}" for key, value in (attrs or {}).items()]
+    usual = _defaults(op_name)
+    settings = [
+        f"{key}={_setting(value)}"
+        for key, value in (attrs or {}).items()
+        if not (key in usual and type(value) is type(usual[key]) and value == usual[key])
+    ]
     return f"{op_name}({', '.join([*names, *settings])})"
 
 
@@ -116,6 +121,17 @@ def headline(op_name: str) -> str | None:
     op = op_named(op_name)
     lines = (type(op).__doc__ or "").strip().splitlines() if op is not None else []
     return lines[0].strip() if lines else None
+
+
+@lru_cache(maxsize=256)
+def _defaults(op_name: str) -> dict[str, Any]:
+    """The settings that a call has if it does not say otherwise, from the function of that name."""
+    function = getattr(teachgrad.nn.functional, op_name, None) or getattr(teachgrad, op_name, None)
+    try:
+        parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if isinstance(p.default, (bool, int, float, str))}
 
 
 def _setting(value: Any) -> str:

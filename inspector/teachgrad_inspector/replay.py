@@ -115,9 +115,7 @@ class Replay:
 
 
 def best(differences: list[Difference]) -> Difference:
-    """The difference that changes least when its step shrinks: neither truncated much nor rounded much."""
-    return min(
-        ((abs(a.value - b.value), -a.h, b) for a, b in pairwise(differences) if np.isfinite(b.value)),
-        default=(0.0, 0.0, differences[0]),
-        key=lambda item: item[:2],
-    )[2]
+    """The largest step whose difference hardly changes when it shrinks: neither truncated nor rounded much."""
+    changes = [(abs(a.value - b.value), b) for a, b in pairwise(differences) if np.isfinite(b.value)]
+    least = min((change for change, _ in changes), default=0.0)
+    return next((item for change, item in changes if change <= max(10 * least, 1e-7 * abs(item.value))), differences[0])

@@ -18,7 +18,7 @@ from .attributes import decode
 from .checks import ArrayInfo, array_info, integer, row_of
 from .fingerprint import fingerprint
 from .moment import Address, Moment, parse
-from .names import assigned_names
+from .names import Names, names_in
 from .schema import (
     DTYPES,
     LEVELS,
@@ -54,8 +54,8 @@ class Reader:
         self._infos: dict[int, ArrayInfo] = {}
         self._sites: dict[int, Site] = {}
         self._files: dict[str, str] = {}
-        self._assigned: dict[int, str] = {}
-        self._spans: dict[str, dict[tuple[int, int, int], str]] = {}
+        self._called: dict[int, Names] = {}
+        self._spans: dict[str, dict[tuple[int, int, int], Names]] = {}
         self._names: dict[int, str] = {}
         try:
             self.refresh()
@@ -179,7 +179,7 @@ class Reader:
                 raise RecordingError(f"{self.path} is damaged: step t{number} begins with row {rows[0].row}")
             for site in {row.site for row in rows if row.site is not None}:
                 self.site(site)
-            step = self._steps[number] = Step(number, rows, self._assigned, self._earlier_name)
+            step = self._steps[number] = Step(number, rows, self._called, self._earlier_name)
             while len(self._steps) > CACHED_STEPS:
                 self._steps.popitem(last=False)
         self._steps.move_to_end(number)
@@ -296,10 +296,10 @@ class Reader:
                 source = self._store.row("SELECT text FROM source WHERE file = ?", file)
                 text = source[0] if source is not None and isinstance(source[0], str) else ""
                 self._files[site.file] = text
-                self._spans[file] = assigned_names(text)
-            name = self._spans[file].get((line, first, last))
-            if name is not None:
-                self._assigned[number] = clean(name)
+                self._spans[file] = names_in(text)
+            names = self._spans[file].get((line, first, last))
+            if names is not None:
+                self._called[number] = names
         return site
 
     def source(self, file: str) -> list[str]:

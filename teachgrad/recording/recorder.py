@@ -224,7 +224,6 @@ class _Sink:
             before = self._keep(event.before)
         after = self._keep(event.after)
         self._remember(event.id, event.after)
-        self._known.add(event.id)
         self._timeline.update(
             (
                 UPDATE,

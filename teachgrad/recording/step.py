@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from .names import Names
 from .schema import Kind, Phase
 
 
@@ -58,9 +59,9 @@ class Step:
     """The rows of one training step, with what can be said of them only together."""
 
     def __init__(
-        self, number: int, rows: list[Row], assigned: Mapping[int, str], earlier: Callable[[int], str]
+        self, number: int, rows: list[Row], called: Mapping[int, Names], earlier: Callable[[int], str]
     ) -> None:
-        """`assigned` has the names that the source gives at some sites, `earlier` names vertices from before."""
+        """`called` has the names in the source at some sites, `earlier` names vertices from before."""
         self.number = number
         self.rows = rows
         self.made: dict[int, int] = {}
@@ -83,44 +84,57 @@ class Step:
                 self.seeds.setdefault(row.vertex, []).append(row.row)
             else:
                 self.updates.setdefault(row.vertex, []).append(row.row)
-        self.names = self._name(assigned)
+        self.names = self._name(called)
         """What to call each vertex that first appears here."""
         self._earlier = earlier
         self._about: dict[str, list[int]] | None = None
         self._readers: dict[int, list[int]] | None = None
 
-    def _name(self, assigned: Mapping[int, str]) -> dict[int, str]:
-        """The name that a vertex has; else, of the ops of one named expression, for the last of them, what
-        the source calls it; else the op and a number."""
+    def _name(self, called: Mapping[int, Names]) -> dict[int, str]:
+        """The name that a vertex has; else what the source calls it; else its op or kind and a number.
+
+        Of all ops of one expression, the last has made what the expression is called.
+        """
         names: dict[int, str] = {}
         counts: Counter[str] = Counter()
-        rows = self.rows
-        ends = self._ends_of_expressions(assigned)
+        borrowed, last = self._borrow(called)
         for vertex, index in self.made.items():
-            row = rows[index]
-            if row.name:
-                names[vertex] = row.name
-            elif index in ends:
-                names[vertex] = assigned[row.site or 0]
-            else:
-                stem = row.op or ("parameter" if row.parameter else "leaf" if row.requires_grad else "input")
+            row = self.rows[index]
+            result = called[row.site].result if index in last and row.site is not None and row.site in called else None
+            name = row.name or result or borrowed.get(vertex)
+            if name is None:
+                kind = row.op or ("parameter" if row.parameter else "leaf" if row.requires_grad else "input")
+                stem = f"{row.scope}.{kind}" if row.scope else kind
                 counts[stem] += 1
-                names[vertex] = f"{stem}_{counts[stem]}"
+                name = f"{stem}_{counts[stem]}" if counts[stem] > 1 or not row.scope else stem
+            names[vertex] = name
         return names
 
-    def _ends_of_expressions(self, assigned: Mapping[int, str]) -> set[int]:
-        """The rows of ops that are the last of a run from the same named expression."""
-        ends: set[int] = set()
-        site, last = None, -1
+    def _borrow(self, called: Mapping[int, Names]) -> tuple[dict[int, str], set[int]]:
+        """What nameless leaves are called where they are used first, and the last op of each expression."""
+        borrowed: dict[int, str] = {}
+        last: set[int] = set()
+        site: int | None = None
+        before = -1
         for row in self.rows:
             if row.kind != "op":
                 continue
-            if row.site != site and site in assigned:
-                ends.add(last)
-            site, last = row.site, row.row
-        if site in assigned:
-            ends.add(last)
-        return ends
+            if row.site != site:
+                last.add(before)
+                if row.site is not None and row.site in called:
+                    self._match(row, called[row.site].operands, borrowed)
+            site, before = row.site, row.row
+        last.add(before)
+        return borrowed, last
+
+    def _match(self, row: Row, operands: tuple[str | None, ...], borrowed: dict[int, str]) -> None:
+        """Give leaves among the inputs of an op the names of the operands in the same places, if there are as many."""
+        made = [self.rows[self.made[v]] if v in self.made else None for v in row.inputs]
+        inputs = [row for row in made if row is not None and not row.parameter]
+        if len(inputs) == len(operands):
+            for leaf, name in zip(inputs, operands, strict=True):
+                if leaf.kind == "leaf" and name is not None:
+                    borrowed.setdefault(leaf.vertex, name)
 
     def about(self) -> dict[str, list[int]]:
         """The rows about each thing that can be named: `W1`, `W1.grad`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 from teachgrad.errors import RecordingError
@@ -13,6 +12,7 @@ from teachgrad.recording.command import run_script
 
 from .layered import write_layered
 
+MAX_OPS = 10_000_000
 FOLDER = Path(__file__).parent
 DEMOS = {
     "micrograd": "a = 2, b = -3, f = -2, e = a·b, d = e + a, L = d·f",
@@ -24,20 +24,19 @@ DEMOS = {
 def write_demo(name: str, path: Path) -> None:
     """Record the demo `name` into a file. Raises `RecordingError` if there is none of that name."""
     stem, _, size = name.partition(":")
-    makers: dict[str, Callable[[Path], None]] = {"micrograd": _script("micrograd"), "mlp": _script("mlp")}
-    if stem == "layered" and size.isdecimal() and 1 <= int(size) <= 10_000_000:
+    if stem == "layered" and size.isdecimal() and 1 <= int(size) <= MAX_OPS:
         write_layered(path, int(size))
-    elif name in makers:
-        makers[name](path)
+    elif name == "micrograd":
+        with Recorder(path, level="values"):
+            _run("micrograd", [])
+    elif name == "mlp":
+        _run("mlp", [str(path)])
     else:
         raise RecordingError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
 
 
-def _script(name: str) -> Callable[[Path], None]:
-    def record(path: Path) -> None:
-        with Recorder(path, level="values"), contextlib.redirect_stdout(io.StringIO()):
-            status = run_script(str(FOLDER / f"{name}.py"), [])
-        if status:
-            raise RecordingError(f"the demo {name} failed with status {status}")
-
-    return record
+def _run(name: str, arguments: list[str]) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = run_script(str(FOLDER / f"{name}.py"), arguments)
+    if status:
+        raise RecordingError(f"the demo {name} failed with status {status}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ from ..views.chain import ChainView, Product
 from ..views.check import Check
 from ..views.options import Options
 from ..views.paths import Paths
+from ..views.tape import Strip, TapeLine
 from ..views.terms import Sum
 from .arrays import draw_array, wanted_height
-from .panes import Part, draw_ledger, share, source_part, stack
+from .lines import draw_lines
+from .panes import Part, draw_entry, share, source_part, stack
+from .sums import draw_sum_line, sum_lines
 
 PANES = ("chain", "contribution", "incoming", "source")
 SIDE_BY_SIDE = 104
@@ -75,7 +79,7 @@ def _parts(view: ChainView, width: int) -> dict[str, Part]:
 
 
 def _draw_sections(canvas: Canvas, view: ChainView, x: int, y: int, width: int, height: int, focus: bool) -> None:
-    sections = [_rule_section(view), *_sum_section(view), *_ledger_section(view), *_check_section(view)]
+    sections = [_rule_section(view, width - 4), *_sum_section(view), *_ledger_section(view), *_check_section(view)]
     room = height - 1 - len(sections)
     while len(sections) > 1 and room < sum(section.least for section in sections):
         sections.pop()
@@ -91,6 +95,17 @@ def _draw_sections(canvas: Canvas, view: ChainView, x: int, y: int, width: int, 
         for row, draw in enumerate(section.rows[:lines]):
             draw(canvas, x + 2, top + 1 + row, width - 4)
         top += lines + 1
+    left = y + height - 1 - top
+    if left >= 4:
+        canvas.shelf(x, top, width, "tape")
+        draw_lines(canvas, x + 1, top + 1, width - 2, _around(view.strip, left - 1), view.strip)
+
+
+def _around(strip: Strip, height: int) -> tuple[TapeLine, ...]:
+    """So many lines of a strip around the cursor."""
+    cursor = next(i for i, line in enumerate(strip.lines) if line.cursor)
+    start = max(0, min(cursor - height // 2, len(strip.lines) - height))
+    return strip.lines[start : start + height]
 
 
 def _text(text: str, style: str = "text", head: str = "") -> Row:
@@ -105,7 +120,7 @@ def _blank(canvas: Canvas, x: int, y: int, width: int) -> None:
     pass
 
 
-def _rule_section(view: ChainView) -> Section:
+def _rule_section(view: ChainView, width: int) -> Section:
     """Forward, rule, incoming gradient, and the products."""
     rows: list[Row] = []
     if view.forward:
@@ -113,7 +128,10 @@ def _rule_section(view: ChainView) -> Section:
     if view.shapes:
         rows.append(_text(view.shapes, "text", "shapes"))
     if view.rules:
-        rows.append(_text("     ".join(f"{rule.left} = {rule.right}" for rule in view.rules), "rule", "rule"))
+        rules = [f"{rule.left} = {rule.right}" for rule in view.rules]
+        joined = "     ".join(rules)
+        lines = [joined] if len(joined) + 11 <= width else rules
+        rows += [_text(line, "rule", " " if number_ else "rule") for number_, line in enumerate(lines)]
     elif view.headline:
         rows.append(_text(view.headline, "rule", "rule"))
     if view.incoming is not None:
@@ -162,6 +180,8 @@ def _product(product: Product, view: ChainView) -> Row:
             ]
         elif product.result is not None:
             spans += [("  =  ", "dim"), (signed(product.result), "number")]
+        elif product.formula:
+            spans += [("  =  ", "dim"), (product.formula, "number"), (f"   {shape(product.shape)}", "dim")]
         canvas.spans(x + 1, y, spans, width - 1)
 
     return draw
@@ -177,35 +197,13 @@ def _sum_section(view: ChainView) -> list[Section]:
         )
         return [Section("one element", "", [_text(text, "dim")], 1)]
     result = view.sum
-    rows: list[Row] = [
-        _text(result.formula, "rule"),
-        *[_term(term_number, result) for term_number in range(len(result.terms))],
-    ]
-    rest = result.count - len(result.terms)
-    if rest > 0:
-        others = result.total - sum(term.product for term in result.terms)
-        rows.append(_text(f"{'and ' + str(rest) + ' smaller terms':<44}{signed(others, 5):>12}", "dim"))
-    agree = "" if result.recorded is None else f"   recorded {number(result.recorded, 5)}"
-    rows.append(_text(f"{'sum of ' + str(result.count) + ' terms':<44}{signed(result.total, 5):>12}{agree}", "number"))
+    rows: list[Row] = [_text(result.formula, "rule")]
+    rows += [_sum_line(result, line) for line in range(sum_lines(result))]
     return [Section(f"{result.target}{index(result.element)}", "j k h l another element", rows, min(4, len(rows)))]
 
 
-def _term(at: int, result: Sum) -> Row:
-    def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
-        term = result.terms[at]
-        left = f"{term.local_name} · {term.gradient_name}" if term.local_name != "1" else term.gradient_name
-        end = canvas.put(x + 1, y, left, "text", max(10, min(34, width - 44)))
-        end = max(end + 1, x + min(36, max(12, width - 42)))
-        factors = (
-            bracketed(term.gradient)
-            if term.local_name == "1"
-            else f"{bracketed(term.local)} · {bracketed(term.gradient)}"
-        )
-        end = canvas.spans(end, y, [("= ", "dim"), (factors, "number")], x + width - end)
-        sign = "plus" if term.product >= 0 else "minus"
-        canvas.right(min(x + width, max(end + 12, x + 56)), y, signed(term.product), sign)
-
-    return draw
+def _sum_line(result: Sum, line: int) -> Row:
+    return lambda canvas, x, y, width: draw_sum_line(canvas, x, y, width, result, line)
 
 
 def _ledger_section(view: ChainView) -> list[Section]:
@@ -214,13 +212,7 @@ def _ledger_section(view: ChainView) -> list[Section]:
         return []
 
     def row_of(at: int) -> Row:
-        def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
-            one = type(ledger)(
-                ledger.name, ledger.element, (ledger.entries[at],), ledger.total, ledger.assigned, ledger.hidden
-            )
-            draw_ledger(canvas, x, y, width, 1, one)
-
-        return draw
+        return lambda canvas, x, y, width: draw_entry(canvas, x, y, width, ledger, at)
 
     rows = [row_of(at) for at in range(len(ledger.entries))]
     total = f"total {number(ledger.total)}" if ledger.total is not None and not ledger.hidden else ""
@@ -241,7 +233,8 @@ def _check_section(view: ChainView) -> list[Section]:
 def _check_rows(check: Check) -> list[Row]:
     if check.note or check.estimate is None or check.h is None or check.error is None:
         return [_text(f"no finite differences: {check.note}", "warn")]
-    x = f"{check.name}{index(check.element)}"
+    x, goal = f"{check.name}{index(check.element)}", check.goal
+    x, goal = x if len(x) <= 10 else "w", goal if len(goal) <= 6 else "L"
     verdict, style = ("ok", "ok") if check.agrees else ("does not agree", "err")
 
     def draw(canvas: Canvas, left: int, y: int, width: int) -> None:
@@ -250,24 +243,45 @@ def _check_rows(check: Check) -> list[Row]:
             y,
             [
                 ("finite difference  ", "dim"),
-                (f"({check.goal}({x}+h)-{check.goal}({x}-h))/2h = ", "text"),
+                (f"({goal}({x}+h)-{goal}({x}-h))/2h = ", "text"),
                 (f"{check.estimate:.7g}", "number"),
-                (f"   h={check.h:.0e}", "dim"),
-                (f"   |Δ| {check.error:.1e}", "dim"),
                 (f"   {verdict}", style),
+                (f"   |Δ| {check.error:.1e}".replace("e-0", "e-"), "dim"),
+                (f"   h={check.h:.0e}".replace("e-0", "e-"), "dim"),
             ],
             width,
         )
 
-    errors = "  ".join(f"{item.h:.0e}: {abs(item.value - (check.gradient or 0.0)):.0e}" for item in check.differences)
-    return [draw, _text(f"|Δ| by h   {errors}", "dim")]
+    return [draw, _curve(check)]
+
+
+def _curve(check: Check) -> Row:
+    """The error over the step size: too large a step truncates, too small a one rounds; in between is a valley."""
+    errors = [abs(item.value - (check.gradient or 0.0)) for item in check.differences]
+    heights = [max(-17.0, math.log10(error)) if error > 0 else -17.0 for error in errors]
+    low, high = min(heights), max(heights)
+
+    def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+        bars = canvas.glyphs.bars
+        scale = [1 + round((height - low) / (high - low or 1.0) * (len(bars) - 2)) for height in heights]
+        first, last = (f"{check.differences[i].h:.0e}".replace("e-0", "e-") for i in (0, -1))
+        end = canvas.put(x, y, f"|Δ| by step    h={first} ", "dim", width)
+        end = canvas.put(end, y, "".join(bars[level] * 2 for level in scale), "histogram", x + width - end)
+        end = canvas.put(end, y, f" {last}", "dim", x + width - end)
+        text = "   ".join(f"{error:.0e}" for error in errors)
+        if end + canvas.measure(text) + 3 <= x + width:
+            canvas.put(end + 3, y, text, "dim")
+
+    return draw
 
 
 def _path_rows(paths: Paths) -> list[Row]:
     rows = []
+    names = ["→".join(path.names) for path in paths.paths]
+    width = max(map(len, names))
     for at, path in enumerate(paths.paths):
-        head = "all paths" if at == 0 else ""
         factors = " · ".join(bracketed(factor) for factor in path.factors)
-        rows.append(_text(f"{'→'.join(path.names):<14} {factors} = {number(path.product)}", "text", head or " "))
+        head = "all paths" if at == 0 else " "
+        rows.append(_text(f"{names[at]:<{width}}   {factors} = {number(path.product)}", "text", head))
     rows.append(_text(f"Σ = {number(paths.total)}", "number", " "))
     return rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..canvas import Canvas
 from ..numbers import index, number, signed
-from ..views.ledger import Ledger
+from ..views.ledger import Entry, Ledger
 from ..views.source import SourceView
 from ..views.tape import Pane
 from .arrays import draw_array, wanted_height
@@ -96,32 +96,45 @@ def draw_ledger(canvas: Canvas, x: int, y: int, width: int, height: int, ledger:
     entries = list(ledger.entries)
     current = next((i for i, entry in enumerate(entries) if entry.current), len(entries) - 1)
     start = max(0, min(current - height + 1, len(entries) - height))
-    for row, entry in enumerate(entries[start : start + height]):
-        mark = canvas.glyphs.cursor if entry.current else " "
-        edge = f"{entry.source}→{entry.target}" if entry.source else "start"
-        wide = width >= 44
-        edge = f"edge {edge}" if wide and entry.source else edge
-        style = "future" if entry.future else "text"
-        end = canvas.spans(x, y + row, [(f"{mark} ", "cursor"), (f"{edge:<{11 if wide else 6}}", style)], width)
-        if entry.future:
-            canvas.put(end + 1, y + row, f"comes at {entry.moment}", "future", x + width - end - 1)
-        elif entry.contribution is None or entry.after is None:
-            text = "?" if ledger.hidden else "array" if not ledger.element else "not recorded"
-            canvas.put(end + 1, y + row, text, "dim", x + width - end - 1)
-        else:
-            spans = [
-                (f"{signed(entry.contribution):>{8 if wide else 5}}", "plus" if entry.contribution >= 0 else "minus")
-            ]
-            if entry.before is not None:
-                spans += [
-                    ("   running " if wide else "   ", "dim"),
-                    (f"{_running(entry.before)} → {_running(entry.after)}", "number"),
-                ]
-            end = canvas.spans(end, y + row, spans, x + width - end)
-            if entry.current and ledger.assigned is not None and ledger.assigned != entry.after:
-                note = f'   (+= , not = : "=" would leave {number(ledger.assigned)})'
-                if end + canvas.measure(note) <= x + width:
-                    canvas.put(end, y + row, note, "dim")
+    for row in range(start, min(start + height, len(entries))):
+        draw_entry(canvas, x, y + row - start, width, ledger, row)
+
+
+def draw_entry(canvas: Canvas, x: int, y: int, width: int, ledger: Ledger, row: int) -> None:
+    """One contribution of a ledger."""
+    entry = ledger.entries[row]
+    wide = width >= 44
+    edges = [_edge(item, wide) for item in ledger.entries]
+    column = min(max(canvas.measure(edge) for edge in edges), width // 2)
+    style = "future" if entry.future else "text"
+    mark = canvas.glyphs.cursor if entry.current else " "
+    canvas.spans(x, y, [(f"{mark} ", "cursor"), (edges[row], style)], column + 2)
+    end = x + column + 2
+    room = x + width - end
+    dots = ("   running " if wide else "   ", "dim")
+    if entry.future:
+        canvas.put(end + 1, y, f"comes at {entry.moment}", "future", room - 1)
+    elif entry.contribution is not None and entry.after is not None:
+        sign = "plus" if entry.contribution >= 0 else "minus"
+        spans = [(f" {signed(entry.contribution):>{7 if wide else 4}}", sign)]
+        if entry.before is not None:
+            spans += [dots, (f"{_running(entry.before)} {canvas.glyphs.arrow} {_running(entry.after)}", "number")]
+        end = canvas.spans(end, y, spans, room)
+        if entry.current and ledger.assigned is not None and ledger.assigned != entry.after:
+            note = f'   (+= , not = : "=" would leave {number(ledger.assigned)})'
+            if end + canvas.measure(note) <= x + width:
+                canvas.put(end, y, note, "dim")
+    elif entry.norm is not None and entry.total_norm is not None:
+        norms = (f" ‖·‖ {number(entry.norm, 3)}", "number"), dots, (f"‖·‖ {number(entry.total_norm, 3)}", "number")
+        canvas.spans(end, y, list(norms), room)
+    else:
+        canvas.put(end + 1, y, "?" if ledger.hidden else "not recorded", "hidden" if ledger.hidden else "dim", room - 1)
+
+
+def _edge(entry: Entry, wide: bool) -> str:
+    if not entry.source:
+        return "start"
+    return f"edge {entry.source}→{entry.target}" if wide else f"{entry.source}→{entry.target}"
 
 
 def _running(value: float) -> str:

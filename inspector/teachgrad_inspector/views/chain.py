@@ -18,7 +18,11 @@ from .narrate import narrate
 from .options import Options
 from .paths import Paths, view_paths
 from .source import SourceView, view_source
+from .tape import Strip, view_strip
 from .terms import Sum, view_sum
+
+NEARBY = 11
+"""Lines of tape to fill a Chain screen with, where there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,9 @@ class Product:
     incoming: float | None
     local: float | None
     result: float | None
+    formula: str
+    """Of arrays, how the contribution is computed: `xᵀ @ z.grad`."""
+    shape: tuple[int, ...]
     moment: str
     current: bool
     future: bool
@@ -78,6 +85,8 @@ class ChainView:
     contribution: ArrayView | None
     arriving: ArrayView | None
     source: SourceView | None
+    strip: Strip
+    """The tape around the moment."""
     facts: tuple[str, ...]
     hidden: bool
     narration: str
@@ -93,6 +102,7 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
     scalar = element == ()
     show = element is not None and row.kind == "edge" and op is not None and not scalar and not hidden
     ledger = view_ledger(session, moment, row.vertex, options, element)
+    begun = session.gradient_row(row.vertex, moment) is not None
     checked = row.kind in ("edge", "leaf") and element is not None and not options.hiding
     name = session.name(row.vertex, moment.step)
     return ChainView(
@@ -106,7 +116,8 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
         incoming=_incoming(session, moment, op, hidden) if op is not None else None,
         products=_products(session, moment, row, op, options) if op is not None else (),
         element=element, sum=view_sum(session, row, op, element or ()) if show and op is not None else None,
-        ledger=ledger, paths=view_paths(session, moment, row.vertex) if scalar and not options.hiding else None,
+        strip=view_strip(session, moment, options, NEARBY), ledger=ledger,
+        paths=view_paths(session, moment, row.vertex) if scalar and begun and not options.hiding else None,
         check=view_check(session, moment, row.vertex, element or ()) if options.check and checked else None,
         contribution=None if hidden else view_array(session, _shown(row), options.numbers),
         arriving=None if hidden else view_array(session, row.incoming, options.numbers),
@@ -260,6 +271,7 @@ def _products(session: Session, moment: Moment, row: Row, op: Row, options: Opti
         name = names[edge] if edge < len(names) else session.name(edge_row.vertex, op.step)
         future = edge_row.row > moment.row
         current = edge_row.row == row.row
+        info = session.info(edge_row.delta)
         incoming, contribution, local = session.scalar(edge_row.incoming), session.scalar(edge_row.delta), None
         if incoming is not None and contribution is not None and not future:
             terms = view_sum(session, edge_row, op, _zeros(session, edge_row))
@@ -268,6 +280,8 @@ def _products(session: Session, moment: Moment, row: Row, op: Row, options: Opti
         products.append(Product(
             f"∂{goal}/∂{name}", (f"∂{goal}/∂{result}", f"∂{result}/∂{name}"), None if future else incoming,
             None if hidden else local, None if hidden else contribution,
+            "" if info is None or info.size == 1 else formulas.contribution(op.op or "op", edge, names, result),
+            info.shape if info is not None else (),
             str(Moment(edge_row.step, edge_row.row, edge_row.phase)), current, future,
         ))  # fmt: skip
     return tuple(products)

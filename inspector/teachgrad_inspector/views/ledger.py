@@ -11,6 +11,8 @@ from teachgrad.recording import Moment, Row
 from ..session import Session
 from .options import Options
 
+NORM_LIMIT = 1 << 22
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -23,6 +25,10 @@ class Entry:
     contribution: float | None
     before: float | None
     after: float | None
+    norm: float | None
+    """Of an array, the Euclidean norm of the contribution."""
+    total_norm: float | None
+    """Of an array, that of the running sum after it."""
     current: bool
     future: bool
 
@@ -63,6 +69,8 @@ def view_ledger(
             session.name(row.source, row.step) if row.source is not None else "",
             session.name(vertex, row.step), row.edge if row.edge is not None else -1,
             None if hidden else part, None if hidden else running, None if hidden else after,
+            None if hidden else _norm(session, row.delta if row.kind == "edge" else row.value),
+            None if hidden else _norm(session, row.value),
             row.row == moment.row, future,
         ))  # fmt: skip
         running = after
@@ -90,6 +98,14 @@ def _element(session: Session, number: int | None, element: tuple[int, ...] | No
     if element is None or values is None or not inside(element, values):
         return None
     return float(values[element].real)
+
+
+def _norm(session: Session, number: int | None) -> float | None:
+    info = session.info(number)
+    if info is None or info.size == 1 or info.size > NORM_LIMIT:
+        return None
+    values = session.array(number)
+    return None if values is None else float(np.linalg.norm(values.astype(np.float64)))
 
 
 def inside(element: tuple[int, ...], values: np.ndarray) -> bool:

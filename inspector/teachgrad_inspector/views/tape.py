@@ -53,6 +53,16 @@ class RailView:
 
 
 @dataclass(frozen=True, slots=True)
+class Strip:
+    """A piece of the tape."""
+
+    lines: tuple[TapeLine, ...]
+    width: int
+    """How many lanes the whole training step takes."""
+    rails: tuple[RailView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pane:
     """A value or a gradient, with a title and, where there is nothing, the reason."""
 
@@ -66,10 +76,7 @@ class TapeView:
     """The Tape screen at a moment."""
 
     moment: str
-    lines: tuple[TapeLine, ...]
-    width: int
-    """How many lanes the whole training step takes."""
-    rails: tuple[RailView, ...]
+    strip: Strip
     value: Pane
     gradient: Pane
     ledger: Ledger | None
@@ -79,16 +86,12 @@ class TapeView:
 
 def view_tape(session: Session, moment: Moment, options: Options, lines: int) -> TapeView:
     """The Tape screen at a moment, with so many lines of tape around the cursor."""
-    lanes = session.lanes(moment.step, options.folded)
-    cursor = lanes.item_of(moment.row)
     row = session.row(moment)
     vertex_name = session.name(row.vertex, moment.step)
     value = session.value_of(row.vertex, moment)
     return TapeView(
         moment=str(moment),
-        lines=_window(session, moment, options, lanes, cursor, lines),
-        width=lanes.width,
-        rails=tuple(_rail(session, moment, rail.scope, rail.vertices) for rail in lanes.rails),
+        strip=view_strip(session, moment, options, lines),
         value=Pane(
             f"value  {vertex_name}",
             view_array(session, value, options.numbers),
@@ -98,6 +101,16 @@ def view_tape(session: Session, moment: Moment, options: Options, lines: int) ->
         ledger=view_ledger(session, moment, row.vertex, options),
         source=view_source(session, row, moment),
         narration=narrate(session, moment, options) if options.narration else "",
+    )
+
+
+def view_strip(session: Session, moment: Moment, options: Options, lines: int) -> Strip:
+    """So many lines of the tape around a moment."""
+    lanes = session.lanes(moment.step, options.folded)
+    return Strip(
+        _window(session, moment, options, lanes, lanes.item_of(moment.row), lines),
+        lanes.width,
+        tuple(_rail(session, moment, rail.scope, rail.vertices) for rail in lanes.rails),
     )
 
 
@@ -206,7 +219,8 @@ def _summary(session: Session, row: Row) -> tuple[str, str]:
     trouble = "nan" if statistics.nans else "inf" if statistics.infs else ""
     if statistics.mean is None or statistics.std is None:
         return "", trouble
-    return f"{number(statistics.mean, 2)} ± {number(statistics.std, 2)}", trouble
+    negligible = 0 < abs(statistics.mean) < statistics.std / 1000
+    return f"{'≈0' if negligible else number(statistics.mean, 2)} ± {number(statistics.std, 2)}", trouble
 
 
 def _chips(session: Session, row: Row, step: Step) -> tuple[str, ...]:
