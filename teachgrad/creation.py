@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .errors import DTypeError, GradientError, InplaceError, ShapeError, TeachgradError
+from .devices import check_device
+from .errors import DTypeError, GradientError, InplaceError, ShapeError
 from .op import Array, Vertex, checksum, state
 from .ops.elementwise import where
 from .ops.shape import as_shape, astype, broadcast_to, copy_of, reshape, stop_gradient
@@ -85,12 +86,6 @@ def leaf(array: Array, requires_grad: builtins.bool = False, name: str | None = 
 
 def _cannot_require_gradient(dtype: dtypes.DType) -> DTypeError:
     return DTypeError(f"only floating-point tensors can require a gradient, not {dtype}; pass dtype=tg.float32")
-
-
-def check_device(device: Any) -> None:
-    """Refuse every device but "cpu" (or None)."""
-    if device not in (None, "cpu"):
-        raise TeachgradError(f"there is no device {device!r}: tensors live on \"cpu\"")
 
 
 def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: builtins.bool | None = None) -> Tensor:

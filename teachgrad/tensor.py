@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from . import autodiff, observe
-from .creation import as_array, check_device, tensor
+from .creation import as_array, tensor
+from .devices import check_device
 from .errors import DTypeError, GradientError, ShapeError, TraceError, place, user_site
 from .methods import Methods
 from .op import Spec, Vertex, checksum, mark_written, state

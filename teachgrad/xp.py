@@ -24,13 +24,14 @@ from typing import Any
 
 from . import dtypes, linalg
 from .creation import (
-    arange, asarray, check_device, empty, empty_like, eye, from_dlpack, full, full_like, linspace, meshgrid, ones,
-    ones_like, tril, triu, zeros, zeros_like,
+    arange, asarray, empty, empty_like, eye, from_dlpack, full, full_like, linspace, meshgrid, ones, ones_like, tril,
+    triu, zeros, zeros_like,
 )
 from .datatypes import can_cast, finfo, iinfo, isdtype, result_type
 from .dtypes import (
     bool, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
 )
+from .devices import check_device
 from .errors import TeachgradError
 from .ops.bitwise import (
     bitwise_and, bitwise_invert, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,

@@ -16,7 +16,7 @@ def along(axis: int, part: slice) -> tuple[slice, ...]:
     return (*(slice(None),) * axis, part)
 
 
-def shifted(x: Any, axis: int, fill: float) -> Any:
+def shifted(x: Any, axis: int, fill: int) -> Any:
     """x moved on by one along the axis, with `fill` at the front."""
     edge = broadcast_to(lift(fill, x), (*x.shape[:axis], min(1, x.shape[axis]), *x.shape[axis + 1:]))
     return concat([edge, x[along(axis, slice(0, max(0, x.shape[axis] - 1)))]], axis=axis)
@@ -27,7 +27,7 @@ class Cumulative(Op):
 
     writes_out = True
     ufunc = ""
-    start = 0.0
+    start = 0
     """What the fold of nothing is."""
 
     def __call__(self, x: Vertex, /, *, axis: int | None = None, dtype: Any = None,
@@ -48,7 +48,7 @@ class Cumulative(Op):
         return x
 
     def forward(self, xp: Any, x: Array, *, axis: int, out: Array | None = None) -> Array:
-        return getattr(xp, self.ufunc).accumulate(x, axis=axis, out=out)
+        return getattr(xp, self.ufunc).accumulate(x, axis=axis, dtype=x.dtype, out=out)
 
 
 class CumulativeSum(Cumulative):
@@ -70,14 +70,14 @@ class CumulativeProd(Cumulative):
     """
 
     ufunc = "multiply"
-    start = 1.0
+    start = 1
     derivatives = ("product of x[:i+1] without x[j], for j <= i",)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         axis = z.attrs["axis"]
-        factors = shifted(flip(x, axis=axis), axis, 0.0)
+        factors = shifted(flip(x, axis=axis), axis, 0)
         h = flip(apply(linear_scan, (factors, flip(g, axis=axis)), z.attrs), axis=axis)
-        return (shifted(z, axis, 1.0) * h,)
+        return (shifted(z, axis, 1) * h,)
 
 
 class LinearScan(Op):
@@ -100,9 +100,9 @@ class LinearScan(Op):
 
     def vjp(self, g: Vertex, z: Vertex, a: Vertex, b: Vertex) -> Any:
         axis = z.attrs["axis"]
-        factors = shifted(flip(a, axis=axis), axis, 0.0)
+        factors = shifted(flip(a, axis=axis), axis, 0)
         h = flip(apply(linear_scan, (factors, flip(g, axis=axis)), z.attrs), axis=axis)
-        return h * shifted(z, axis, 0.0) if a.requires_grad else None, h
+        return h * shifted(z, axis, 0) if a.requires_grad else None, h
 
 
 cumulative_sum, cumulative_prod, linear_scan = CumulativeSum(), CumulativeProd(), LinearScan()

@@ -31,7 +31,9 @@ def reduced_shape(shape: Shape, axis: tuple[int, ...], keepdims: builtins.bool) 
 
 def unreduced(v: Vertex, z: Vertex, x: Vertex) -> Vertex:
     """A value of the shape of `z` with the reduced axes of `x` put back as axes of length 1."""
-    return v if z.attrs["keepdims"] or not v.shape else reshape(v, reduced_shape(x.shape, z.attrs["axis"], True))  # type: ignore[no-any-return]
+    if z.attrs["keepdims"] or not v.shape:
+        return v
+    return reshape(v, reduced_shape(x.shape, z.attrs["axis"], True))
 
 
 class Reduction(Op):
@@ -62,10 +64,11 @@ class Sum(Reduction):
         x = summable(x, dtype)
         return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim), "keepdims": builtins.bool(keepdims)})
 
-    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool, out: Array | None = None) -> Array:
+    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool,
+                out: Array | None = None) -> Array:
         if axis == (0,) and x.ndim == 2 and not keepdims:
             return add_rows(xp, x, out)
-        return xp.add.reduce(x, axis=axis, keepdims=keepdims, out=out)
+        return xp.add.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims, out=out)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (broadcast_to(unreduced(g, z, x), x.shape),)
@@ -81,7 +84,8 @@ class Mean(Reduction):
             raise DTypeError(f"mean of {x.dtype} is not an integer; write tg.astype(x, tg.float32) first")
         return super().__call__(x, axis=axis, keepdims=keepdims)
 
-    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool, out: Array | None = None) -> Array:
+    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool,
+                out: Array | None = None) -> Array:
         n = product(x.shape[a] for a in axis)
         total = xp.asarray(xp.add.reduce(x, axis=axis, keepdims=keepdims, out=out))
         return xp.divide(total, x.dtype.type(n), out=total) if n else total * x.dtype.type(np.nan)
@@ -97,7 +101,8 @@ class Extremum(Reduction):
     needs_elements = True
     ufunc: str
 
-    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool, out: Array | None = None) -> Array:
+    def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: builtins.bool,
+                out: Array | None = None) -> Array:
         return getattr(xp, self.ufunc).reduce(x, axis=axis, keepdims=keepdims, out=out)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
@@ -126,7 +131,7 @@ def summable(x: Vertex, dtype: Any = None) -> Vertex:
         if x.dtype.kind == "f":
             return x
         dtype = dtypes.uint64 if x.dtype.kind == "u" else dtypes.int64
-    return astype(x, dtype, copy=False)  # type: ignore[no-any-return]
+    return astype(x, dtype, copy=False)
 
 
 sum, mean, max, min = Sum(), Mean(), Max(), Min()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..devices import check_device
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 
@@ -53,7 +54,9 @@ class Astype(Op):
 
     derivatives = ("1",)
 
-    def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True) -> Any:
+    def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+        if device is not None:
+            check_device(device)
         dtype = dtypes.as_dtype(dtype)
         if not copy and x.dtype == dtype:
             return x

@@ -28,7 +28,7 @@ class Prod(Reduction):
         return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim), "keepdims": bool(keepdims)})
 
     def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], keepdims: bool, out: Array | None = None) -> Array:
-        return xp.multiply.reduce(x, axis=axis, keepdims=keepdims, out=out)
+        return xp.multiply.reduce(x, axis=axis, dtype=x.dtype, keepdims=keepdims, out=out)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         axis = z.attrs["axis"]
@@ -38,8 +38,8 @@ class Prod(Reduction):
         moved = permute_dims(x, order)
         lines = reshape(moved, (*moved.shape[:x.ndim - len(axis)], math.prod(moved.shape[x.ndim - len(axis):])))
         last = lines.ndim - 1
-        before = shifted(cumulative_prod(lines, axis=last), last, 1.0)
-        after = flip(shifted(cumulative_prod(flip(lines, axis=last), axis=last), last, 1.0), axis=last)
+        before = shifted(cumulative_prod(lines, axis=last), last, 1)
+        after = flip(shifted(cumulative_prod(flip(lines, axis=last), axis=last), last, 1), axis=last)
         others = permute_dims(reshape(before * after, moved.shape), tuple(int(i) for i in np.argsort(order)))
         return (unreduced(g, z, x) * others,)
 
