@@ -1,8 +1,7 @@
 """Activation functions: the elementwise ops between the layers of a network.
 
-The gradients of the frequent ones are ops of their own, such as `sigmoid_gradient(g, z)`: one pass of few NumPy calls
-in memory that is allocated once, instead of three or more vertices. Their own derivatives are made of ordinary ops.
-Intermediate values stay in memory of their own, and only the last call writes to `out`: `out` may be an input.
+The gradients of the frequent ones are ops of their own, such as `sigmoid_gradient(g, z)`: one vertex and a few NumPy
+calls, instead of three or more vertices. Their own derivatives are made of ordinary ops.
 """
 
 from __future__ import annotations
@@ -12,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..op import Array, Spec, Vertex, apply
+from ..op import Array, Vertex, apply
 from .comparison import greater
 from .elementwise import Binary, Unary, exp, tanh, where
 from .erf import erf_of
 from .masks import keep_where
+from .pieces import in_pieces
 
 SQRT_HALF = math.sqrt(0.5)
 NORMAL = 1.0 / math.sqrt(2.0 * math.pi)
@@ -26,23 +26,37 @@ TANH_SCALE, TANH_CUBE = math.sqrt(2.0 / math.pi), 0.044715
 
 
 class Activation(Unary):
-    """An activation function. Its settings stand in its C expression by name."""
+    """An activation function. A subclass says in `compute` how z is computed; z may be x, and is written last.
+
+    Its settings stand in its C expression by name.
+    """
 
     floating = True
     may_overwrite = (0,)
 
+    def forward(self, xp: Any, x: Array, out: Array | None = None, **settings: Any) -> Array:
+        return in_pieces(self.compute, xp, out, x, **settings)
+
+    def compute(self, xp: Any, z: Array, *inputs: Any, **settings: Any) -> None:
+        """z = f(x), for some of the elements."""
+        raise NotImplementedError
+
 
 class ActivationGradient(Binary):
-    """The gradient of an activation, pulled back:   z = h f'(x)
+    """The gradient h of an activation, pulled back:   z = h f'(x)
 
-    It is linear in h. A subclass says f'' in `curvature`, in teachgrad's ops.
+    A subclass says in `compute` how z is computed, and in `curvature` what f'' is, in teachgrad's ops.
     """
 
     floating = True
     may_overwrite = (0, 1)
 
-    def infer(self, h: Spec, x: Spec, **settings: float) -> Spec:
-        return Spec(np.broadcast_shapes(h.shape, x.shape), h.dtype)
+    def forward(self, xp: Any, h: Array, x: Array, out: Array | None = None, **settings: Any) -> Array:
+        return in_pieces(self.compute, xp, out, h, x, **settings)
+
+    def compute(self, xp: Any, z: Array, *inputs: Any, **settings: Any) -> None:
+        """z = h f'(x), for some of the elements."""
+        raise NotImplementedError
 
     def curvature(self, x: Any) -> Any:
         """f''(x), or None where it is 0 wherever it exists."""
@@ -76,8 +90,8 @@ class ReluGradient(ActivationGradient):
     c = "{y} > 0 ? {x} : 0"
     derivatives = ("y > 0", "0")
 
-    def forward(self, xp: Any, h: Array, x: Array, out: Array | None = None) -> Array:
-        return keep_where(xp, xp.greater(x, 0), h, out)
+    def compute(self, xp: Any, z: Array, h: Array, x: Array) -> None:
+        keep_where(xp, z, xp.greater(x, 0), h)
 
     def curvature(self, x: Any) -> Any:
         return None
@@ -92,9 +106,8 @@ class LeakyRelu(Activation):
     def __call__(self, x: Vertex, /, slope: float = 0.01) -> Any:
         return apply(self, self.admit(x), {"slope": float(slope)})
 
-    def forward(self, xp: Any, x: Array, *, slope: float, out: Array | None = None) -> Array:
-        lower = xp.multiply(x, slope)
-        return (xp.maximum if slope <= 1.0 else xp.minimum)(x, lower, out=xp.asarray(lower) if out is None else out)
+    def compute(self, xp: Any, z: Array, x: Array, *, slope: float) -> None:
+        (xp.maximum if slope <= 1.0 else xp.minimum)(x, xp.multiply(x, slope), out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(leaky_relu_gradient, (g, x), z.attrs),)
@@ -106,14 +119,13 @@ class LeakyReluGradient(ActivationGradient):
     c = "{y} > 0 ? {x} : {slope} * {x}"
     derivatives = ("where(y > 0, 1, slope)", "0")
 
-    def forward(self, xp: Any, h: Array, x: Array, *, slope: float, out: Array | None = None) -> Array:
+    def compute(self, xp: Any, z: Array, h: Array, x: Array, *, slope: float) -> None:
         above = xp.greater(x, 0)
         if 0.0 <= slope <= 1.0:  # max(1, slope) = 1 and max(0, slope) = slope: no choice element by element
-            factor = above.astype(x.dtype)
-            factor = xp.maximum(factor, slope, out=xp.asarray(factor))
+            factor = xp.maximum(above.astype(x.dtype), slope)
         else:
             factor = xp.where(above, x.dtype.type(1), x.dtype.type(slope))
-        return xp.multiply(h, factor, out=out)
+        xp.multiply(h, factor, out=z)
 
     def curvature(self, x: Any) -> Any:
         return None
@@ -128,11 +140,11 @@ class Elu(Activation):
     def __call__(self, x: Vertex, /, alpha: float = 1.0) -> Any:
         return apply(self, self.admit(x), {"alpha": float(alpha)})
 
-    def forward(self, xp: Any, x: Array, *, alpha: float, out: Array | None = None) -> Array:
-        below = xp.asarray(xp.minimum(x, 0))
+    def compute(self, xp: Any, z: Array, x: Array, *, alpha: float) -> None:
+        below = xp.minimum(x, 0, out=xp.empty_like(x))
         xp.expm1(below, out=below)
         below *= alpha
-        return xp.add(below, xp.maximum(x, 0), out=below if out is None else out)
+        xp.add(below, xp.maximum(x, 0), out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (g * where(greater(x, 0.0), 1.0, z + z.attrs["alpha"]),)
@@ -140,9 +152,9 @@ class Elu(Activation):
 
 # ---- smooth ----------------------------------------------------------------------------------------------------------
 
-def sigmoid_of(xp: Any, x: Array) -> Array:
-    """1 / (1 + exp(-x)), in memory of its own."""
-    z = xp.asarray(xp.negative(x))
+def sigmoid_of(xp: Any, z: Array, x: Array) -> Array:
+    """z = 1 / (1 + exp(-x)), which may be computed over x."""
+    xp.negative(x, out=z)
     with np.errstate(over="ignore"):  # exp is infinite below -88 (float32), and 1 / (1 + infinity) is 0
         xp.exp(z, out=z)
     z += 1
@@ -155,14 +167,8 @@ class Sigmoid(Activation):
     c = "1 / (1 + exp(-{x}))"
     derivatives = ("z*(1 - z)",)
 
-    def forward(self, xp: Any, x: Array, out: Array | None = None) -> Array:
-        if out is None:
-            return sigmoid_of(xp, x)
-        xp.negative(x, out=out)
-        with np.errstate(over="ignore"):
-            xp.exp(out, out=out)
-        xp.add(out, 1, out=out)
-        return xp.reciprocal(out, out=out)
+    def compute(self, xp: Any, z: Array, x: Array) -> None:
+        sigmoid_of(xp, z, x)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(sigmoid_gradient, (g, z)),)
@@ -177,9 +183,13 @@ class SigmoidGradient(Binary):
     may_overwrite = (0, 1)
 
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
-        slope = xp.asarray(xp.subtract(1, y))
+        return in_pieces(self.compute, xp, out, x, y)
+
+    def compute(self, xp: Any, z: Array, x: Array, y: Array) -> None:
+        """z = x y (1 - y), for some of the elements."""
+        slope = xp.subtract(1, y, out=xp.empty_like(y))
         slope *= y
-        return xp.multiply(x, slope, out=slope if out is None else out)
+        xp.multiply(x, slope, out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         return apply(self, (g, y)), g * x * (1.0 - y * 2.0) if y.requires_grad else None
@@ -191,9 +201,8 @@ class Silu(Activation):
     c = "{x} / (1 + exp(-{x}))"
     derivatives = ("sigmoid(x)*(1 + x*(1 - sigmoid(x)))",)
 
-    def forward(self, xp: Any, x: Array, out: Array | None = None) -> Array:
-        z = sigmoid_of(xp, x)
-        return xp.multiply(z, x, out=z if out is None else out)
+    def compute(self, xp: Any, z: Array, x: Array) -> None:
+        xp.multiply(sigmoid_of(xp, xp.empty_like(x), x), x, out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(silu_gradient, (g, x)),)
@@ -205,13 +214,13 @@ class SiluGradient(ActivationGradient):
     c = "{x} / (1 + exp(-{y})) * (1 + {y} * (1 - 1 / (1 + exp(-{y}))))"
     derivatives = ("sigmoid(y)*(1 + y*(1 - sigmoid(y)))", "x*sigmoid(y)*(1 - sigmoid(y))*(2 + y*(1 - 2*sigmoid(y)))")
 
-    def forward(self, xp: Any, h: Array, x: Array, out: Array | None = None) -> Array:
-        s = sigmoid_of(xp, x)
-        slope = xp.asarray(xp.subtract(1, s))
+    def compute(self, xp: Any, z: Array, h: Array, x: Array) -> None:
+        s = sigmoid_of(xp, xp.empty_like(x), x)
+        slope = xp.subtract(1, s, out=xp.empty_like(s))
         slope *= x
         slope += 1
         slope *= s
-        return xp.multiply(slope, h, out=slope if out is None else out)
+        xp.multiply(slope, h, out=z)
 
     def curvature(self, x: Any) -> Any:
         s = sigmoid(x)
@@ -227,9 +236,8 @@ class Gelu(Activation):
     c = "0.5 * {x} * (1 + erf({x} * 0.7071067811865476))"
     derivatives = ("(1 + erf(x/sqrt(2)))/2 + x*exp(-x**2/2)/sqrt(2*pi)",)
 
-    def forward(self, xp: Any, x: Array, out: Array | None = None) -> Array:
-        z = normal_below(xp, x)
-        return xp.multiply(z, x, out=z if out is None else out)
+    def compute(self, xp: Any, z: Array, x: Array) -> None:
+        xp.multiply(normal_below(xp, x), x, out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(gelu_gradient, (g, x)),)
@@ -237,7 +245,8 @@ class Gelu(Activation):
 
 def normal_below(xp: Any, x: Array) -> Array:
     """Φ(x): how much of the normal distribution lies below x."""
-    z = xp.asarray(erf_of(xp, xp.asarray(xp.multiply(x, SQRT_HALF))))
+    z = xp.multiply(x, SQRT_HALF, out=xp.empty_like(x))
+    erf_of(xp, z, z)
     z += 1
     z *= 0.5
     return z
@@ -249,14 +258,14 @@ class GeluGradient(ActivationGradient):
     c = "{x} * (0.5 * (1 + erf({y} * 0.7071067811865476)) + {y} * exp(-0.5 * {y} * {y}) * 0.3989422804014327)"
     derivatives = ("(1 + erf(y/sqrt(2)))/2 + y*exp(-y**2/2)/sqrt(2*pi)", "x*exp(-y**2/2)/sqrt(2*pi)*(2 - y**2)")
 
-    def forward(self, xp: Any, h: Array, x: Array, out: Array | None = None) -> Array:
-        slope = xp.asarray(xp.multiply(x, x))
+    def compute(self, xp: Any, z: Array, h: Array, x: Array) -> None:
+        slope = xp.multiply(x, x, out=xp.empty_like(x))
         slope *= -0.5
         xp.exp(slope, out=slope)
         slope *= NORMAL
         slope *= x
         slope += normal_below(xp, x)
-        return xp.multiply(slope, h, out=slope if out is None else out)
+        xp.multiply(slope, h, out=z)
 
     def curvature(self, x: Any) -> Any:
         square = x * x
@@ -274,20 +283,19 @@ class GeluTanh(Activation):
     c = "0.5 * {x} * (1 + tanh(0.7978845608028654 * {x} * (1 + 0.044715 * {x} * {x})))"
     derivatives = ("(1 + tanh(u))/2 + x*(1 - tanh(u)**2)*sqrt(2/pi)*(1 + 3*0.044715*x**2)/2",)
 
-    def forward(self, xp: Any, x: Array, out: Array | None = None) -> Array:
-        z = bent(xp, x)
-        z += 1
-        z *= 0.5
-        return xp.multiply(z, x, out=z if out is None else out)
+    def compute(self, xp: Any, z: Array, x: Array) -> None:
+        t = bent(xp, x, xp.multiply(x, x, out=xp.empty_like(x)), xp.empty_like(x))
+        t += 1
+        t *= 0.5
+        xp.multiply(t, x, out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(gelu_tanh_gradient, (g, x)),)
 
 
-def bent(xp: Any, x: Array) -> Array:
-    """tanh of √(2/π) (x + 0.044715 x³), in memory of its own."""
-    t = xp.asarray(xp.multiply(x, x))
-    t *= TANH_SCALE * TANH_CUBE
+def bent(xp: Any, x: Array, square: Array, t: Array) -> Array:
+    """t = tanh of √(2/π) (x + 0.044715 x³)."""
+    xp.multiply(square, TANH_SCALE * TANH_CUBE, out=t)
     t += TANH_SCALE
     t *= x
     return xp.tanh(t, out=t)
@@ -301,9 +309,9 @@ class GeluTanhGradient(ActivationGradient):
          " * (1 - tanh(0.7978845608028654 * {y} * (1 + 0.044715 * {y} * {y}))))")
     derivatives = ("(1 + t)*(1 + y*(1 - t)*u1)/2", "x*((1 - t**2)*(u1 + y*u2/2 - y*t*u1**2))")
 
-    def forward(self, xp: Any, h: Array, x: Array, out: Array | None = None) -> Array:
-        t = bent(xp, x)
-        slope = xp.asarray(xp.multiply(x, x))
+    def compute(self, xp: Any, z: Array, h: Array, x: Array) -> None:
+        slope = xp.multiply(x, x, out=xp.empty_like(x))
+        t = bent(xp, x, slope, xp.empty_like(x))
         slope *= 3.0 * TANH_SCALE * TANH_CUBE
         slope += TANH_SCALE
         slope *= x
@@ -312,7 +320,7 @@ class GeluTanhGradient(ActivationGradient):
         t += 1
         slope *= t
         slope *= 0.5
-        return xp.multiply(slope, h, out=slope if out is None else out)
+        xp.multiply(slope, h, out=z)
 
     def curvature(self, x: Any) -> Any:
         square = x * x
@@ -330,17 +338,17 @@ class Softplus(Activation):
     def __call__(self, x: Vertex, /, beta: float = 1.0, threshold: float = 20.0) -> Any:
         return apply(self, self.admit(x), {"beta": float(beta), "threshold": float(threshold)})
 
-    def forward(self, xp: Any, x: Array, *, beta: float, threshold: float, out: Array | None = None) -> Array:
-        scaled = x if beta == 1.0 else xp.asarray(xp.multiply(x, beta))
-        rest = xp.asarray(xp.abs(scaled))
+    def compute(self, xp: Any, z: Array, x: Array, *, beta: float, threshold: float) -> None:
+        scaled = x if beta == 1.0 else xp.multiply(x, beta)
+        rest = xp.abs(scaled, out=xp.empty_like(x))
         xp.negative(rest, out=rest)
         xp.exp(rest, out=rest)
         xp.log1p(rest, out=rest)
         if beta != 1.0:
             rest /= beta
         if threshold < math.inf:
-            rest = keep_where(xp, scaled <= threshold, rest)
-        return xp.add(rest, xp.maximum(x, 0) if beta > 0.0 else xp.minimum(x, 0), out=rest if out is None else out)
+            keep_where(xp, rest, scaled <= threshold, rest)
+        xp.add(rest, xp.maximum(x, 0) if beta > 0.0 else xp.minimum(x, 0), out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         beta, threshold = z.attrs["beta"], z.attrs["threshold"]

@@ -10,6 +10,7 @@ from ..errors import DTypeError
 from ..op import Array, Spec, Vertex, apply
 from .elementwise import Elementwise
 from .masks import keep_where
+from .pieces import in_pieces
 
 
 class KeepScaled(Elementwise):
@@ -28,8 +29,12 @@ class KeepScaled(Elementwise):
         return Spec(np.broadcast_shapes(x.shape, mask.shape), x.dtype)
 
     def forward(self, xp: Any, x: Array, mask: Array, *, scale: float, out: Array | None = None) -> Array:
-        z = keep_where(xp, xp.broadcast_to(mask, x.shape), x)
-        return xp.multiply(z, scale, out=z if out is None else out)
+        return in_pieces(self.compute, xp, out, x, mask, scale=scale)
+
+    def compute(self, xp: Any, z: Array, x: Array, mask: Array, *, scale: float) -> None:
+        """z = scale · x or 0, for some of the elements."""
+        keep_where(xp, z, xp.broadcast_to(mask, x.shape), x)
+        z *= scale
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, mask: Vertex) -> Any:
         return apply(self, (g, mask), z.attrs), None

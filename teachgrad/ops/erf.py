@@ -20,6 +20,7 @@ import numpy as np
 from ..op import Array, Vertex
 from .elementwise import exp
 from .functions import Function
+from .pieces import in_pieces
 
 ARTANH = (1.1283792465, 0.102769870277, -1.95302187713e-4, -6.14825396686e-4, 8.45910188742e-5, -4.79341203152e-6,
           2.74555564656e-8, 5.42611907253e-9)
@@ -41,7 +42,7 @@ SLOPE = 2.0 / math.sqrt(math.pi)
 
 def polynomial(xp: Any, coefficients: tuple[float, ...], x: Array) -> Array:
     """Σ c_k x^k by Horner's rule, in memory of its own."""
-    z = xp.multiply(x, coefficients[-1])
+    z = xp.multiply(x, coefficients[-1], out=xp.empty_like(x))
     z += coefficients[-2]
     for c in coefficients[-3::-1]:
         z *= x
@@ -49,33 +50,30 @@ def polynomial(xp: Any, coefficients: tuple[float, ...], x: Array) -> Array:
     return z
 
 
-def erf_of(xp: Any, x: Array, out: Array | None = None) -> Array:
-    """erf of each element of an array of one of the floating-point types."""
+def erf_of(xp: Any, z: Array, x: Array) -> None:
+    """z = erf x for each element of an array of one of the floating-point types; z may be x."""
     if x.dtype.itemsize == 8:
-        z = _erf_double(xp, x)
-        if out is None:
-            return z
-        out[...] = z
-        return out
-    single = x.astype(xp.float32) if x.dtype.itemsize == 2 else x
-    with np.errstate(over="ignore"):  # beyond 1e19 the square is infinite, and so, rightly, is the argument of tanh
-        argument = xp.asarray(polynomial(xp, ARTANH, xp.multiply(single, single)))
-        argument *= single
-    if x.dtype.itemsize == 2:
-        return xp.tanh(argument).astype(x.dtype) if out is None else xp.tanh(argument, out=out, casting="same_kind")
-    return xp.tanh(argument, out=argument if out is None else out)
+        erf_double(xp, z, x)
+    else:
+        single = x.astype(xp.float32) if x.dtype.itemsize == 2 else x
+        with np.errstate(over="ignore"):  # beyond 1e19 the square is infinite, and so, rightly, is the argument
+            argument = polynomial(xp, ARTANH, xp.square(single, out=xp.empty_like(single)))
+            argument *= single
+        xp.tanh(argument, out=z, casting="same_kind")
 
 
-def _erf_double(xp: Any, x: Array) -> Array:
+def erf_double(xp: Any, z: Array, x: Array) -> None:
+    """The same for float64: each element by the approximation for its size."""
     size = xp.minimum(xp.abs(x.reshape(-1)), 6.0)  # erf 6 is 1 in double precision
+    values = xp.empty_like(size)
     near = size <= SPLIT
-    z = xp.empty_like(size)
-    t = xp.square(size[near])
-    z[near] = size[near] * (polynomial(xp, NEAR_OVER, t) / polynomial(xp, NEAR_UNDER, t))
+    a = size[near]
+    t = xp.square(a)
+    values[near] = a * (polynomial(xp, NEAR_OVER, t) / polynomial(xp, NEAR_UNDER, t))
     far = ~near
-    t = size[far]
-    z[far] = 1.0 - xp.exp(-t * t) * (polynomial(xp, FAR_OVER, t) / polynomial(xp, FAR_UNDER, t))
-    return xp.copysign(z.reshape(x.shape), x)
+    a = size[far]
+    values[far] = 1.0 - xp.exp(-a * a) * (polynomial(xp, FAR_OVER, a) / polynomial(xp, FAR_UNDER, a))
+    xp.copysign(values.reshape(x.shape), x, out=z)
 
 
 class Erf(Function):
@@ -83,9 +81,10 @@ class Erf(Function):
 
     c = "erf({x})"
     derivatives = ("2/sqrt(pi)*exp(-x**2)",)
+    may_overwrite = (0,)
 
     def forward(self, xp: Any, x: Array, out: Array | None = None) -> Array:
-        return erf_of(xp, x, out)
+        return in_pieces(erf_of, xp, out, x)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (g * (exp(-(x * x)) * SLOPE),)

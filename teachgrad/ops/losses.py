@@ -16,6 +16,7 @@ from .comparison import not_equal
 from .elementwise import Binary, lift, log, maximum
 from .embedding import counted_targets, need_integers
 from .functions import log1p
+from .pieces import in_pieces
 from .reductions import sum
 from .shape import astype, broadcast_to, expand_dims
 from .softmax import softmax, softmax_gradient
@@ -189,12 +190,16 @@ class BinaryCrossEntropyWithLogits(Binary):
     derivatives = ("sigmoid(x) - y", "-x")
 
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
-        z = xp.asarray(xp.abs(x))
-        xp.negative(z, out=z)
-        xp.exp(z, out=z)
-        xp.log1p(z, out=z)
-        z += xp.maximum(x, 0)
-        return xp.subtract(z, x * y, out=z if out is None else out)
+        return in_pieces(self.compute, xp, out, x, y)
+
+    def compute(self, xp: Any, z: Array, x: Array, y: Array) -> None:
+        """z, for some of the elements."""
+        rest = xp.abs(x, out=xp.empty_like(x))
+        xp.negative(rest, out=rest)
+        xp.exp(rest, out=rest)
+        xp.log1p(rest, out=rest)
+        rest += xp.maximum(x, 0)
+        xp.subtract(rest, x * y, out=z)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         return g * (sigmoid(x) - y), -(g * x) if y.requires_grad else None

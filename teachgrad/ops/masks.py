@@ -14,9 +14,9 @@ from ..op import Array
 WORDS = {2: "int16", 4: "int32", 8: "int64"}
 
 
-def keep_where(xp: Any, mask: Array, x: Array, out: Array | None = None) -> Array:
-    """x where the mask holds, else 0, for floating-point x of the shape of the mask."""
+def keep_where(xp: Any, z: Array, mask: Array, x: Array) -> None:
+    """z = x where the mask holds, else 0, for floating-point x of the shape of the mask."""
     word = WORDS[x.dtype.itemsize]
     bits = xp.asarray(mask).view(xp.int8).astype(word)
     xp.negative(bits, out=bits)
-    return xp.bitwise_and(bits, x.view(word), out=bits if out is None else out.view(word)).view(x.dtype)
+    xp.bitwise_and(bits, x.view(word), out=z.view(word))

@@ -90,13 +90,14 @@ class MaxPoolGradient(Op):
         tiled = settings["stride"] == kernel and whole == covered
         if not tiled:
             z.fill(0)
-        u = xp.ascontiguousarray(u)
+        u, kept = xp.ascontiguousarray(u), None if tiled else xp.empty(y.shape, u.dtype)
         for index, won in winners(xp, x, y, padding=padding, **settings):
             part = z[index]
             if tiled:  # every element belongs to one window, and is written once
-                keep_where(xp, won, u, out=part)
+                keep_where(xp, part, won, u)
             else:
-                xp.add(part, keep_where(xp, won, u), out=part)
+                keep_where(xp, kept, won, u)
+                xp.add(part, kept, out=part)
         return without_border(xp, z, size, padding, out)
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
@@ -113,9 +114,10 @@ class MaxPoolPick(Op):
 
     def forward(self, xp: Any, u: Array, x: Array, y: Array, *, padding: Pairs, **settings: Any) -> Array:
         source = padded(xp, u, padding)
-        z = xp.zeros(y.shape, u.dtype)
+        z, kept = xp.zeros(y.shape, u.dtype), xp.empty(y.shape, u.dtype)
         for index, won in winners(xp, x, y, padding=padding, **settings):
-            z += keep_where(xp, won, source[index])
+            keep_where(xp, kept, won, source[index])
+            z += kept
         return z
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
