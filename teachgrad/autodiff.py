@@ -91,7 +91,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
             if z.op is None or z.op is renew:
                 if targets is None:
                     deposit(z, g, owned)
-            elif not z.inputs or tracer is not None and tracer.is_freed(z):
+            elif not z.inputs or (tracer is not None and tracer.is_freed(z)):
                 raise freed(z)
             else:
                 send(g, z, found, gradients)
@@ -165,8 +165,8 @@ def hooked(hook: Callable[[Any], Any], g: Any, z: Vertex) -> Any:
     if answer is None:
         return g
     if not isinstance(answer, Vertex) or answer.shape != z.shape:
-        raise GradientError(f"the hook {getattr(hook, '__name__', hook)!r} on a tensor of shape {z.shape} must return None or a "
-                            f"tensor of that shape")
+        raise GradientError(f"the hook {getattr(hook, '__name__', hook)!r} on a tensor of shape {z.shape} must return "
+                            f"None or a tensor of that shape")
     return answer
 
 
@@ -186,17 +186,19 @@ def seed_for(output: Vertex, gradient: Any) -> Vertex:
                             "integer conversion on the way.")
     if gradient is None:
         if output.size != 1:
-            raise GradientError(f"backward() without a gradient needs a scalar, and this tensor has shape {output.shape}.\n"
-                                "Ways out: reduce it, as in x.sum().backward(); or pass the gradient to start with.")
+            raise GradientError(f"backward() without a gradient needs a scalar, and this tensor has shape "
+                                f"{output.shape}.\nWays out: reduce it, as in x.sum().backward(); or pass the gradient "
+                                "to start with.")
         return output.result_type(np.ones(output.shape, output.dtype))
     if not isinstance(gradient, Vertex):
         gradient = output.result_type(np.array(gradient, output.dtype))
     if gradient.shape != output.shape:
         raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
-    return astype(gradient, output.dtype, copy=False)  # type: ignore[no-any-return]
+    return astype(gradient, output.dtype, copy=False)
 
 
-def backward(output: Vertex, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+def backward(output: Vertex, gradient: Any = None, *, retain_graph: bool | None = None,
+             create_graph: bool = False) -> None:
     """Add d(output)/d(leaf), times `gradient`, to `.grad` of every leaf that requires a gradient."""
     pull_back([output], [seed_for(output, gradient)], None, create_graph,
               create_graph if retain_graph is None else retain_graph)

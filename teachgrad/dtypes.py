@@ -8,6 +8,7 @@ float64, as it would in NumPy).
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def as_dtype(dtype: Any) -> DType:
 
 def of_python_scalar(value: complex) -> DType:
     """The type that a Python scalar gets when nothing else decides: bool, int64 or the default float."""
-    if isinstance(value, (np.bool_, type(True))):
+    if isinstance(value, (np.bool_, builtins.bool)):
         return bool
     if isinstance(value, int):
         return int64

@@ -94,7 +94,7 @@ class _InternalFiles(dict[str, bool]):
     """Whether a file belongs to this package, remembered for each file name."""
 
     def __missing__(self, filename: str) -> bool:
-        answer = self[filename] = filename.startswith(PACKAGE) or filename.startswith("<frozen")
+        answer = self[filename] = filename.startswith((PACKAGE, "<frozen"))
         return answer
 
 

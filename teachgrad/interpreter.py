@@ -17,7 +17,7 @@ from .op import Vertex
 def evaluate(v: Vertex, values: Mapping[int, Any]) -> Any:
     """The value of one vertex, given those of its inputs by id."""
     assert v.op is not None
-    arrays = [values[x.id] if x.id in values else x._data for x in v.inputs]
+    arrays = [values.get(x.id, x._data) for x in v.inputs]
     result = v.op.forward(np, *arrays, **v.attrs)
     if type(result) is tuple:
         return result

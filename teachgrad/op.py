@@ -158,12 +158,12 @@ class Vertex:
     @property
     def shape(self) -> Shape:
         """The lengths of the axes."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._data.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The NumPy dtype of the elements."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._data.dtype
 
     @property
     def ndim(self) -> int:
@@ -173,10 +173,11 @@ class Vertex:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size  # type: ignore[no-any-return]
+        return self._data.size
 
     if TYPE_CHECKING:  # gradient rules are written with operators; Tensor defines them
         def __and__(self, other: Any) -> Self: ...
+        def __or__(self, other: Any) -> Self: ...
         def __add__(self, other: Any) -> Self: ...
         def __radd__(self, other: Any) -> Self: ...
         def __sub__(self, other: Any) -> Self: ...
@@ -211,7 +212,7 @@ class Overwritten(Vertex):
     reader: Vertex | None
 
     @property
-    def _data(self) -> Any:  # type: ignore[override]
+    def _data(self) -> Any:
         reader = self.reader if self.reader is not None else self
         raise InplaceError(
             f"the gradient of {reader.op} at {place(reader.site)} needs a value that was overwritten in place "
@@ -383,7 +384,7 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
         z.op = z.site = None
         z.inputs, z.attrs = (), NO_ATTRS
         z.requires_grad = False
-        if marked or tracked and current.inference:
+        if marked or (tracked and current.inference):
             z.base = INFERENCE
     if op.view and z.base is None:
         note_view(z, op, inputs, attrs)
@@ -434,7 +435,7 @@ class Symbolic(Vertex):
     tracer: Tracer
 
 
-class Deferred(Exception):  # noqa: N818  (not an error: it carries the work on to the tracer)
+class Deferred(Exception):
     """An operand has no value yet."""
 
     def __init__(self, tracer: Tracer) -> None:
@@ -513,7 +514,7 @@ def value_is_gone(x: Vertex, reader: Vertex) -> bool:
 
 def checksum(data: Array) -> int:
     """A number that changes, all but surely, when the array does."""
-    return zlib.crc32(np.ascontiguousarray(data).view(np.uint8) if data.size else b"")
+    return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data) if data.size else 0
 
 
 def notice_writes(x: Vertex) -> None:

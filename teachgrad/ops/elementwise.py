@@ -33,7 +33,7 @@ def lift(value: Any, like: Vertex) -> Vertex:
     dtype = like.dtype
     if type(value) is not float or dtype.kind != "f":
         kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
-        if kind.kind == "f" and dtype.kind != "f" or kind.kind == "i" and dtype.kind == "b":
+        if (kind.kind == "f" and dtype.kind != "f") or (kind.kind == "i" and dtype.kind == "b"):
             dtype = kind
     key = (value, type(value), dtype, like.result_type)
     found = _constants.get(key) if value else None  # zeros are not kept: 0.0 == -0.0 would mix up their signs
@@ -244,9 +244,9 @@ class Power(Binary):
         gx = gy = None
         if x.requires_grad:
             slope = y * power(x, y - 1)
-            gx = g * where(y == 0, 0.0, slope) if _may_be_zero(y) else g * slope
+            gx = g * where(equal(y, 0), 0.0, slope) if _may_be_zero(y) else g * slope
         if y.requires_grad:
-            gy = g * where((x == 0) & (y >= 0), 0.0, z * log(x))
+            gy = g * where(equal(x, 0) & (y >= 0), 0.0, z * log(x))
         return gx, gy
 
 

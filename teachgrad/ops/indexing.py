@@ -47,14 +47,16 @@ def split_index(x: Vertex, index: Any) -> tuple[Pattern, tuple[Vertex, ...]]:
             pattern.append(HOLE)
             tensors.append(item)
         elif isinstance(item, slice):
-            pattern.append(slice(*(None if part is None else operator.index(part) for part in (item.start, item.stop, item.step))))
+            pattern.append(slice(*(None if part is None else operator.index(part)
+                                   for part in (item.start, item.stop, item.step))))
         elif item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
             pattern.append(item)
         else:
             try:
                 pattern.append(operator.index(item))
             except TypeError:
-                raise DTypeError(f"{item!r} is not an index: use integers, slices, None, ..., or integer or boolean tensors") from None
+                raise DTypeError(f"{item!r} is not an index: use integers, slices, None, ..., or integer or boolean "
+                                 "tensors") from None
     if not any(item is Ellipsis for item in pattern):
         pattern.append(Ellipsis)  # so that picking one element gives a view without axes, not a copy of the number
     return tuple(pattern), tuple(tensors)
@@ -99,7 +101,7 @@ class TakeItems(GetItem):
 
 
 class PutItem(Op):
-    r"""z is zero but for z[index] = x, adding up where the index names a place more than once: the adjoint of x[index]"""
+    r"""z is zero but for z[index] = x, adding up where the index names a place twice: the adjoint of x[index]"""
 
     def infer(self, x: Spec, *indices: Spec, index: Pattern, shape: Shape) -> Spec:
         return Spec(shape, x.dtype)
@@ -151,7 +153,7 @@ class SetItem(Op):
 
 
 class TakeAlong(Op):
-    r"""z[i, j, k] = x[i, index[i, j, k], k] for axis 1, and likewise for other axes;   gradients of repeats are added"""
+    r"""z[i, j, k] = x[i, index[i, j, k], k] for axis 1, likewise for other axes;   gradients of repeats are added"""
 
     def __call__(self, x: Vertex, indices: Vertex, /, *, axis: int = -1) -> Any:
         if indices.dtype.kind not in "iu":

@@ -14,7 +14,18 @@ import numpy as np
 from .. import observe
 from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
 from ..op import (
-    NO_ATTRS, Array, Op, Spec, Symbolic, Vertex, apply, mark_written, next_id, overwritten, refresh, state,
+    NO_ATTRS,
+    Array,
+    Op,
+    Spec,
+    Symbolic,
+    Vertex,
+    apply,
+    mark_written,
+    next_id,
+    overwritten,
+    refresh,
+    state,
 )
 from .elementwise import lift
 from .indexing import join_index, set_item, split_index
@@ -85,27 +96,30 @@ def permit(x: Vertex, value: Vertex) -> None:
             "Ways out: `with tg.no_grad(): w -= lr * w.grad`; or `w = w - ...`, which makes a new tensor.")
     if x.base is not None and x.op is None and not x.requires_grad and value.requires_grad and x.base.requires_grad:
         raise InplaceError(
-            f"a tensor that shares the memory of another one, without a gradient between them (detach() or no_grad()), is "
-            f"overwritten at {place(user_site())} with values that require a gradient.\nWay out: take a copy() first.")
+            f"a tensor that shares the memory of another one, without a gradient between them (detach() or no_grad()), "
+            f"is overwritten at {place(user_site())} with values that require a gradient.\nWay out: take a copy() "
+            "first.")
     if is_view(x) and not x.inputs:
-        raise InplaceError(f"the graph behind this view was freed by backward(), so the overwrite at {place(user_site())} cannot "
-                           "reach its base.\nWays out: take the view again; or overwrite under tg.no_grad().")
+        raise InplaceError(f"the graph behind this view was freed by backward(), so the overwrite at "
+                           f"{place(user_site())} cannot reach its base.\nWays out: take the view again; or overwrite "
+                           "under tg.no_grad().")
 
 
 def fit(x: Vertex, value: Any) -> Vertex:
     """`value` as a tensor with the dtype of `x`, which an overwrite does not change."""
     value = lift(value, x)
-    if value.dtype.kind == "f" and x.dtype.kind != "f" or x.dtype.kind == "b" != value.dtype.kind:
+    if (value.dtype.kind == "f" and x.dtype.kind != "f") or x.dtype.kind == "b" != value.dtype.kind:
         raise DTypeError(f"values of {value.dtype} cannot be written into a tensor of {x.dtype}")
-    return astype(value, x.dtype, copy=False)  # type: ignore[no-any-return]
+    return astype(value, x.dtype, copy=False)
 
 
 def current(x: Vertex) -> Vertex:
     """The vertex that `x` stands for now: itself, brought up to date, or its stand-in in a trace."""
     if state.now.tracer is not None:
-        return state.now.tracer.resolve(x)  # type: ignore[no-any-return]
+        return state.now.tracer.resolve(x)
     if type(x.base) is Symbolic:
-        raise TraceError("TG-S09", f"a placeholder, or what was computed from one, is overwritten at {place(user_site())}.\n"
+        raise TraceError("TG-S09", "a placeholder, or what was computed from one, is overwritten at "
+                         f"{place(user_site())}.\n"
                          "Way out: make a tg.state and give its new value in tg.function(..., updates={state: value}).")
     if x.base is not None:
         refresh(x)
@@ -170,7 +184,8 @@ def write(x: Vertex, index: Any, value: Vertex) -> Array | None:
 def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
     """Make the history of `x` say that it is now `value`."""
     if state.now.tracer is not None:
-        return relink_traced(x, value)
+        relink_traced(x, value)
+        return
     if not (state.now.grad and (x.requires_grad or value.requires_grad)):
         mark_written(x)
         if before is not None and observe.sink is not None:
@@ -181,12 +196,12 @@ def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
     if not is_view(x):
         if value.op is None or value.op.view or not value.inputs:
             value = copy_of(value)
-        root = x if x.base is None else x.base
+        memory = x if x.base is None else x.base
         x.op, x.attrs = value.op, value.attrs
         x.inputs = tuple([old if i is x else i for i in value.inputs])
         x.requires_grad = value.requires_grad
         x.past, x.site = old, writer
-        x.id = x.stamp = root.stamp = next_id()
+        x.id = x.stamp = memory.stamp = next_id()
         return
     root = x.base
     assert root is not None
@@ -208,12 +223,13 @@ def relink_traced(x: Vertex, value: Vertex) -> None:
     path = path_from(root, x)
     flows = state.now.grad and all(op.differentiable for op, _ in path)
     if any(op is reshape for op, _ in path):
-        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the memory or a "
-                         "copy, depending on its layout.\nWay out: overwrite the tensor itself, or an indexed part of it.")
+        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the "
+                         "memory or a copy, depending on its layout.\nWay out: overwrite the tensor itself, or an "
+                         "indexed part of it.")
     leaf = root.op is None or root.op is renew
     if not flows and root.requires_grad and not leaf:
-        raise TraceError("TG-S09", f"a tensor with a history is overwritten at {place(writer)} without its history being told "
-                         "(no_grad, or through .data or detach()).\nWay out: compute a new tensor instead.")
+        raise TraceError("TG-S09", f"a tensor with a history is overwritten at {place(writer)} without its history "
+                         "being told (no_grad, or through .data or detach()).\nWay out: compute a new tensor instead.")
     new = value if x is root else apply(write_view, (root, value), {"path": path})
     old = root.earlier_self()
     root.op, root.inputs, root.attrs = (copy_of if flows else renew), (new,), NO_ATTRS

@@ -36,7 +36,8 @@ class Matmul(Op):
 
     def infer(self, x: Spec, y: Spec) -> Spec:
         if not x.shape or not y.shape:
-            raise ShapeError(f"matmul needs at least one axis each, got shapes {x.shape} and {y.shape}; use * for scalars")
+            raise ShapeError(f"matmul needs at least one axis each, got shapes {x.shape} and {y.shape}; use * for "
+                             "scalars")
         if x.dtype.kind == "b":
             raise DTypeError("matmul does not take bool")
         inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
@@ -136,8 +137,8 @@ class Linear(Op):
 
     def infer(self, x: Spec, weight: Spec, *bias: Spec) -> Spec:
         if not x.shape or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
-            raise ShapeError(f"linear: x {x.shape} and weight {weight.shape} do not fit: weight must be (out, in), and the "
-                             f"last axis of x must have length `in`")
+            raise ShapeError(f"linear: x {x.shape} and weight {weight.shape} do not fit: weight must be (out, in), and "
+                             f"the last axis of x must have length `in`")
         if bias and bias[0].shape != weight.shape[:1]:
             raise ShapeError(f"linear: bias {bias[0].shape} must have the shape {weight.shape[:1]}")
         return Spec((*x.shape[:-1], weight.shape[0]), x.dtype)

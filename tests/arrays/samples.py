@@ -188,7 +188,8 @@ sample("vector_norm 0", lambda x: LA.vector_norm(x, ord=0), np.array([0.0, 1.0, 
 
 LENGTHS = {"a": 2, "b": 3, "i": 2, "j": 3, "k": 4, "l": 2, "h": 2}
 for subscripts in ("ij,jk->ik", "ij,jk", "ij,jk->ki", "ii->", "ii->i", "ij->ji", "ij->", "ij,ij->", "ij,ij->ij",
-                   "i,j->ji", "bij,bjk->bik", "bhij,bhkj->bhik", "ij,jk,kl->il", "ij,k->", "iij,j->i", "iii->i", "ij,j,i->",
+                   "i,j->ji", "bij,bjk->bik", "bhij,bhkj->bhik", "ij,jk,kl->il", "ij,k->", "iij,j->i", "iii->i",
+                   "ij,j,i->",
                    "i,i,i->i", "->", ",ij->ij"):
     sample(f"einsum {subscripts}", lambda *xs, s=subscripts: tg.einsum(s, *xs),
            *[real(*[LENGTHS[i] for i in term]) for term in subscripts.split("->")[0].split(",")],

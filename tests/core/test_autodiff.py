@@ -25,7 +25,7 @@ def test_square_plus_itself() -> None:
 
 
 def test_micrograd() -> None:
-    a, b, f = tg.tensor(2.0, requires_grad=True), tg.tensor(-3.0, requires_grad=True), tg.tensor(-2.0, requires_grad=True)
+    a, b, f = (tg.tensor(value, requires_grad=True) for value in (2.0, -3.0, -2.0))
     e = a * b
     loss = (e + a) * f
     loss.backward()

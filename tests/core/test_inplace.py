@@ -431,7 +431,8 @@ def test_verdict(name: str) -> None:
     assert got == verdict, answer
     if verdict == ERROR:
         assert isinstance(answer, tg.InplaceError)
-        assert len(set(re.findall(r"test_inplace\.py:\d+", str(answer)))) >= (1 if "leaf" in name and "use" not in name else 2), answer
+        lines = set(re.findall(r"test_inplace\.py:\d+", str(answer)))
+        assert len(lines) >= (1 if "leaf" in name and "use" not in name else 2), answer
 
 
 @pytest.mark.parametrize("name", [name for name, (verdict, _) in CASES.items() if verdict == FINE])
@@ -465,7 +466,8 @@ def test_same_as_torch(name: str) -> None:
     if got == FINE:
         _, gradients = run(OnTeachgrad(), function)
         for mine, theirs in zip(gradients, expected, strict=True):
-            np.testing.assert_allclose(0.0 if mine is None else mine, 0.0 if theirs is None else theirs, rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(0.0 if mine is None else mine, 0.0 if theirs is None else theirs, rtol=1e-12,
+                                       atol=1e-14)
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if not n.startswith("leaf_") and n != "view_of_leaf_overwritten"])
@@ -487,9 +489,10 @@ def test_static_gives_the_same_verdict(name: str) -> None:
     try:
         step(x, y)
     except tg.TraceError as refusal:
-        assert refusal.code == "TG-S09", refusal  # a write whose meaning depends on the memory layout is refused, never guessed
-        assert name in ("reshaped_view", "detached_written", "abs_then_bias"), name
-        return
+        # A write whose meaning depends on the memory layout is refused, never guessed.
+        if refusal.code == "TG-S09" and name in ("reshaped_view", "detached_written", "abs_then_bias"):
+            return
+        raise
     _, expected = run(OnTeachgrad(), function)
     for v, gradient in zip((x, y), expected, strict=True):
         got = None if v.grad is None else v.grad.numpy()

@@ -77,7 +77,8 @@ class Torch:
 def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
     """Run the program of a seed; its loss and its leaves. All choices depend on the seed and on shapes alone."""
     rng = np.random.default_rng(seed)
-    leaves = [lib.make((rng.standard_normal(shape) * 0.8).astype(dtype)) for shape in ((3, 4), (4,), (3, 1), (4, 3), (2, 3, 4))]
+    leaves = [lib.make((rng.standard_normal(shape) * 0.8).astype(dtype))
+              for shape in ((3, 4), (4,), (3, 1), (4, 3), (2, 3, 4))]
     pool = list(leaves)
 
     def pick(condition: Any = lambda x: True) -> Any:
@@ -94,15 +95,16 @@ def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
         kind = rng.integers(13)
         x = pick(lambda t: len(t.shape) > 0)
         if kind == 0:
-            y = pick(lambda t: fits(x, t))
+            y = pick(lambda t, x=x: fits(x, t))
             pool.append([x + y, x - y, x * y][rng.integers(3)])
         elif kind == 1:
-            y = pick(lambda t: fits(x, t))
+            y = pick(lambda t, x=x: fits(x, t))
             pool.append(x / (y * y + 1.5))
         elif kind == 2:
             pool.append(lib.call(["tanh", "sin", "cos"][rng.integers(3)], x))
         elif kind == 3:
-            pool.append([lib.call("exp", lib.call("tanh", x)), lib.call("log", x * x + 1.0), lib.call("sqrt", x * x + 0.5)][rng.integers(3)])
+            pool.append([lib.call("exp", lib.call("tanh", x)), lib.call("log", x * x + 1.0),
+                         lib.call("sqrt", x * x + 0.5)][rng.integers(3)])
         elif kind == 4:
             axis, keep = int(rng.integers(len(x.shape))), bool(rng.integers(2))
             pool.append(lib.reduce(x, ["sum", "mean", "max", "min"][rng.integers(4)], axis, keep))
@@ -117,15 +119,16 @@ def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
             pool.append(x.reshape((-1,)) if rng.integers(2) else x.reshape((x.shape[0], -1)))
         elif kind == 8:
             start = int(rng.integers(x.shape[0]))
-            pool.append([x[start], x[start:], x[..., None], x[lib.constant(rng.integers(0, x.shape[0], 3))]][rng.integers(4)])
+            pool.append([x[start], x[start:], x[..., None],
+                         x[lib.constant(rng.integers(0, x.shape[0], 3))]][rng.integers(4)])
         elif kind == 9:
             pool.append(lib.concat([x, x * 0.5], int(rng.integers(len(x.shape)))))
         elif kind == 10:
-            y = pick(lambda t: fits(x, t))
+            y = pick(lambda t, x=x: fits(x, t))
             pool.append(lib.call("where", x > y, x * 2.0, y))
         elif kind == 11:
             a = lib.copy(x)
-            y = pick(lambda t: fits(a, t) and np.broadcast_shapes(tuple(a.shape), tuple(t.shape)) == tuple(a.shape))
+            y = pick(lambda t, a=a: fits(a, t) and np.broadcast_shapes(a.shape, t.shape) == tuple(a.shape))
             if rng.integers(2):
                 a += y
             else:
@@ -149,7 +152,8 @@ def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
 
 
 def numbers(gradients: list[Any], leaves: list[Any]) -> list[Any]:
-    return [np.zeros(tuple(x.shape)) if g is None else np.asarray(g.detach()) for g, x in zip(gradients, leaves, strict=True)]
+    return [np.zeros(tuple(x.shape)) if g is None else np.asarray(g.detach())
+            for g, x in zip(gradients, leaves, strict=True)]
 
 
 def compare(seed: int) -> None:
@@ -164,7 +168,8 @@ def compare(seed: int) -> None:
     for number, (mine, theirs) in enumerate(zip(*answers, strict=True)):
         assert mine.dtype == theirs.dtype or number
         scale = max(1.0, float(np.abs(theirs).max(initial=0.0)))
-        np.testing.assert_allclose(mine / scale, theirs / scale, rtol=tolerance, atol=tolerance, err_msg=f"program {seed}, number {number}")
+        np.testing.assert_allclose(mine / scale, theirs / scale, rtol=tolerance, atol=tolerance,
+                                   err_msg=f"program {seed}, number {number}")
 
 
 @pytest.mark.oracles
