@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from .op import Vertex
 from .ops import (
+    activations,
     comparison,
     cumulative,
     elementwise,
@@ -17,9 +18,11 @@ from .ops import (
     rounding,
     searching,
     shape,
+    softmax,
     sorting,
     statistics,
 )
+from .ops.erf import erf
 from .ops.shape import normalize_axis
 
 
@@ -170,3 +173,27 @@ class Methods(Vertex):
     def tan(self) -> Self: return functions.tan(self)
     def tanh(self) -> Self: return elementwise.tanh(self)
     def trunc(self) -> Self: return rounding.trunc(self)
+
+    # ---- functions of networks; `tg.nn.functional` has them all ------------------------------------------------------
+
+    def relu(self) -> Self: return activations.relu(self)
+    def leaky_relu(self, negative_slope: float = 0.01) -> Self: return activations.leaky_relu(self, negative_slope)
+    def elu(self, alpha: float = 1.0) -> Self: return activations.elu(self, alpha)
+    def sigmoid(self) -> Self: return activations.sigmoid(self)
+    def silu(self) -> Self: return activations.silu(self)
+    def erf(self) -> Self: return erf(self)
+
+    def softplus(self, beta: float = 1.0, threshold: float = 20.0) -> Self:
+        return activations.softplus(self, beta, threshold)
+
+    def gelu(self, approximate: str = "none") -> Self:
+        return activations.gelu_form(approximate)(self)
+
+    def softmax(self, axis: int = -1) -> Self:
+        return softmax.softmax(self, axis)
+
+    def log_softmax(self, axis: int = -1) -> Self:
+        return softmax.log_softmax(self, axis)
+
+    def logsumexp(self, axis: Any = None, *, keepdims: bool = False) -> Self:
+        return softmax.logsumexp(self, axis, keepdims)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import SettingError
 from ..op import Array, Vertex, apply
 from .comparison import greater
 from .elementwise import Binary, Unary, exp, tanh, where
@@ -363,3 +364,10 @@ relu, relu_gradient, leaky_relu, leaky_relu_gradient = Relu(), ReluGradient(), L
 elu, sigmoid, sigmoid_gradient, softplus = Elu(), Sigmoid(), SigmoidGradient(), Softplus()
 silu, silu_gradient = Silu(), SiluGradient()
 gelu, gelu_gradient, gelu_tanh, gelu_tanh_gradient = Gelu(), GeluGradient(), GeluTanh(), GeluTanhGradient()
+
+
+def gelu_form(approximate: str) -> Activation:
+    """The op for a name: "none" or "tanh"."""
+    if approximate not in ("none", "tanh"):
+        raise SettingError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+    return gelu if approximate == "none" else gelu_tanh

@@ -112,9 +112,7 @@ def gelu(input: Any, approximate: str = "none") -> Any:
 
     With approximate="tanh", x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, which is faster and differs by at most 5e-4.
     """
-    if approximate not in ("none", "tanh"):
-        raise SettingError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
-    return activations.gelu(input) if approximate == "none" else activations.gelu_tanh(input)
+    return activations.gelu_form(approximate)(input)
 
 
 def silu(input: Any) -> Any:
