@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 # ---- tensors, modes and data types -----------------------------------------------------------------------------------
 from .autodiff import grad, hessian, hvp, jvp, vjp
 from .creation import (
-    arange, asarray, empty, empty_like, eye, from_dlpack, full, full_like, linspace, meshgrid, ones, ones_like, tril,
-    triu, zeros, zeros_like,
+    arange, asarray, empty, empty_like, eye, from_dlpack, full, full_like, linspace, meshgrid, ones, ones_like,
+    tensor, tril, triu, zeros, zeros_like,
 )
 from .datatypes import can_cast, finfo, iinfo, isdtype, result_type
 from .dtypes import (
@@ -37,7 +37,7 @@ from .errors import (
 from .function import Function
 from .gradcheck import GradCheck, gradcheck
 from .modes import enable_grad, inference, is_grad_enabled, no_grad
-from .tensor import Parameter, Tensor, tensor
+from .tensor import Parameter, Tensor
 from . import linalg, random, xp
 from .random import seed
 

@@ -29,7 +29,7 @@ import operator
 import threading
 from collections.abc import Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,7 @@ from .ops import random as ops
 from .ops.indexing import take
 from .ops.inplace import overwrite
 from .ops.shape import as_shape
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
+from .tensor import Tensor
 
 LARGEST = 2**63 - 1
 """The largest seed, and the largest number of a site."""
@@ -58,7 +56,7 @@ class Source:
         self.number = int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "little") & LARGEST
         self.where = where
         self.lock = threading.Lock()
-        self.cell = Vertex.result_type(np.array([seed, self.number, step], np.uint64), name=f"random {label}")
+        self.cell = Tensor(np.array([seed, self.number, step], np.uint64), name=f"random {label}")
         self.cell.id = self.cell.stamp = -len(_sources) - 1  # older than every trace, which so takes it for a cell
 
     @property

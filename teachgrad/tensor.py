@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
 
 from . import autodiff, observe
-from .creation import as_array, tensor
+from .conversion import as_array
 from .devices import check_device
 from .errors import DTypeError, GradientError, ShapeError, TraceError, place, user_site
 from .methods import Methods
@@ -179,8 +180,8 @@ class Tensor(Methods):
         return self
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        from . import xp  # the namespace is made of functions on tensors, so it can only be named here
-        return xp.namespace(api_version)
+        # Made of functions on tensors, it stands above this module: found by its name, when somebody asks.
+        return import_module("teachgrad.xp").namespace(api_version)
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
@@ -341,7 +342,7 @@ class Tensor(Methods):
     def clamp_(self, min: Any = None, max: Any = None) -> Self: return inplace.overwrite(self, self.clip(min, max))
 
 
-Vertex.result_type = Tensor  # ops make tensors
+Tensor.result_type = Tensor  # ops on parameters make tensors, not parameters
 
 
 class Parameter(Tensor):
@@ -362,4 +363,4 @@ def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | Non
     return cls(array, requires_grad, name)
 
 
-__all__ = ["Parameter", "Tensor", "tensor"]
+__all__ = ["Parameter", "Tensor"]
