@@ -1,77 +1,30 @@
-"""What a traced function depends on besides its arguments, and whether it is still the same.
+"""Guards: values that a trace depends on, and whether they are still the same.
 
-While a function is traced, the Python code that runs is watched: which functions of the user's are called, which
-globals and closure variables they name. Numbers, strings, lists, modules and objects that they reach become guards;
-before each call the guards are compared with the present, in a few microseconds, and a change means a new trace. The
-same comparison right after the trace finds side effects: a function that changes Python state while it runs would do
-so only once in static mode.
+Each guard knows one place in the Python world (a global, a closure variable, an attribute, the elements of a list) and
+what was there while the function was traced. Looking at all of them before every call has to be quick. So a guard can
+say in one Python expression that the very same object is still there, and `Guards` compiles these expressions into
+one function. Only when that answers no are the guards asked one by one: a number may have been replaced by an equal
+one.
 """
 
 from __future__ import annotations
 
-import builtins
-import os
-import random
-import sys
-import sysconfig
-import time
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from math import copysign
-from operator import is_, itemgetter
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from operator import is_
+from types import CellType, MethodType
 from typing import Any
 
 import numpy as np
 
-from .errors import PACKAGE, TraceError, Where, locate
-from .op import Op, Vertex
-from .revision import Counted
-from .trace import shown
+from . import revision
+from .errors import Site
 
-LIBRARY = tuple({os.path.realpath(path) + os.sep for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib", "purelib", "platlib")})
 PLAIN = (int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, range, slice)
-CLOCK = {time.time, time.perf_counter, time.monotonic, time.time_ns, time.perf_counter_ns, time.monotonic_ns}
-MOST = 50_000
-"""No more values than this are watched."""
-GENERATOR = " (a random number generator)"
-
-
-Path = tuple[str, ...]
-"""The attributes through which a value was reached, from an object of the user's own class."""
-
-
-class Guard:
-    """A value, as anything that can be compared, and what it was."""
-
-    counted = False
-    """Whether every change of the value is counted in `revision`, so that the guard is needed only when that moves."""
-
-    def __init__(self, fetch: Callable[[], Any], what: str, where: Any = None, path: Path = ()) -> None:
-        self.fetch, self.what, self.where, self.path = fetch, what, where, path
-        self.expected = fetch()
-
-    def holds(self) -> bool:
-        """Whether the value is still what it was."""
-        try:
-            return bool(self.fetch() == self.expected)
-        except Exception:  # noqa: BLE001  (a name that is gone, or objects that cannot be compared, count as changed)
-            return False
-
-
-class ValuesGuard(Guard):
-    """Several values at once: the same objects, or numbers, strings and the like of equal type and value."""
-
-    def holds(self) -> bool:
-        try:
-            values = tuple(self.fetch())
-        except (KeyError, AttributeError, ValueError):
-            return False
-        expected = self.expected
-        return len(values) == len(expected) and (all(map(is_, values, expected)) or all(map(alike, values, expected)))
-
-    def __init__(self, fetch: Callable[[], Any], what: str, where: Any = None, path: Path = ()) -> None:
-        super().__init__(fetch, what, where, path)
-        self.expected = tuple(self.expected)
+"""Types whose values never change, and are compared by value."""
+LARGE = 1 << 20
+"""Of arrays above this many bytes a digest is kept instead of a copy."""
 
 
 def alike(a: Any, b: Any) -> bool:
@@ -80,218 +33,214 @@ def alike(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b):
         return False
+    if isinstance(a, (float, complex, np.generic)):
+        return bool(a == b) and same_signs(a, b)
     if isinstance(a, PLAIN):
-        return a == b and not (isinstance(a, float) and copysign(1.0, a) != copysign(1.0, b))
+        return bool(a == b)
+    if type(a) is tuple:
+        return len(a) == len(b) and all(map(alike, a, b))
     return isinstance(a, MethodType) and a.__func__ is b.__func__ and a.__self__ is b.__self__
 
 
-class ArrayGuard(Guard):
-    """The contents of a NumPy array."""
+def same_signs(a: Any, b: Any) -> bool:
+    """Whether equal numbers are equal in the sign of their zeros too."""
+    if isinstance(a, complex):
+        return same_signs(a.real, b.real) and same_signs(a.imag, b.imag)
+    return not isinstance(a, (float, np.floating)) or copysign(1.0, a) == copysign(1.0, b)
 
-    def __init__(self, array: Any, what: str, where: Any = None, path: Path = ()) -> None:
-        super().__init__(array.copy, what, where, path)
-        self.array = array
+
+class Guard:
+    """One value and what it was. `what` says what it is, `where` the code that depends on it."""
+
+    counted = False
+    """Whether every change is counted in `revision`, so that the guard is needed only when that moves."""
+    lasting = True
+    """Whether the value matters between calls too, and not only while the function is traced."""
+    random = False
+    """Whether the value is the state of a random number generator."""
+
+    def __init__(self, what: str, where: Site | None) -> None:
+        self.what, self.where = what, where
+        self.expected = self.now()
+
+    def now(self) -> Any:
+        """The value as it is."""
+        raise NotImplementedError
 
     def holds(self) -> bool:
-        return self.array.shape == self.expected.shape and self.array.tobytes() == self.expected.tobytes()
+        """Whether the value is what it was."""
+        try:
+            return alike(self.now(), self.expected)
+        except Exception:  # a name that is gone, or objects that cannot be compared, have changed
+            return False
+
+    def renew(self) -> None:
+        """Take the value that is there now, an equal one, for the quick expression."""
+        self.expected = self.now()
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        """An expression that holds if nothing has changed. `bind` gives an object a name in it."""
+        raise NotImplementedError
 
 
-class Watcher:
-    """Follows the user's code while it is traced and collects guards."""
+class Entry(Guard):
+    """space[name]: a global, or an attribute in the `__dict__` of an object or a class."""
 
-    def __init__(self) -> None:
-        self.guards: list[Guard] = []
-        self.known: set[int] = set()
-        self.alive: list[Any] = []
-        self.codes: set[tuple[int, int]] = set()
-        self.mentioned: set[str] = set()
-        self.effects: list[tuple[str, str, Any]] = []
-        self.random = random_state()
+    def __init__(self, space: Any, name: str, what: str, where: Site | None) -> None:
+        self.space, self.name = space, name
+        super().__init__(what, where)
 
-    def __enter__(self) -> Watcher:
-        self.before = sys.getprofile()
-        sys.setprofile(self.event)
-        return self
+    def now(self) -> Any:
+        return self.space[self.name]
 
-    def __exit__(self, *_: Any) -> None:
-        sys.setprofile(self.before)
-
-    def event(self, frame: FrameType, event: str, argument: Any) -> None:
-        """Python calls this at every call while the function is traced."""
-        if event == "call":
-            code = frame.f_code
-            if is_users(code):
-                self.enter(code, frame)
-        elif event == "c_call" and isinstance(argument, BuiltinFunctionType) and is_users(frame.f_code):
-            site = (frame.f_code, frame.f_lasti)
-            if argument is builtins.print:
-                self.effects.append(("TG-S05", "print() is called", site))
-            elif argument is builtins.open or argument is builtins.input:
-                self.effects.append(("TG-S05", f"{argument.__name__}() is called", site))
-            elif argument in CLOCK:
-                self.effects.append(("TG-S06", f"the clock is read with time.{argument.__name__}()", site))
-
-    def enter(self, code: CodeType, frame: FrameType) -> None:
-        """A function of the user's runs: watch the globals and closure variables that its code names."""
-        site = (code, 0)
-        if (id(code), id(frame.f_globals)) not in self.codes:
-            self.codes.add((id(code), id(frame.f_globals)))
-            mentioned = names_in(code)
-            self.mentioned.update(mentioned)
-            self.watch_names(frame.f_globals, mentioned, f"a global of {code.co_name}()", site)
-        for name in code.co_freevars:
-            if name in frame.f_locals:
-                self.visit(frame.f_locals[name], f"the closure variable {name!r} of {code.co_name}()", site)
-
-    def function(self, function: Any) -> None:
-        """Watch a function's closure cells, defaults, and the object that a method is bound to."""
-        if isinstance(function, MethodType):
-            self.visit(function.__self__, f"the object of {function.__name__}()", None)
-            function = function.__func__
-        if not isinstance(function, FunctionType):
-            self.visit(function, f"the object {type(function).__name__}", None)
-            return
-        code = function.__code__
-        cells = function.__closure__ or ()
-        what = f"a closure variable of {code.co_name}() ({', '.join(code.co_freevars)})" if cells else f"the function {code.co_name}()"
-        self.guards.append(ValuesGuard(
-            lambda: [function.__code__, *(function.__defaults__ or ()), *[cell.cell_contents for cell in cells]], what, (code, 0)))
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            self.visit(cell.cell_contents, f"the closure variable {name!r}", (code, 0))
-
-    def watch_names(self, space: dict[str, Any], wanted: Iterable[str], what: str, site: Any) -> None:
-        """Watch those of the wanted names that a namespace has."""
-        names = [name for name in wanted if name in space and not isinstance(space[name], ModuleType)]
-        if names:
-            get = itemgetter(*names, names[0])  # one name twice, so that the answer is always a tuple
-            self.guards.append(ValuesGuard(lambda: get(space), f"{what} ({', '.join(names)})", site))
-        for name in names:
-            self.visit(space[name], f"{what}, {name!r}", site)
-        for name in wanted:
-            module = space.get(name)
-            if isinstance(module, ModuleType) and is_users_file(getattr(module, "__file__", None)) and id(module) not in self.known:
-                self.known.add(id(module))
-                self.watch_names(vars(module), [n for n in wanted if n in vars(module)], f"the module {name}", site)
-
-    def visit(self, value: Any, what: str, site: Any, path: Path = (), counted: bool = False) -> None:
-        """Watch what is inside a value: elements of containers, attributes of objects."""
-        if isinstance(value, (*PLAIN, type, ModuleType, Op, BuiltinFunctionType)) or id(value) in self.known:
-            return
-        self.known.add(id(value))
-        self.alive.append(value)
-        if len(self.alive) > MOST:
-            raise TraceError("TG-S05", f"{what} reaches more than {MOST} Python objects, too many to watch for changes.\n"
-                             "Way out: give the function what it needs as arguments.")
-        if isinstance(value, Vertex):
-            return
-        if isinstance(value, np.ndarray):
-            self.guards.append(ArrayGuard(value, what, site, path))
-        elif isinstance(value, np.random.Generator):
-            self.guards.append(Guard(lambda: repr(value.bit_generator.state), what + GENERATOR, site, path))
-        elif isinstance(value, dict):
-            self.guards.append(ValuesGuard(lambda: (*value, *value.values()), what, site, path))
-            self.guards[-1].counted = counted
-            for item in list(value.values()):
-                self.visit(item, what, site, path, counted)
-        elif isinstance(value, (list, tuple)):
-            if isinstance(value, list):
-                self.guards.append(ValuesGuard(lambda: value, what, site, path))
-                self.guards[-1].counted = counted
-            for item in value:
-                self.visit(item, what, site, path, counted)
-        elif isinstance(value, (set, frozenset)):
-            self.guards.append(Guard(lambda: set(value), what, site, path))
-        elif isinstance(value, (FunctionType, MethodType)):
-            if is_users(getattr(value, "__code__", None)):
-                self.function(value)
-        else:
-            self.visit_object(value, site, path)
-
-    def visit_object(self, value: Any, site: Any, path: Path) -> None:
-        """Watch the attributes of an object, if its class is the user's or teachgrad's."""
-        cls = type(value)
-        ours = any(base.__module__.split(".")[0] == "teachgrad" for base in cls.__mro__)
-        users = [base for base in cls.__mro__ if is_users_file(getattr(sys.modules.get(base.__module__), "__file__", None))]
-        space = getattr(value, "__dict__", None)
-        if not isinstance(space, dict) or not (ours or users):
-            return
-        what = f"an attribute of {cls.__name__}"
-        if ours:
-            self.guards.append(ValuesGuard(lambda: (*space, *space.values()), what, site, path))
-            self.guards[-1].counted = isinstance(value, Counted)
-        for name, item in list(space.items()):
-            inside = path if ours else (*path, name)
-            if not ours:
-                self.guards.append(ValuesGuard(lambda name=name: (space[name],), f"{what}, {name!r},", site, inside))
-            self.visit(item, f"{what}, {name!r},", site, inside, isinstance(value, Counted) and name in value.contents)
-        for base in users:
-            if id(base) not in self.known:
-                self.known.add(id(base))
-                self.alive.append(base)
-                for name, item in list(vars(base).items()):
-                    if not name.startswith("__"):
-                        self.guards.append(ValuesGuard(lambda base=base, name=name: (vars(base)[name],), f"the attribute {name!r} of class "
-                                                       f"{base.__name__}", site, (name,)))
-                        if not isinstance(item, (FunctionType, property, staticmethod, classmethod)):
-                            self.visit(item, f"the class {base.__name__}", site, (name,))
-
-    def needed(self) -> list[Guard]:
-        """The guards on what the code mentions: attributes of the user's objects that it never names do not matter."""
-        return [guard for guard in self.guards if all(name in self.mentioned for name in guard.path)]
-
-    def complain(self, name: str) -> None:
-        """Refuse a function that did more than compute: it would do that only once in static mode."""
-        if self.effects:
-            code, what, site = self.effects[0]
-            raise TraceError(code, f"{what} inside {name}\n{shown(site)}\nIn static mode this happens while the function is traced, "
-                             "and not again.\nWays out: return the value and use it outside; or run in dynamic mode.")
-        if random_state() != self.random:
-            raise TraceError("TG-S06", f"{name} draws random numbers from NumPy's or Python's generator; in static mode they would be "
-                             "drawn once and frozen.\nWays out: tg.random, whose numbers are part of the graph; or draw outside and "
-                             "pass them as an argument.")
-        for guard in self.needed():
-            if not guard.holds():
-                if GENERATOR in guard.what:
-                    raise TraceError("TG-S06", f"{name} draws random numbers from {guard.what}; in static mode they would be drawn once "
-                                     "and frozen.\nWays out: tg.random, whose numbers are part of the graph; or pass them as an argument.")
-                where: Where | None = locate(guard.where)
-                raise TraceError("TG-S05", f"{name} changes {guard.what} while it runs" + (f" ({where})" if where else "") +
-                                 "; in static mode that would happen once, while it is traced.\nWays out: return the value instead; "
-                                 "or keep numbers that change in a tensor, which becomes part of the graph.")
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self.space)}[{self.name!r}] is {bind(self.expected)}"
 
 
-def names_in(code: CodeType) -> tuple[str, ...]:
-    """All names that the code of a function mentions, as names or strings, including functions written inside it."""
-    found = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier():
-            found.append(constant)
-        if isinstance(constant, CodeType):
-            found += names_in(constant)
-    return tuple(dict.fromkeys(found))
+class Attribute(Guard):
+    """owner.name, for what does not lie in a dict: slots, and what Python keeps about functions."""
+
+    def __init__(self, owner: Any, name: str, what: str, where: Site | None) -> None:
+        self.owner, self.name = owner, name
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        return getattr(self.owner, self.name)
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self.owner)}.{self.name} is {bind(self.expected)}"
 
 
-def is_users_file(filename: str | None) -> bool:
-    """Whether a file is neither of Python's library, nor installed, nor of this package."""
-    if not filename or filename.startswith(PACKAGE) or filename.startswith("<frozen"):
-        return False
-    return not os.path.realpath(filename).startswith(LIBRARY)
+class Variable(Guard):
+    """A closure variable."""
+
+    def __init__(self, cell: CellType, what: str, where: Site | None) -> None:
+        self.cell = cell
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        return self.cell.cell_contents
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self.cell)}.cell_contents is {bind(self.expected)}"
 
 
-_users: dict[str, bool] = {}
+class Elements(Guard):
+    """The elements of a container, in order: of a list, a set or a deque, or the keys and values of a dict."""
+
+    def __init__(self, container: Any, what: str, where: Site | None) -> None:
+        self.container = container
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        if isinstance(self.container, dict):
+            return *self.container, *self.container.values()
+        return tuple(self.container)
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        container, n = bind(self.container), len(self.container)
+        if not isinstance(self.container, dict):
+            return f"len({container}) == {n} and all(map(is_, {container}, {bind(self.expected)}))"
+        keys, values = bind(self.expected[:n]), bind(self.expected[n:])
+        return (f"len({container}) == {n} and all(map(is_, {container}, {keys})) "
+                f"and all(map(is_, {container}.values(), {values}))")
 
 
-def is_users(code: CodeType | None) -> bool:
-    """Whether code is the user's own."""
-    if code is None:
-        return False
-    answer = _users.get(code.co_filename)
-    if answer is None:
-        answer = _users[code.co_filename] = is_users_file(code.co_filename)
-    return answer
+class Contents(Guard):
+    """The bytes of a NumPy array, or of what else holds plain numbers."""
+
+    def __init__(self, array: Any, what: str, where: Site | None) -> None:
+        self.array = array
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        kind = (self.array.shape, self.array.strides, self.array.dtype) if isinstance(self.array, np.ndarray) else ()
+        data = self.array.tobytes()
+        return kind, data if len(data) <= LARGE else blake2b(data).digest()
+
+    def holds(self) -> bool:
+        return bool(self.now() == self.expected)
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self)}.holds()"
 
 
-def random_state() -> Any:
-    """The state of the global random number generators of Python and NumPy."""
-    legacy = np.random.get_state()
-    return random.getstate(), legacy[1].tobytes(), legacy[2:]  # type: ignore[index]
+class Answer(Guard):
+    """What a function answers, compared by identity or as a plain value."""
+
+    def __init__(self, ask: Callable[[], Any], what: str, where: Site | None) -> None:
+        self.ask = ask
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        return self.ask()
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self.ask)}() is {bind(self.expected)}"
+
+
+class Progress(Answer):
+    """How far something has got that only moves on: an iterator, a file, a random number generator.
+
+    If the traced code left it alone, it does not matter where it is later.
+    """
+
+    lasting = False
+
+    def __init__(self, ask: Callable[[], Any], what: str, where: Site | None, random: bool = False) -> None:
+        self.random = random
+        super().__init__(ask, what, where)
+
+    def holds(self) -> bool:
+        return bool(self.now() == self.expected)
+
+
+class Guards:
+    """The guards of one trace, as one quick function."""
+
+    def __init__(self, guards: Iterable[Guard]) -> None:
+        lasting = [guard for guard in guards if guard.lasting]
+        self.counted = [guard for guard in lasting if guard.counted]
+        self.others = [guard for guard in lasting if not guard.counted]
+        self.seen = revision.now
+        """The count of changes at which all counted guards were last seen to hold."""
+        self.compile()
+
+    def compile(self) -> None:
+        """Make the quick function of what is expected now."""
+        namespace: dict[str, Any] = {"is_": is_}
+        names: dict[int, str] = {}
+
+        def bind(value: Any) -> str:
+            if id(value) not in names:
+                names[id(value)] = f"v{len(names)}"
+                namespace[names[id(value)]] = value
+            return names[id(value)]
+
+        terms = " and ".join(guard.quick(bind) for guard in self.others) or "True"
+        exec(compile(f"def unchanged(): return {terms}", "<guards>", "exec"), namespace)
+        self.unchanged: Callable[[], bool] = namespace["unchanged"]
+
+    def hold(self) -> bool:
+        """Whether everything is what it was."""
+        now = revision.now
+        if now != self.seen:
+            if not all(guard.holds() for guard in self.counted):
+                return False
+            self.seen = now
+        try:
+            if self.unchanged():
+                return True
+        except Exception:  # a name is gone
+            return False
+        if not all(guard.holds() for guard in self.others):
+            return False
+        for guard in self.others:
+            guard.renew()
+        self.compile()
+        return True
+
+
+__all__ = [
+    "PLAIN", "Answer", "Attribute", "Contents", "Elements", "Entry", "Guard", "Guards", "Progress", "Variable", "alike",
+]

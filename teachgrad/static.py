@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from . import executors, observe, revision
+from . import executors, observe
 from .autodiff import grad
 from .errors import TeachgradError, TraceError, user_site
 from .graph import Graph, is_constant
-from .guards import Guard, Watcher
+from .guards import Guards
 from .interpreter import evaluate
 from .op import Op, Spec, Vertex, apply, modes, next_id, state
 from .ops.tuples import item
@@ -31,7 +31,9 @@ from .passes.plan import MODES as PLANS
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .structure import Tree, flatten, unflatten
+from .tensor import Tensor
 from .trace import FunctionTracer, Source, original
+from .watcher import Watcher
 
 RUN_MODES = ("dynamic", "static", "check")
 MOST_PROGRAMS = 8
@@ -79,9 +81,7 @@ class Trace:
     rewrites: list[Rewrite]
     plan: Plan
     program: executors.Program
-    guards: list[Guard]
-    revision: int
-    """The count of changes at which all guards were last seen to hold."""
+    guards: Guards
     inputs: list[int]
     """Which of the flattened arguments are the inputs of the graph."""
     cells: list[Source]
@@ -104,13 +104,11 @@ class Trace:
     """The function that carries gradients of the results back to the leaves, made when first needed."""
     calls: int = 0
 
-    def __post_init__(self) -> None:
-        self.uncounted = [guard for guard in self.guards if not guard.counted]
-        self.counted = [guard for guard in self.guards if guard.counted]
-
 
 class StaticFunction:
     """A function that runs as a graph. Made by `tg.static`."""
+
+    __watched__ = ("fn",)
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str) -> None:
         if level not in LEVELS:
@@ -211,7 +209,7 @@ class StaticFunction:
         """Drop traces whose guards no longer hold (their world is gone); whether there were any."""
         before = self.count
         for key, known in list(self.programs.items()):
-            self.programs[key] = [t for t in known if all(g.holds() for g in t.guards)]
+            self.programs[key] = [t for t in known if t.guards.hold()]
             if not self.programs[key]:
                 del self.programs[key]
         return self.count < before
@@ -250,14 +248,16 @@ class StaticFunction:
                 arguments.append(leaf)
         args, kwargs = unflatten(tree, arguments)
         watcher = Watcher()
-        watcher.function(self.fn)
+        watcher.visit(self.fn, f"the function {self.name}()", None)
+        for leaf in leaves:
+            watcher.visit(leaf, f"an argument of {self.name}()", None)
         with modes(tracer=tracer), watcher:
             answer = self.fn(*args, **kwargs)
         watcher.complain(self.name)
         results, output = flatten(answer)
         with modes(tracer=tracer):
             kinds = [self.result(tracer, r, leaves) for r in results]
-        guards = watcher.needed()
+        guards = Guards(watcher.guards)
         return self.compiled(tracer, kinds, output, inputs, guards)
 
     def result(self, tracer: FunctionTracer, value: Any, leaves: list[Any]) -> tuple[str, Any]:
@@ -273,8 +273,7 @@ class StaticFunction:
         raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return tensors, numbers, strings, "
                          "None, and tuples, lists and dicts of them.")
 
-    def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int], guards: list[Guard]) -> Trace:
-        now = revision.now
+    def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int], guards: Guards) -> Trace:
         outputs = [v for kind, v in kinds if kind == "graph"]
         with modes(tracer=tracer):
             recorded = tracer.graph(outputs)
@@ -294,7 +293,7 @@ class StaticFunction:
             else:
                 results.append((kind, v))
         return Trace(
-            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, revision=now, inputs=inputs,
+            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, inputs=inputs,
             cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
             gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
             cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
@@ -347,7 +346,7 @@ class StaticFunction:
         for leaf in leaves:
             if isinstance(leaf, Vertex):
                 return leaf.result_type
-        return trace.cells[0].tensor.result_type if trace.cells else Vertex.result_type
+        return trace.cells[0].tensor.result_type if trace.cells else Tensor
 
 
 class StaticCall(Op):
@@ -467,15 +466,8 @@ def holder(source: Source | int, leaves: list[Any]) -> Vertex:
 
 def fits(trace: Trace, leaves: list[Any]) -> bool:
     """Whether a trace is still true of the world."""
-    for guard in trace.uncounted:
-        if not guard.holds():
-            return False
-    now = revision.now
-    if trace.revision != now:
-        for guard in trace.counted:
-            if not guard.holds():
-                return False
-        trace.revision = now
+    if not trace.guards.hold():
+        return False
     for source, had in trace.entry:
         if (holder(source, leaves)._grad is not None) != had:
             return False
