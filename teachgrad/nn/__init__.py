@@ -1,9 +1,15 @@
 """Layers, losses, initialisers: networks as modules, with PyTorch's names, shapes and layouts.
 
-    from teachgrad import nn
-
-    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
-    loss = nn.MSELoss()(model(x), t)
+    >>> from teachgrad import nn
+    >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    >>> model
+    Sequential(
+      (0): Linear(in_features=2, out_features=16, bias=True)
+      (1): Tanh()
+      (2): Linear(in_features=16, out_features=1, bias=True)
+    )  # 65 parameters
+    >>> nn.MSELoss()(model(tg.ones((5, 2))), tg.zeros((5, 1))).shape
+    ()
 
 Where PyTorch says `dim`, teachgrad says `axis`, as the array API standard does.
 """

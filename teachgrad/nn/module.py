@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -19,33 +19,12 @@ import teachgrad as tg
 from .. import observe
 from ..errors import TeachgradError
 from ..op import state
-from ..revision import Counted, changed
+from ..revision import Counted
+from .hooks import Handle
 from .loading import Difference, load
 
 PARAMETER, BUFFER, SCRATCH, MODULE = "parameter", "buffer", "buffer that is not saved", "module"
 """What a name of a module can stand for, besides plain attributes."""
-
-
-class Handle:
-    """Takes a hook away again: call it, or its `remove()`, or leave its `with` block."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-        hooks.append(hook)
-        changed()
-
-    def remove(self) -> None:
-        """Take the hook away; a second time does nothing."""
-        self._hooks[:] = [hook for hook in self._hooks if hook is not self._hook]
-        changed()
-
-    __call__ = remove
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Paths(threading.local):
@@ -60,16 +39,20 @@ _paths = Paths()
 class Module(Counted):
     """A part of a network: it holds parameters and computes something with them.
 
-        class Net(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.fc1 = nn.Linear(2, 16)
-                self.fc2 = nn.Linear(16, 1)
-
-            def forward(self, x):
-                return self.fc2(self.fc1(x).tanh())
-
-        y = Net()(x)
+    >>> from teachgrad import nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc1 = nn.Linear(2, 16)
+    ...         self.fc2 = nn.Linear(16, 1)
+    ...
+    ...     def forward(self, x):
+    ...         return self.fc2(self.fc1(x).tanh())
+    >>> net = Net()
+    >>> net(tg.ones((5, 2))).shape
+    (5, 1)
+    >>> [name for name, _ in net.named_parameters()]
+    ['fc1.weight', 'fc1.bias', 'fc2.weight', 'fc2.bias']
 
     Parameters, modules and registered buffers that are assigned as attributes are filed under the attribute's name.
     `training` says whether layers such as dropout behave as in training; `train()` and `eval()` switch it.
@@ -330,7 +313,11 @@ class Module(Counted):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
-        clear_gradients((parameter for _, parameter in self.named_parameters()), set_to_none)
+        for _, parameter in self.named_parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = tg.zeros_like(parameter.grad)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` with every module inside this one, children before parents, and with this one last."""
@@ -397,12 +384,3 @@ class Module(Counted):
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
-
-
-def clear_gradients(parameters: Iterable[Any], set_to_none: bool) -> None:
-    """Set gradients to None, or those that are there to zeros."""
-    for parameter in parameters:
-        if set_to_none:
-            parameter.grad = None
-        elif parameter.grad is not None:
-            parameter.grad = tg.zeros_like(parameter.grad)

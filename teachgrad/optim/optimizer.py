@@ -191,7 +191,7 @@ class Optimizer(Counted):
             for group in self.param_groups:
                 ps, gs = [], []
                 for p in group.params:
-                    g = p.grad
+                    g = p._grad if modes.tracer is None else p.grad
                     if g is not None:
                         ps.append(p)
                         gs.append(g)
