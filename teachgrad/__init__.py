@@ -31,8 +31,8 @@ from .dtypes import (
     uint32, uint64,
 )
 from .errors import (
-    DataError, DTypeError, ExecutorError, GradientError, InplaceError, RecordingError, ShapeError, TeachgradError,
-    TraceError,
+    DataError, DTypeError, ExecutorError, GradientError, InplaceError, MatrixError, RecordingError, ShapeError,
+    TeachgradError, TraceError,
 )
 from .function import Function
 from .gradcheck import GradCheck, gradcheck
@@ -40,6 +40,7 @@ from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor
 from . import linalg, random, xp
 from .random import seed
+from .version import __version__ as __version__
 
 # ---- functions on tensors --------------------------------------------------------------------------------------------
 from .ops.bitwise import (
@@ -97,8 +98,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'teachgrad' has no attribute {name!r}")
 
 
-__version__ = "0.1.0"
-
 __all__ = [
     # tensors, modes and data types
     "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty",
@@ -109,8 +108,8 @@ __all__ = [
     "result_type", "seed", "set_default_dtype", "state", "static", "tensor", "tril", "triu", "uint16", "uint32",
     "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
-    "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "RecordingError", "ShapeError",
-    "TeachgradError", "TraceError",
+    "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
+    "ShapeError", "TeachgradError", "TraceError",
     # built on top
     "Recorder", "data", "nn", "optim",
     # functions on tensors

@@ -28,6 +28,10 @@ class ShapeError(TeachgradError, ValueError):
     """Shapes, axes or sizes that do not fit together."""
 
 
+class MatrixError(TeachgradError, ValueError):
+    """A matrix that has no inverse, or not the decomposition that is asked for."""
+
+
 class DTypeError(TeachgradError, TypeError):
     """A data type that an operation does not take, or types that do not mix."""
 

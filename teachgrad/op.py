@@ -33,7 +33,18 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from . import observe
-from .errors import DTypeError, GradientError, InplaceError, ShapeError, Site, TeachgradError, locate, place, user_site
+from .errors import (
+    DTypeError,
+    GradientError,
+    InplaceError,
+    MatrixError,
+    ShapeError,
+    Site,
+    TeachgradError,
+    locate,
+    place,
+    user_site,
+)
 
 Array = Any
 Shape = tuple[int, ...]
@@ -413,8 +424,8 @@ def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: E
     settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
     where = locate(user_site())
     text = f"{op.name}({what}{settings}): {error}" + (f"\n{where.show()}" if where else "")
-    kind: type[Exception] = {TypeError: DTypeError, ValueError: ShapeError}.get(type(error), type(error))
-    return kind(text)
+    kinds = {TypeError: DTypeError, ValueError: ShapeError, np.linalg.LinAlgError: MatrixError}
+    return kinds.get(type(error), type(error))(text)
 
 
 # ---- writing in place ------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class CumulativeSum(Cumulative):
     r"""z_i = x_0 + ... + x_i along the axis;   the gradient is the running sum from the back"""
 
     ufunc = "add"
+    needs_values = False
     derivatives = ("1 for j <= i",)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:

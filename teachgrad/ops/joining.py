@@ -38,6 +38,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 class Roll(Op):
     r"""z_i = x_(i - shift) along the axes: what is pushed out at the end comes in at the front"""
 
+    needs_values = False
     derivatives = ("1 for j = i - shift",)
 
     def __call__(self, x: Vertex, /, shift: int | Sequence[int], *, axis: int | Sequence[int] | None = None) -> Any:

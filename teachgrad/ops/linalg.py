@@ -178,6 +178,7 @@ def lower_half(x: Vertex) -> Any:
 class Diagonal(Op):
     r"""z_i = x_(i, i + offset), for the last two axes"""
 
+    needs_values = False
     derivatives = ("1 on the diagonal",)
 
     def __call__(self, x: Vertex, /, *, offset: int = 0) -> Any:
@@ -199,6 +200,7 @@ class Diagonal(Op):
 class PlaceDiagonal(Op):
     r"""z is zero but for z_(i, i + offset) = x_i: the adjoint of `diagonal`"""
 
+    needs_values = False
     derivatives = ("1 on the diagonal",)
 
     def infer(self, x: Spec, *, offset: int, shape: tuple[int, int]) -> Spec:

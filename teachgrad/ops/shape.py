@@ -151,7 +151,7 @@ def add_rows(xp: Any, x: Array, out: Array | None = None) -> Array:
     """Σ over the first axis of a matrix. As a product with a row of ones: BLAS is several times as quick as `np.sum`."""
     if xp is np and x.dtype.char in "fd" and 0 < len(x) <= 1 << 16:
         return np.matmul(ones(len(x), x.dtype), x, out=out)
-    return xp.add.reduce(x, axis=0, out=out)
+    return xp.add.reduce(x, axis=0, dtype=x.dtype, out=out)
 
 
 class SumTo(Op):
