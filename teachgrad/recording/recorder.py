@@ -18,6 +18,7 @@ import numpy as np
 
 from .. import observe
 from ..errors import RecordingError, Where
+from ..version import __version__
 from .attributes import encode
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .statistics import statistics_of
@@ -72,8 +73,6 @@ class Recorder:
 
 
 def _about(level: Level) -> dict[str, str]:
-    from .. import __version__
-
     return {
         "level": level,
         "command": " ".join(sys.argv)[:MAX_TEXT],
