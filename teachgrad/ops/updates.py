@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import observe
 from ..errors import user_site
-from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, next_id, state
+from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, mark_written, next_id, state
 from .inplace import overwrite
 
 _data_of = attrgetter("_data")
@@ -57,18 +57,19 @@ class Update(Op):
         forward, site, stamp, sink = self.forward, user_site(), next_id(), observe.sink
         rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
         for x, row in zip(xs, rows, strict=True):
-            if x.base is not None or x.op is not None:
-                overwrite(x, x.result_type(np.asarray(forward(np, *row, **attrs))))
-                continue
-            before = row[0].copy() if sink is not None else None
+            memory = row[0]
+            before = memory.copy() if sink else None
             try:
-                forward(np, *row, out=row[0], **attrs)
+                forward(np, *row, out=memory, **attrs)
             except (ValueError, TypeError) as error:
                 raise explain(self, (x,), attrs, error) from error
-            x.stamp = stamp
-            x.site = site
-            if sink is not None:
-                sink(observe.Update(x.id, x.name, before, row[0]))
+            if x.base is None:
+                x.stamp = stamp
+                x.site = site
+            else:
+                mark_written(x)
+            if sink:
+                sink(observe.Update(x.id, x.name, before, memory))
 
 
 class CountUpdate(Update):
