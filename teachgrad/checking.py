@@ -16,6 +16,7 @@ from .graph import Graph
 from .interpreter import interpret
 from .op import REGISTRY, Vertex
 from .structure import flatten
+from .trace import holder
 
 IDLE = ("copy", "renew", "set_item", "write_view", "item", "item_of_integers", "next_step")
 """Ops that stand in a graph for what plain Python does by overwriting memory or not at all."""
@@ -28,15 +29,14 @@ def computes(op: str) -> bool:
 
 def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: Any) -> Any:
     """Run a static function both ways; the results of the graph, if they are the same bit for bit."""
-    from .static import holder  # static mode calls this module, so it can only be looked up here
-
     touched = [holder(source, leaves) for source in trace.sources.values()]
     saved = [(t, t._data.copy(), t._grad, None if t._grad is None else t._grad._data.copy()) for t in touched]
     steps: list[observe.Forward] = []
 
     def watch(event: observe.Event) -> None:
         if isinstance(event, observe.Forward) and computes(event.op) and isinstance(event.array, np.ndarray):
-            steps.append(observe.Forward(event.id, event.op, event.inputs, event.attrs, event.array.copy(), event.name, event.where,
+            steps.append(observe.Forward(event.id, event.op, event.inputs, event.attrs, event.array.copy(), event.name,
+                                         event.where,
                                          event.scope, event.requires_grad))
 
     with observe.watching(watch):
@@ -54,7 +54,8 @@ def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: An
     answer = function.run(trace, leaves)
     for number, (want, got) in enumerate(zip(expected, [_array(x) for x in flatten(answer)[0]], strict=True)):
         if not same_bits(want, got):
-            raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic {want}, static {got}")
+            raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic {want}, "
+                             f"static {got}")
     for t, (data, gradient_data) in zip(touched, after, strict=True):
         name = t.name or f"a tensor of shape {t.shape}"
         if not same_bits(data, t._data):
@@ -67,17 +68,18 @@ def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: An
 def compare_steps(name: str, recorded: Graph, steps: list[observe.Forward], leaves: dict[int, Any]) -> None:
     """Find the first op whose value differs between the plain run and the recorded graph."""
     values = interpret(recorded, leaves)
-    vertices = [v for v in recorded.order if v.op is not None and computes(v.op.name) and isinstance(values[v.id], np.ndarray)]
+    vertices = [v for v in recorded.order
+                if v.op is not None and computes(v.op.name) and isinstance(values[v.id], np.ndarray)]
     for step, v in zip(steps, vertices, strict=False):
         if v.op is None or step.op != v.op.name:
-            raise TraceError("TG-S14", f"{name} ran {step.op} ({step.where}) as plain Python where the graph has {v.op} "
-                             f"({recorded.where(v)}): it does not do the same on every call")
+            raise TraceError("TG-S14", f"{name} ran {step.op} ({step.where}) as plain Python where the graph has "
+                             f"{v.op} ({recorded.where(v)}): it does not do the same on every call")
         if not same_bits(step.array, values[v.id]):
-            raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at {recorded.where(v)}: "
-                             f"dynamic {_short(step.array)}, static {_short(values[v.id])}")
+            raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at "
+                             f"{recorded.where(v)}: dynamic {_short(step.array)}, static {_short(values[v.id])}")
     if len(steps) != len(vertices):
-        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: it does not do the "
-                         "same on every call")
+        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: it "
+                         "does not do the same on every call")
 
 
 def same_bits(a: Any, b: Any) -> bool:

@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from . import executors, observe
 from .autodiff import grad
+from .checking import run_both
 from .errors import TeachgradError, TraceError, user_site
 from .graph import Graph, is_constant
 from .guards import Guards
@@ -32,7 +33,7 @@ from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
-from .trace import FunctionTracer, Source, original
+from .trace import FunctionTracer, Source, holder, original
 from .watcher import Watcher
 
 RUN_MODES = ("dynamic", "static", "check")
@@ -48,9 +49,10 @@ _mode = _Mode()
 
 
 def current_mode() -> str:
-    """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said when Python started, else "static"."""
+    """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said at the start, else "static"."""
     if _mode.name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of {', '.join(RUN_MODES)}")
+        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of "
+                             f"{', '.join(RUN_MODES)}")
     return _mode.name
 
 
@@ -131,10 +133,8 @@ class StaticFunction:
         if instance is None:
             return self
         bound = StaticFunction(self.fn.__get__(instance, owner), self.level, self.executor, self.plan_mode)
-        try:
+        with suppress(AttributeError):  # an instance with slots keeps nothing
             instance.__dict__[self.fn.__name__] = bound
-        except AttributeError:
-            pass
         return bound
 
     def __reduce__(self) -> Any:
@@ -181,7 +181,6 @@ class StaticFunction:
         leaves, tree = flatten((args, kwargs))
         trace = self.prepared(leaves, tree, (args, kwargs))
         if how == "check":
-            from .checking import run_both  # only this mode needs it
             return run_both(self, trace, leaves, args, kwargs)
         return self.run(trace, leaves)
 
@@ -197,9 +196,9 @@ class StaticFunction:
                     self.last = key, trace
                     return trace
             if self.count >= MOST_PROGRAMS and not self.forget_stale(leaves):
-                raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for another one: "
-                                 f"{self.difference(key)}.\nWays out: pad batches to one size; pass a number that varies as a "
-                                 "tensor; or make a second static function.")
+                raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for "
+                                 f"another one: {self.difference(key)}.\nWays out: pad batches to one size; pass a "
+                                 "number that varies as a tensor; or make a second static function.")
             trace = self.traced(leaves, tree)
             self.programs.setdefault(key, []).append(trace)
             self.last = key, trace
@@ -242,8 +241,8 @@ class StaticFunction:
                     inputs.append(number)
                 arguments.append(leaf)
             elif isinstance(leaf, np.ndarray):
-                raise TraceError("TG-S08", f"argument {number} of {self.name} is a NumPy array, whose values would be frozen.\n"
-                                 "Way out: pass tg.tensor(array).")
+                raise TraceError("TG-S08", f"argument {number} of {self.name} is a NumPy array, whose values would be "
+                                 "frozen.\nWay out: pass tg.tensor(array).")
             else:
                 arguments.append(leaf)
         args, kwargs = unflatten(tree, arguments)
@@ -270,17 +269,19 @@ class StaticFunction:
             return "graph", tracer.resolve(value)
         if isinstance(value, (int, float, str, bytes, bool, type(None), np.generic, np.dtype)):
             return "value", value
-        raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return tensors, numbers, strings, "
-                         "None, and tuples, lists and dicts of them.")
+        raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return "
+                         "tensors, numbers, strings, None, and tuples, lists and dicts of them.")
 
-    def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int], guards: Guards) -> Trace:
+    def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int],
+                 guards: Guards) -> Trace:
         outputs = [v for kind, v in kinds if kind == "graph"]
         with modes(tracer=tracer):
             recorded = tracer.graph(outputs)
         moments, rewrites = optimize(recorded, self.level)
         graph = moments[-1][1]
         plan = plan_memory(graph, self.plan_mode) if self.level != "O0" else Plan()
-        where: dict[int, Source | int] = {s.id: source for s, source in ((c, tracer.sources[c.id]) for c in recorded.cells)}
+        where: dict[int, Source | int] = {s.id: source
+                                          for s, source in ((c, tracer.sources[c.id]) for c in recorded.cells)}
         where |= {s.id: number for s, number in zip(recorded.inputs, inputs, strict=True)}
         refuse_shared_memory(self.name, graph, tracer)
         follow = {original(s).id: where[original(s).id] for s in (*tracer.inputs, *tracer.cells)}
@@ -293,21 +294,23 @@ class StaticFunction:
             else:
                 results.append((kind, v))
         return Trace(
-            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards, inputs=inputs,
+            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards,
+            inputs=inputs,
             cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
             gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
             cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
             updated=[where[leaf.id] for leaf, _ in graph.updates],
             differentiable=any(kind == "graph" and v.requires_grad and not tracer.is_freed(v) for kind, v in kinds),
             entry=[(follow[original(s).id], tracer.sources[original(s).id].tensor._grad is not None)
-                   for s in (*tracer.inputs, *tracer.cells) if s.entry_grad_matters and not tracer.sources[original(s).id].gradient])
+                   for s in (*tracer.inputs, *tracer.cells)
+                   if s.entry_grad_matters and not tracer.sources[original(s).id].gradient])
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
     def run(self, trace: Trace, leaves: list[Any]) -> Any:
         """Run a program on the present values and put the results where they belong."""
         inputs = [leaves[number]._data for number in trace.inputs]
-        cells = [s.tensor._data if not s.gradient else s.tensor._grad._data for s in trace.cells]  # type: ignore[union-attr]
+        cells = [holder(s, leaves)._data for s in trace.cells]
         call = Call.before(trace, leaves) if trace.differentiable and state.now.grad else None
         if observe.sink is None:
             arrays = trace.program(inputs, cells)
@@ -378,7 +381,8 @@ class Call:
         tensors = []
         for leaf in trace.graph.leaves:
             tensor = holder(trace.sources[leaf.id], leaves)
-            tensors.append(tensor.result_type(tensor._data.copy()) if leaf.id in written and not tensor.requires_grad else tensor)
+            tensors.append(tensor.result_type(tensor._data.copy())
+                           if leaf.id in written and not tensor.requires_grad else tensor)
         return cls(trace, tensors) if any(t.requires_grad for t in tensors) else None
 
     def results(self, cls: type[Vertex], arrays: list[Any]) -> list[Any]:
@@ -392,7 +396,8 @@ class Call:
 
     def pull_back(self, gradients: list[Any], inputs: tuple[Vertex, ...]) -> list[Any]:
         if self.trace.backward is None:
-            self.trace.backward = StaticFunction(functools.partial(replay_and_pull_back, self.trace.graph), "O1", "numpy", "reuse")
+            self.trace.backward = StaticFunction(functools.partial(replay_and_pull_back, self.trace.graph), "O1",
+                                                 "numpy", "reuse")
         used = [k for k, g in enumerate(gradients) if g is not None]
         wanted = [k for k, x in enumerate(inputs) if x.requires_grad]
         answers = self.trace.backward(used, wanted, list(inputs), [gradients[k] for k in used])
@@ -402,7 +407,8 @@ class Call:
         return full
 
 
-def replay_and_pull_back(graph: Graph, used: list[int], wanted: list[int], leaves: list[Vertex], gradients: list[Vertex]) -> list[Any]:
+def replay_and_pull_back(graph: Graph, used: list[int], wanted: list[int], leaves: list[Vertex],
+                         gradients: list[Vertex]) -> list[Any]:
     """Run the ops of a graph on tensors, then carry gradients of some outputs back to some leaves."""
     values: dict[int, Vertex] = {leaf.id: x for leaf, x in zip(graph.leaves, leaves, strict=True)}
     for v in graph.order:
@@ -410,7 +416,8 @@ def replay_and_pull_back(graph: Graph, used: list[int], wanted: list[int], leave
         with modes(grad=v.requires_grad):
             values[v.id] = apply(v.op, tuple([values.get(x.id, x) for x in v.inputs]), v.attrs)
     with modes(grad=True):
-        return list(grad([values[graph.outputs[k].id] for k in used], [leaves[k] for k in wanted], gradients, create_graph=True,
+        return list(grad([values[graph.outputs[k].id] for k in used], [leaves[k] for k in wanted], gradients,
+                         create_graph=True,
                          allow_unused=True))
 
 
@@ -430,7 +437,8 @@ def watched_run(graph: Graph, inputs: list[Any], cells: list[Any]) -> list[Any]:
                 sink(observe.Leaf(x.id, x.name, x._data, False, False))
         values[v.id] = evaluate(v, values)
         if type(values[v.id]) is not tuple:
-            sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, values[v.id], v.name, graph.where(v),
+            sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, values[v.id], v.name,
+                                 graph.where(v),
                                  graph.scopes.get(graph.source(v), ""), v.requires_grad))
     outputs = [np.array(values.get(v.id, v._data)) for v in graph.outputs]
     new = [np.array(values.get(v.id, v._data)) for _, v in graph.updates]
@@ -454,24 +462,11 @@ def with_history(z: Vertex, history: Any) -> Vertex:
     return z
 
 
-def holder(source: Source | int, leaves: list[Any]) -> Vertex:
-    """The tensor that a leaf of the graph stands for in this call."""
-    if isinstance(source, int):
-        return leaves[source]  # type: ignore[no-any-return]
-    if source.gradient:
-        assert source.tensor._grad is not None
-        return source.tensor._grad
-    return source.tensor
-
-
 def fits(trace: Trace, leaves: list[Any]) -> bool:
     """Whether a trace is still true of the world."""
     if not trace.guards.hold():
         return False
-    for source, had in trace.entry:
-        if (holder(source, leaves)._grad is not None) != had:
-            return False
-    return True
+    return all((holder(source, leaves)._grad is not None) == had for source, had in trace.entry)
 
 
 def signature(leaves: list[Any], tree: Tree) -> Any:
@@ -496,8 +491,9 @@ def refuse_shared_memory(name: str, graph: Graph, tracer: FunctionTracer) -> Non
         mine = holder_array(tracer, written)
         for leaf, array in arrays:
             if leaf is not written and np.may_share_memory(mine, array):
-                raise TraceError("TG-S10", f"{name} overwrites {written.name or 'a tensor'}, which shares memory with {leaf.name or 'another tensor'} "
-                                 "that it also uses.\nWay out: use one of the two throughout, or give one its own memory with copy().")
+                raise TraceError("TG-S10", f"{name} overwrites {written.name or 'a tensor'}, which shares memory with "
+                                 f"{leaf.name or 'another tensor'} that it also uses.\nWay out: use one of the two "
+                                 "throughout, or give one its own memory with copy().")
 
 
 def holder_array(tracer: FunctionTracer, leaf: Vertex) -> Any:
@@ -505,7 +501,8 @@ def holder_array(tracer: FunctionTracer, leaf: Vertex) -> Any:
     return source.tensor._grad._data if source.gradient else source.tensor._data  # type: ignore[union-attr]
 
 
-def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str = "numpy", plan: str = "reuse") -> Any:
+def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str = "numpy",
+           plan: str = "reuse") -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it

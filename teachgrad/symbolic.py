@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, executors
+from .conversion import as_array
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
 from .op import Op, Spec, Symbolic, Vertex, apply, modes
-from .ops.shape import astype, as_shape, broadcast_to
+from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .structure import flatten, unflatten
-from .tensor import Tensor, as_array
+from .tensor import Tensor
 from .trace import Tracer
 
 
@@ -37,8 +38,9 @@ class ExpressionTracer(Tracer):
 
     def resolve(self, x: Any) -> Any:
         if isinstance(x._data, np.ndarray) and x.requires_grad:
-            raise TraceError("TG-S07", f"a tensor that requires a gradient is mixed into an expression at {place(user_site())}; its value "
-                             "would be frozen.\nWays out: make it a tg.state, which a function reads anew on every call; or detach() it.")
+            raise TraceError("TG-S07", f"a tensor that requires a gradient is mixed into an expression at "
+                             f"{place(user_site())}; its value would be frozen.\nWays out: make it a tg.state, which a "
+                             "function reads anew on every call; or detach() it.")
         return x
 
     def is_freed(self, z: Vertex) -> bool:
@@ -62,7 +64,7 @@ class State(Tensor):
     cell: Any
 
     @property
-    def value(self) -> Any:  # type: ignore[override]
+    def value(self) -> Any:
         """The present value, as an array. Assign to change it."""
         return self.cell.copy()
 
@@ -99,7 +101,8 @@ def state_of(value: Any, dtype: Any = None, name: str | None = None) -> State:
 class Function:
     """Expressions as a program. Made by `tg.function`."""
 
-    def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any], level: str,
+    def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
+                 level: str,
                  executor: str, plan: str, name: str) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
@@ -112,7 +115,8 @@ class Function:
         replaced = substituted([*roots, *(new for _, new in news)], dict(givens))
         roots, new_values = replaced[:len(roots)], replaced[len(roots):]
         order = ordered([*roots, *new_values])
-        leaves = {x.id: x for v in [*order, *roots, *new_values] for x in (v, *v.inputs) if x.op is None and not is_constant(x)}
+        leaves = {x.id: x for v in [*order, *roots, *new_values] for x in (v, *v.inputs)
+                  if x.op is None and not is_constant(x)}
         self.states = [x for x in leaves.values() if isinstance(x, State)]
         self.states += [leaf for leaf, _ in news if leaf.id not in leaves]
         self.refuse(leaves)
@@ -131,12 +135,14 @@ class Function:
         given = {x.id for x in self.parameters}
         for x in leaves.values():
             if not isinstance(x, State) and x.id not in given:
-                raise TraceError("TG-S08", f"{self.name} needs the placeholder {x.name or 'without a name'}, made at {place(x.site)}, "
-                                 "which is not among its inputs.\nWays out: add it to the inputs; or replace it with givens.")
+                raise TraceError("TG-S08", f"{self.name} needs the placeholder {x.name or 'without a name'}, made at "
+                                 f"{place(x.site)}, which is not among its inputs.\nWays out: add it to the inputs; or "
+                                 "replace it with givens.")
         for x in self.parameters:
             if x.id not in leaves:
-                raise TraceError("TG-S08", f"the input {x.name or 'without a name'} of {self.name}, made at {place(x.site)}, is not used by any "
-                                 "output or update.\nWay out: leave it out of the inputs.")
+                raise TraceError("TG-S08", f"the input {x.name or 'without a name'} of {self.name}, made at "
+                                 f"{place(x.site)}, is not used by any output or update.\nWay out: leave it out of the "
+                                 "inputs.")
         for k, a in enumerate(self.states):
             for b in self.states[:k]:
                 if np.may_share_memory(a.cell, b.cell):
@@ -151,11 +157,12 @@ class Function:
         for x, value in zip(self.parameters, args, strict=True):
             array = np.asarray(value._data if isinstance(value, Vertex) else value)
             if array.shape != x.shape:
-                raise ShapeError(f"the argument {x.name or '?'} of {self.name} has shape {array.shape}; its placeholder, made at {place(x.site)}, "
-                                 f"has {x.shape}")
+                raise ShapeError(f"the argument {x.name or '?'} of {self.name} has shape {array.shape}; its "
+                                 f"placeholder, made at {place(x.site)}, has {x.shape}")
             if array.dtype != x.dtype:
                 if array.dtype.kind == "f" and x.dtype.kind != "f":
-                    raise DTypeError(f"the argument {x.name or '?'} of {self.name} is {array.dtype}; its placeholder is {x.dtype}")
+                    raise DTypeError(f"the argument {x.name or '?'} of {self.name} is {array.dtype}; its placeholder "
+                                     f"is {x.dtype}")
                 array = array.astype(x.dtype)
             arrays.append(array)
         return arrays
@@ -219,7 +226,8 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
         if not isinstance(value, Vertex):
             value = old.result_type(np.asarray(value, old.dtype))
         if value.shape != old.shape or value.dtype != old.dtype:
-            raise ShapeError(f"givens replaces {old.name or 'a tensor'} of {old.dtype}{list(old.shape)} by {value.dtype}{list(value.shape)}")
+            raise ShapeError(f"givens replaces {old.name or 'a tensor'} of {old.dtype}{list(old.shape)} by "
+                             f"{value.dtype}{list(value.shape)}")
         new[old.id] = value
     with modes(grad=True):
         for v in ordered(roots):

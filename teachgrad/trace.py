@@ -44,9 +44,9 @@ class Tracer:
             data = op.infer(*[spec(x) for x in xs], **attrs)
         except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
             if "depends on" in str(error):
-                raise TraceError("TG-S04", f"{error}\n{shown(user_site())}\nIn a static graph every shape is known before the "
-                                 "values are.\nWays out: tg.where(mask, x, 0) keeps the shape; or do this outside the static "
-                                 "function.") from error
+                raise TraceError("TG-S04", f"{error}\n{shown(user_site())}\nIn a static graph every shape is known "
+                                 "before the values are.\nWays out: tg.where(mask, x, 0) keeps the shape; or do this "
+                                 "outside the static function.") from error
             raise explain(op, xs, attrs, error) from error
         z = xs[0].result_type(data)
         z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
@@ -70,8 +70,8 @@ class Tracer:
         raise TraceError("TG-S01", f"a tensor was {why} while {self.name} was traced\n{shown(user_site())}"
                          f"\n    {history(self.resolve(x))}\n"
                          "In static mode this value would be decided once and frozen.\n"
-                         "Ways out: tg.where(condition, a, b) keeps both sides in the graph; move the line out of the static "
-                         "function and pass what it decides as an argument; or run it in dynamic mode: "
+                         "Ways out: tg.where(condition, a, b) keeps both sides in the graph; move the line out of the "
+                         "static function and pass what it decides as an argument; or run it in dynamic mode: "
                          "`with tg.mode(\"dynamic\"):`.")
 
     def host_array(self, array: Any) -> None:
@@ -81,7 +81,7 @@ class Tracer:
 class StandIn(Tensor):
     """Stands in a trace for a tensor from outside. Notices whether the gradient it comes with is used."""
 
-    __slots__ = ("entry_grad_matters", "kept", "owner", "tracer", "touched")
+    __slots__ = ("entry_grad_matters", "kept", "owner", "touched", "tracer")
 
     tracer: FunctionTracer
     owner: StandIn
@@ -92,7 +92,7 @@ class StandIn(Tensor):
     """Whether `.grad` was read before it was written: then the call depends on it."""
 
     @property
-    def _grad(self) -> Any:  # type: ignore[override]
+    def _grad(self) -> Any:
         me = self.owner
         if not me.touched:
             me.touched = me.entry_grad_matters = True
@@ -129,6 +129,16 @@ class Source:
 
     tensor: Vertex
     gradient: bool = False
+
+
+def holder(source: Source | int, leaves: list[Any]) -> Vertex:
+    """The tensor that a leaf of the graph stands for in this call."""
+    if isinstance(source, int):
+        return leaves[source]
+    if source.gradient:
+        assert source.tensor._grad is not None
+        return source.tensor._grad
+    return source.tensor
 
 
 class FunctionTracer(Tracer):
@@ -179,8 +189,9 @@ class FunctionTracer(Tracer):
         data = x._data
         if type(data) is Spec or type(data) is tuple:
             if x.id < self.start:
-                raise TraceError("TG-S07", f"a tensor that belongs to another static graph is used at {place(user_site())}; it has "
-                                 "no value here.\nWay out: return it from the function that made it, and pass the result.")
+                raise TraceError("TG-S07", f"a tensor that belongs to another static graph is used at "
+                                 f"{place(user_site())}; it has no value here.\nWay out: return it from the function "
+                                 "that made it, and pass the result.")
             return x
         if not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
             return x  # a number that was written in the code
@@ -191,16 +202,17 @@ class FunctionTracer(Tracer):
             self.remember(x, s, None)
             return s
         if x.requires_grad and x.op is not None and state.now.grad:
-            raise TraceError("TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is used at "
-                             f"{place(user_site())}; a gradient could not reach what it was made from.\n"
+            raise TraceError("TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is "
+                             f"used at {place(user_site())}; a gradient could not reach what it was made from.\n"
                              "Ways out: make it inside the static function; pass it as an argument; or detach() it.")
         self.remember(x, s, Source(x))
         self.cells.append(s)
         return s
 
     def leak(self, x: Vertex, why: str) -> None:
-        if isinstance(x._data, np.ndarray) and x.id > self.start and id(x) not in self.stand_ins and not x.requires_grad:
-            return  # a constant that the function made itself
+        made_here = x.id > self.start and id(x) not in self.stand_ins
+        if made_here and isinstance(x._data, np.ndarray) and not x.requires_grad:
+            return  # a constant
         super().leak(x, why)
 
     def host_array(self, array: Any) -> None:
@@ -224,7 +236,8 @@ class FunctionTracer(Tracer):
     def with_new_gradients(self) -> list[StandIn]:
         """Stand-ins in whose `.grad` the function left a tensor that was not there before."""
         return [s for s in (*self.inputs, *self.cells)
-                if s.touched and s.kept is not None and self.sources.get(original(s.kept).id) != Source(self.sources[original(s).id].tensor, True)]
+                if s.touched and s.kept is not None
+                and self.sources.get(original(s.kept).id) != Source(self.sources[original(s).id].tensor, True)]
 
     def with_cleared_gradients(self) -> list[StandIn]:
         """Stand-ins whose `.grad` the function leaves as None."""
@@ -239,7 +252,7 @@ def original(s: Vertex) -> Vertex:
 
 
 def computed(recorded: Sequence[Vertex], results: Sequence[Vertex]) -> list[Vertex]:
-    """All vertices with an op, in the order of their ids: those recorded, and the younger selves of overwritten ones."""
+    """All vertices with an op, in the order of their ids: those recorded, and younger selves of overwritten ones."""
     found: dict[int, Vertex] = {}
     stack = [*recorded, *results]
     while stack:
@@ -309,7 +322,7 @@ def shown(site: Any) -> str:
 
 def history(x: Vertex, depth: int = 3) -> str:
     """Where a value comes from: `depends on input x (:41) through cross_entropy (:19) <- matmul (:17)`."""
-    steps = []
+    steps: list[str] = []
     while x.op is not None and len(steps) < depth:
         where = locate(x.site)
         steps.append(f"{x.op} ({where})" if where else str(x.op))
@@ -322,4 +335,4 @@ def history(x: Vertex, depth: int = 3) -> str:
     return source + (" through " + " <- ".join(steps) if steps else "")
 
 
-__all__ = ["FunctionTracer", "Source", "StandIn", "Tracer", "history", "shown", "spec"]
+__all__ = ["FunctionTracer", "Source", "StandIn", "Tracer", "history", "holder", "shown", "spec"]

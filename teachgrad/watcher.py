@@ -339,9 +339,9 @@ class Watcher:
         """Refuse a function that did more than compute: it would do that only once in static mode."""
         if self.effects:
             code, what, site = self.effects[0]
-            raise TraceError(code, f"{what} inside {name}\n{shown(site)}\nIn static mode this happens while the function is "
-                             "traced, and not again.\nWays out: return the value and use it outside; or run in dynamic "
-                             "mode: `with tg.mode(\"dynamic\"):`.")
+            raise TraceError(code, f"{what} inside {name}\n{shown(site)}\nIn static mode this happens while the "
+                             "function is traced, and not again.\nWays out: return the value and use it outside; or "
+                             "run in dynamic mode: `with tg.mode(\"dynamic\"):`.")
         if random_state() != self.random:
             self.refuse_randomness(name, "NumPy's or Python's generator")
         for guard in self.guards:
@@ -349,16 +349,18 @@ class Watcher:
                 if guard.random:
                     self.refuse_randomness(name, guard.what)
                 where = locate(guard.where)
-                raise TraceError("TG-S05", f"{name} changes {guard.what} while it runs" + (f" ({where})" if where else "") +
+                raise TraceError("TG-S05", f"{name} changes {guard.what} while it runs"
+                                 + (f" ({where})" if where else "") +
                                  "; in static mode that would happen once, while it is traced.\nWays out: return the "
-                                 "value instead; or keep numbers that change in a tensor, which becomes part of the graph.")
+                                 "value instead; or keep numbers that change in a tensor, which becomes part of the "
+                                 "graph.")
 
     @staticmethod
     def refuse_randomness(name: str, source: str) -> None:
         """Numbers that no graph can draw were drawn."""
-        raise TraceError("TG-S06", f"{name} draws random numbers from {source}; in static mode they would be drawn once "
-                         "and frozen.\nWays out: tg.random, whose numbers are part of the graph; or draw outside and pass "
-                         "them as an argument.")
+        raise TraceError("TG-S06", f"{name} draws random numbers from {source}; in static mode they would be drawn "
+                         "once and frozen.\nWays out: tg.random, whose numbers are part of the graph; or draw outside "
+                         "and pass them as an argument.")
 
 
 def names_in(code: CodeType, inner: set[int]) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def find(name: str) -> Build:
     if name not in offered:
         known = ", ".join(sorted({"numpy", *offered}))
         raise ExecutorError(f"there is no executor {name!r}; here are: {known}")
-    return offered[name].load()  # type: ignore[no-any-return]
+    return offered[name].load()
 
 
 def available() -> list[str]:

@@ -58,15 +58,15 @@ class NumpyProgram:
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
             if self.running:
-                raise TraceError("TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function "
-                                 "in it.\nWay out: call the plain function there.")
+                raise TraceError("TG-S11", f"{self.graph.name} was called again while it ran, from the code of a "
+                                 "tg.Function in it.\nWay out: call the plain function there.")
             if cells is not self.bound:
                 self.bind(cells)
             self.running = True
             try:
                 if self.loose:
-                    return self.run(*inputs, *[cells[k] for k in self.loose])  # type: ignore[no-any-return]
-                return self.run(*inputs)  # type: ignore[no-any-return]
+                    return self.run(*inputs, *[cells[k] for k in self.loose])
+                return self.run(*inputs)
             finally:
                 self.running = False
 
@@ -104,7 +104,8 @@ class Writer:
         self.last_reader = {x.id: i for i, reader in enumerate(graph.order) for x in reader.inputs}
         self.last_reader.update({x.id: -1 for x in graph.results})
         self.namespace: dict[str, Any] = {"np": np, "asarray": np.asarray, "copyto": np.copyto, "own": own}
-        self.static: dict[int, Any] = {v.id: array for number, (v, array) in enumerate(zip(graph.cells, cells, strict=True))
+        self.static: dict[int, Any] = {v.id: array
+                                       for number, (v, array) in enumerate(zip(graph.cells, cells, strict=True))
                                        if number not in program.loose}
         self.cells = set(self.static)
         self.static.update(program.buffers)

@@ -8,7 +8,19 @@ from typing import Any
 from ..errors import DTypeError
 from ..op import Array, Vertex, apply
 from .elementwise import (
-    Binary, Elementwise, Unary, exp, lift, maximum, minimum, positive, reciprocal, sign, sqrt, square, where,
+    Binary,
+    Elementwise,
+    Unary,
+    exp,
+    lift,
+    maximum,
+    minimum,
+    positive,
+    reciprocal,
+    sign,
+    sqrt,
+    square,
+    where,
 )
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
@@ -260,7 +272,7 @@ class Clip(Elementwise):
             return positive(x)
         bounds = [lift(-math.inf if min is None else min, x), lift(math.inf if max is None else max, x)]
         if x.dtype.kind != "f" and any(b.dtype.kind == "f" for b in bounds):
-            if min is not None and max is not None or not isinstance(max if min is None else min, int):
+            if (min is not None and max is not None) or not isinstance(max if min is None else min, int):
                 raise DTypeError(f"clip: the bounds of a tensor of {x.dtype} must be integers")
             return maximum(x, min) if max is None else minimum(x, max)
         return apply(self, self.admit(x, *bounds))

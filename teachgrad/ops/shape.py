@@ -24,7 +24,8 @@ def normalize_axis(axis: int, ndim: int) -> int:
     """`axis` counted from the front. Raises `ShapeError` when there is no such axis."""
     axis = operator.index(axis)
     if not -ndim <= axis < max(ndim, 1):
-        raise ShapeError(f"axis {axis} does not exist: the tensor has {ndim} axes, so axis runs from {-ndim} to {ndim - 1}")
+        raise ShapeError(f"axis {axis} does not exist: the tensor has {ndim} axes, so axis runs from {-ndim} to "
+                         f"{ndim - 1}")
     return axis % ndim if ndim else 0
 
 
@@ -52,7 +53,7 @@ def as_shape(shape: Any) -> Shape:
 class Astype(Op):
     r"""z = x as another dtype,   dz/dx = 1 between floating-point types; nothing flows through integers"""
 
-    derivatives = ("1",)
+    derivatives: tuple[str, ...] = ("1",)
 
     def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
         if device is not None:
@@ -148,14 +149,14 @@ def ones(n: int, dtype: dtypes.DType) -> Array:
 
 
 def add_rows(xp: Any, x: Array, out: Array | None = None) -> Array:
-    """Σ over the first axis of a matrix. As a product with a row of ones: BLAS is several times as quick as `np.sum`."""
+    """Σ over the first axis of a matrix. As a product with a row of ones: BLAS is several times as quick."""
     if xp is np and x.dtype.char in "fd" and 0 < len(x) <= 1 << 16:
         return np.matmul(ones(len(x), x.dtype), x, out=out)
     return xp.add.reduce(x, axis=0, dtype=x.dtype, out=out)
 
 
 class SumTo(Op):
-    r"""z sums x over the axes along which an array of `shape` would be repeated to the shape of x: undoes broadcasting"""
+    r"""z sums x over the axes along which an array of `shape` is repeated to the shape of x: undoes broadcasting"""
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
         if type(shape) is not tuple:
@@ -179,7 +180,7 @@ class SumTo(Op):
 
 
 class Reshape(Op):
-    r"""z has the elements of x in the same (row-major) order and another shape; one length may be -1: whatever is left"""
+    r"""z has the elements of x in the same (row-major) order and another shape; a length -1 is whatever is left"""
 
     view = True
 
@@ -267,7 +268,7 @@ class Concat(Op):
     def infer(self, *inputs: Spec, axis: int) -> Spec:
         first = inputs[0].shape
         for x in inputs[1:]:
-            if len(x.shape) != len(first) or any(a != b for i, (a, b) in enumerate(zip(x.shape, first, strict=True)) if i != axis):
+            if len(x.shape) != len(first) or x.shape[:axis] + x.shape[axis + 1:] != first[:axis] + first[axis + 1:]:
                 raise ShapeError(f"concat along axis {axis}: shapes {[x.shape for x in inputs]} differ in another axis")
         total = sum(x.shape[axis] for x in inputs)
         return Spec((*first[:axis], total, *first[axis + 1:]), inputs[0].dtype)

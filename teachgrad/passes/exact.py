@@ -26,7 +26,7 @@ def fold_constant(v: Vertex) -> Vertex | None:
         return None
     try:
         value = evaluate(v, {})
-    except Exception:  # noqa: BLE001  (it will fail in the run, where dynamic mode would fail too)
+    except Exception:  # it will fail in the run, where dynamic mode would fail too
         return None
     value = value.view()  # as it lies: a transposed constant stays transposed, since last bits may depend on it
     value.flags.writeable = False
@@ -63,7 +63,8 @@ def merge_equal() -> Rule:
         assert v.op is not None
         if not v.op.pure:
             return None
-        key = (v.op.name, tuple(identity(x) for x in v.inputs), tuple(sorted((k, frozen(a)) for k, a in v.attrs.items())))
+        key = (v.op.name, tuple(identity(x) for x in v.inputs),
+               tuple(sorted((k, frozen(a)) for k, a in v.attrs.items())))
         try:
             earlier = seen.setdefault(key, v)
         except TypeError:
@@ -86,7 +87,10 @@ def frozen(value: Any) -> Any:
         return "slice", value.start, value.stop, value.step
     if isinstance(value, (tuple, list)):
         return tuple(frozen(item) for item in value)
-    return type(value).__name__, value if isinstance(value, (int, float, str, bytes, type(None))) else id(value) if not isinstance(value, Spec) else repr(value)
+    if isinstance(value, Spec):
+        return "Spec", repr(value)
+    plain = isinstance(value, (int, float, str, bytes, type(None)))
+    return type(value).__name__, value if plain else id(value)
 
 
 def fold(graph: Graph, log: list[Rewrite]) -> Graph:
@@ -138,7 +142,8 @@ def updates_last(graph: Graph, log: list[Rewrite]) -> Graph:
     outputs = {v.id for v in graph.outputs}
     late = {new.id for _, new in graph.updates
             if new.op is not None and not readers.get(new.id) and new.id not in outputs and not new.op.may_fail}
-    return replace(graph, order=tuple(v for v in graph.order if v.id not in late) + tuple(v for v in graph.order if v.id in late))
+    return replace(graph, order=tuple(v for v in graph.order if v.id not in late)
+                   + tuple(v for v in graph.order if v.id in late))
 
 
 Pass = Callable[[Graph, list[Rewrite]], Graph]

@@ -23,7 +23,7 @@ class Layouts:
     dense: set[int] = field(default_factory=set)
     """Those that lie in C order without gaps."""
     ordered: set[int] = field(default_factory=set)
-    """Those whose axes lie in C order, perhaps with gaps or repeats: what is computed from them elementwise is dense."""
+    """Those whose axes lie in C order, perhaps with gaps or repeats: what elementwise ops make of them is dense."""
 
 
 def layouts(graph: Graph) -> Layouts:

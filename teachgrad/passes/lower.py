@@ -20,15 +20,15 @@ def linear_is_matmul_and_add(v: Vertex) -> Vertex | None:
         return None
     x, weight, *bias = v.inputs
     product: Vertex = matmul(x, matrix_transpose(weight))
-    return add(product, bias[0]) if bias else product  # type: ignore[no-any-return]
+    return add(product, bias[0]) if bias else product
 
 
 def transposed_products(v: Vertex) -> Vertex | None:
     """x @ yᵀ and xᵀ @ y as products with a view."""
     if v.op is matmul_nt:
-        return matmul(v.inputs[0], matrix_transpose(v.inputs[1]))  # type: ignore[no-any-return]
+        return matmul(v.inputs[0], matrix_transpose(v.inputs[1]))
     if v.op is matmul_tn:
-        return matmul(matrix_transpose(v.inputs[0]), v.inputs[1])  # type: ignore[no-any-return]
+        return matmul(matrix_transpose(v.inputs[0]), v.inputs[1])
     return None
 
 
@@ -37,7 +37,7 @@ def tanh_gradient_in_steps(v: Vertex) -> Vertex | None:
     if v.op is not tanh_gradient:
         return None
     g, z = v.inputs
-    return multiply(g, subtract(1.0, multiply(z, z)))  # type: ignore[no-any-return]
+    return multiply(g, subtract(1.0, multiply(z, z)))
 
 
 def sgd_in_steps(v: Vertex) -> Vertex | None:
@@ -45,7 +45,7 @@ def sgd_in_steps(v: Vertex) -> Vertex | None:
     if v.op is not sgd_update:
         return None
     p, d, lr = v.inputs
-    return subtract(p, multiply(d, lr))  # type: ignore[no-any-return]
+    return subtract(p, multiply(d, lr))
 
 
 RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps)

@@ -64,7 +64,10 @@ def storage(graph: Graph) -> dict[int, Vertex]:
     """For each vertex, the one whose memory it may lie in: itself, or the base of a view."""
     roots: dict[int, Vertex] = {}
     for v in graph.order:
-        roots[v.id] = roots.get(v.inputs[0].id, v.inputs[0]) if v.op is not None and (v.op.view or type(v.inputs[0]._data) is tuple) else v
+        if v.op is not None and (v.op.view or type(v.inputs[0]._data) is tuple):
+            roots[v.id] = roots.get(v.inputs[0].id, v.inputs[0])
+        else:
+            roots[v.id] = v
     return roots
 
 
@@ -97,7 +100,8 @@ def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
     else:
         orders = [lambda b: (-b.bytes, b.born)]
         if mode == "best":
-            orders += [lambda b: (b.born, -b.bytes), lambda b: (-(b.dies - b.born) * b.bytes, b.born), lambda b: (-(b.dies - b.born), -b.bytes)]
+            orders += [lambda b: (b.born, -b.bytes), lambda b: (-(b.dies - b.born) * b.bytes, b.born),
+                       lambda b: (-(b.dies - b.born), -b.bytes)]
         total, offsets = min((place(sorted(blocks, key=key)) for key in orders), key=lambda answer: answer[0])
         for block in blocks:
             block.offset = offsets[id(block)]
@@ -136,7 +140,8 @@ def blocks_of(graph: Graph, mode: str) -> tuple[list[Block], dict[int, int]]:
     return blocks, replaced
 
 
-def dying_input(v: Vertex, position: int, last: dict[int, int], roots: dict[int, Vertex], owner: dict[int, Block]) -> Vertex | None:
+def dying_input(v: Vertex, position: int, last: dict[int, int], roots: dict[int, Vertex],
+                owner: dict[int, Block]) -> Vertex | None:
     """An input of `v` that nobody reads afterwards and that `v` may write over."""
     assert v.op is not None
     for k in v.op.may_overwrite:
@@ -161,7 +166,8 @@ def place(blocks: list[Block]) -> tuple[int, dict[int, int]]:
     offsets: dict[int, int] = {}
     total = 0
     for block in blocks:
-        neighbours = sorted((start, end) for start, end, other in placed if other.born <= block.dies and block.born <= other.dies)
+        neighbours = sorted((start, end) for start, end, other in placed
+                            if other.born <= block.dies and block.born <= other.dies)
         offset = 0
         for start, end in neighbours:
             if offset + block.bytes <= start:

@@ -1,4 +1,4 @@
-"""The driver of rewrites. A rule is a plain function from a vertex to its replacement, or None; only the driver applies it.
+"""The driver of rewrites. A rule is a function from a vertex to its replacement, or None; only the driver applies it.
 
 It walks the graph once in order, with inputs already rewritten, asks the rules of a pass for each vertex until none
 has an answer, checks that shape and dtype did not change, and logs every rewrite.
@@ -77,7 +77,8 @@ def rewrite(graph: Graph, pass_name: str, rules: Sequence[Rule], log: list[Rewri
             put(current, v)
             new[v.id] = current
     return replace(graph, outputs=tuple(new.get(v.id, v) for v in graph.outputs),
-                   updates=tuple((leaf, new.get(v.id, v)) for leaf, v in graph.updates), order=tuple(order), origin=origin)
+                   updates=tuple((leaf, new.get(v.id, v)) for leaf, v in graph.updates), order=tuple(order),
+                   origin=origin)
 
 
 def first_answer(rules: Sequence[Rule], v: Vertex) -> tuple[Rule, Vertex] | None:
