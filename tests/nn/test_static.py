@@ -10,6 +10,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, optim
+from tests.nn.layers import LAYERS, results
 
 
 class Scaled(nn.Module):
@@ -174,3 +175,48 @@ def test_the_path_of_a_module_is_known_to_a_trace() -> None:
     static(tg.ones((1, 2)))
     paths = {str(v.op): static.trace.moments[0][1].scopes.get(v.id) for v in static.trace.moments[0][1].order}
     assert paths == {"linear": "1.1", "tanh": "1.0"}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_have_the_same_bits_in_both_modes(name: str) -> None:
+    """Results, gradients and buffers of two calls in training."""
+    entry = LAYERS[name]
+    x = [tg.tensor(a.astype(np.float32) if a.dtype.kind == "f" else a) for a in entry.inputs]
+
+    def run(static: bool) -> list[bytes]:
+        tg.seed(0)
+        layer = getattr(nn, entry.name)(*entry.args, **entry.settings)
+
+        def step(*inputs: Any) -> Any:
+            layer.zero_grad()
+            outputs = results(layer(*inputs))
+            if any(y.requires_grad for y in outputs):
+                sum((y * y).sum() for y in outputs).backward()
+            return outputs
+
+        call = tg.static(step) if static else step
+        bits = [y.numpy().tobytes() for _ in range(2) for y in call(*x)]
+        bits += [p.grad.numpy().tobytes() for p in layer.parameters()]
+        return bits + [buffer.numpy().tobytes() for buffer in layer.buffers()]
+
+    assert run(static=False) == run(static=True)
+
+
+def test_dropout_has_the_same_bits_in_both_modes() -> None:
+    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.3), nn.Linear(16, 8), nn.Dropout(0.5))
+    x = tg.ones((4, 8))
+
+    def run(call: Callable[[Any], Any]) -> list[bytes]:
+        tg.seed(9)
+        return [call(x).numpy().tobytes() for _ in range(4)]
+
+    def forward(x: Any) -> Any:
+        return model(x)  # random numbers depend on the place of the call, so both modes have to come by here
+
+    static = tg.static(forward)
+    assert run(forward) == run(static)
+    assert len(set(run(static))) == 4
+    assert static.count == 1
+    model.eval()
+    assert len(set(run(static))) == 1
+    assert static.count == 2
