@@ -270,7 +270,10 @@ class Lanes:
                     if lane == item.node:
                         fresh = False
             rails = [i for i, rail in enumerate(self.rails) if rail.start <= number <= rail.end]
-            result.append(Picture(item.node, passing, item.uses, item.born, rails, item.rails, fresh, gradients))
+            running = set(passing)
+            uses = (*item.uses, *[Use(lane, False) for lane in item.born if lane in running])
+            born = tuple([lane for lane in item.born if lane not in running])
+            result.append(Picture(item.node, passing, uses, born, rails, item.rails, fresh, gradients))
         return result
 
 

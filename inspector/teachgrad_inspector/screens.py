@@ -18,6 +18,7 @@ from .glyphs import Glyphs
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
+from .render.panes import draw_text
 from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
 from .session import Session
@@ -79,6 +80,8 @@ def status_of(session: Session, moment: Moment, options: Options) -> Status:
     """The status line at a moment."""
     row = session.row(moment)
     state, why = session.state(moment)
+    if options.hiding and row.kind in ("seed", "edge"):
+        state, why = "ok", ""
     label = session.name(row.vertex, row.step) + (".grad" if row.kind in ("seed", "edge") else "")
     return Status(str(moment), label, short_note(session, moment, options), state, why)
 
@@ -101,8 +104,7 @@ def frame(
     """A whole screen, drawn."""
     canvas = Canvas(width, height, glyphs)
     if width < MIN_WIDTH or height < MIN_HEIGHT:
-        for row, line in enumerate(too_small(width, height)):
-            canvas.put(0, row, line, "warn")
+        draw_text(canvas, 0, 0, width, height, too_small(width, height), "warn")
         return canvas
     shown = SCREENS[screen]
     body = body_height(height)

@@ -1,9 +1,9 @@
 """The settings of an op call as JSON text, and back.
 
 Numbers, strings, booleans, None and lists are JSON's own. Other things that ops take as settings carry a tag:
-`{"tuple": [...]}`, `{"slice": [start, stop, step]}`, `{"ellipsis": true}`, `{"dtype": "float32"}`, `{"float":
-"nan"}`, `{"array": 17}` (a row of the table `array`) and `{"dict": [[key, value], ...]}`. What is none of
-these is kept for display only, as `{"text": "..."}`.
+`{"tuple": [...]}`, `{"slice": [start, stop, step]}`, `{"ellipsis": true}`, `{"hole": true}` (the place of an index
+tensor), `{"dtype": "float32"}`, `{"float": "nan"}`, `{"op": "reshape"}`, `{"dict": [[key, value], ...]}` and
+`{"array": 17}` (a row of the table `array`). What is none of these is kept for display only: `{"text": "..."}`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import RecordingError
+from ..op import REGISTRY, Op
+from ..ops.indexing import HOLE
 from .schema import DTYPES, MAX_ATTRS, MAX_TEXT
 
 Attrs = Mapping[str, Any]
@@ -59,6 +61,10 @@ def _pack(value: Any, store: Callable[[np.ndarray], int | None]) -> Any:
         return {"ellipsis": True}
     if isinstance(value, np.dtype):
         return {"dtype": value.name}
+    if value is HOLE:
+        return {"hole": True}
+    if isinstance(value, Op):
+        return {"op": value.name}
     if isinstance(value, np.ndarray):
         number = store(value)
         return {"array": number} if number is not None else {"text": f"array {value.dtype} {value.shape}"}
@@ -94,6 +100,10 @@ def _unpack(value: Any, fetch: Callable[[int], np.ndarray | None]) -> Any:
         return slice(start, stop, step)
     if tag == "ellipsis":
         return Ellipsis
+    if tag == "hole":
+        return HOLE
+    if tag == "op":
+        return REGISTRY.get(str(body), Opaque(f"op {body}"))
     if tag == "float":
         return float(body)
     if tag == "dtype":

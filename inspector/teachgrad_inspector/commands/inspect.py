@@ -10,6 +10,7 @@ programs. Keys: s and S step forward and back, enter opens, ? helps, q quits.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main(args: Namespace) -> int:
     if (args.what is None) == (args.demo is None):
         print("teachgrad inspect: name a recording or a script, or a demo with --demo", file=sys.stderr)
         return 2
+    # Reading makes many small objects that stay: looking through them again and again for garbage doubles the time.
+    gc.set_threshold(100_000, 50, 100)
     with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
         try:
             path, title = _recording(args, Path(folder) / "run.tgr")

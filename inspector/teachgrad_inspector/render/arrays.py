@@ -12,6 +12,9 @@ LEVELS = 4
 """Steps of the colour scale on either side of zero."""
 
 
+HEAT_LINES = 10
+
+
 def wanted_height(array: ArrayView, width: int) -> int:
     """How many lines an array would like to have in a pane of this width."""
     if array.value is not None:
@@ -20,9 +23,9 @@ def wanted_height(array: ArrayView, width: int) -> int:
     if array.histogram is not None:
         lines += 2
     if array.numbers is not None:
-        lines += len(array.numbers)
+        lines += min(HEAT_LINES, len(array.numbers))
     elif array.grid is not None:
-        lines += 1 + array.grid.rows if array.grid.rows > 1 else 1
+        lines += 1 + min(HEAT_LINES, array.grid.rows) if array.grid.rows > 1 else 1
     return lines
 
 

@@ -94,6 +94,6 @@ def draw_keys(canvas: Canvas, keys: Sequence[tuple[str, str]], y: int) -> None:
         x = canvas.put(x + 1, y, label, "dim") + 2
 
 
-def too_small(width: int, height: int) -> list[str]:
+def too_small(width: int, height: int) -> str:
     """What a terminal says that is too small for any screen."""
-    return [f"terminal too small (have {width}×{height}, need 40×10)", "teachgrad inspect --print text still works"]
+    return f"terminal too small (have {width}×{height}, need 40×10); teachgrad inspect --print text still works"

@@ -86,7 +86,7 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
     if columns.shape_width and line.shape:
         canvas.put(x + columns.shape, y, shape(line.shape), style("dim"), columns.shape_width - 1)
     if columns.value_width and (line.value or line.trouble or not columns.shape_width):
-        text = f"{line.trouble} {line.value}".strip() if line.trouble else line.value
+        text = f"{line.trouble} {line.value}".strip() if line.trouble not in ("", line.value) else line.value
         if canvas.measure(text) > columns.value_width and not line.trouble:
             text = text.rpartition("→")[2].strip() if "→" in text else shape(line.shape or ())
         look = "err" if line.trouble else "hidden" if text == "?" else style("number")

@@ -152,7 +152,7 @@ def source_part(source: SourceView) -> Part:
         f"source  {name}:{source.line}",
         source.function if source.function != "<module>" else "",
         1,
-        min(len(source.lines), 7),
+        min(len(source.lines), 3),
         draw,
         greedy=True,
     )

@@ -55,10 +55,10 @@ def _parts(view: TapeView, width: int) -> list[tuple[str, Part]]:
 
 
 def _draw_list(canvas: Canvas, view: TapeView, x: int, y: int, width: int, height: int, focus: bool) -> None:
-    note = "  ".join(
-        f"{canvas.glyphs.rail} {rail.count} saved {nbytes(rail.nbytes)}" + (f" in {rail.scope}" if rail.scope else "")
-        for rail in view.strip.rails
-    )
+    rails = view.strip.rails
+    where = f" in {rails[0].scope}" if len(rails) == 1 and rails[0].scope else f" in {len(rails)} modules"
+    saved = f"{sum(rail.count for rail in rails)} saved {nbytes(sum(rail.nbytes for rail in rails))}"
+    note = f"{canvas.glyphs.rail} {saved}{where}" if rails else ""
     canvas.box(x, y, width, height, "tape", note)
     if focus:
         canvas.put(x + 2, y, " tape ", "focus")

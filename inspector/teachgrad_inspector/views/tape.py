@@ -149,7 +149,7 @@ def _line(
         last = step.rows[item.last]
         what = f"{count} {'row' if count == 1 else 'rows'}"
         if item.phase == "bwd":
-            what = f"{count} gradients"
+            what = f"{count} {'gradient' if count == 1 else 'gradients'}"
         info = session.info(last.value)
         return TapeLine(
             item.phase,

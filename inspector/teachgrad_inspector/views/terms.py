@@ -85,7 +85,7 @@ def _gather(
     recorded: float | None,
 ) -> Sum:
     products = gradients * locals_
-    order = np.argsort(-np.abs(products), kind="stable")[:SHOWN]
+    order = [i for i in np.argsort(-np.abs(products), kind="stable")[:SHOWN] if products[i]]
     terms = tuple(
         Term(places[i][0], float(gradients[i]), places[i][1], float(locals_[i]), float(products[i]))
         for i in map(int, order)

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from teachgrad.recording import Reader
+from teachgrad_inspector.session import Session
+
+from .runs import make
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
+    """Opens a recording by name: `session("micrograd")`."""
+    opened: list[Reader] = []
+
+    def open_(name: str, level: str = "values") -> Session:
+        opened.append(Reader(make(name, tmp_path, level)))
+        return Session(opened[-1], name)
+
+    yield open_
+    for run in opened:
+        run.close()

@@ -1,0 +1,121 @@
+"""Recordings to look at, made of hand-written events with round numbers, so that goldens do not depend on anything."""
+
+from __future__ import annotations
+
+import linecache
+from pathlib import Path
+
+import numpy as np
+
+from teachgrad import observe
+from teachgrad.errors import Where
+from teachgrad.recording import Recorder
+from tests.recording.runs import micrograd, scalar, send
+
+SOURCE = "/somewhere/net.py"
+LINES = """\
+class Net(nn.Module):
+    def forward(self, x):
+        z = self.fc1(x)
+        h = nn.functional.relu(z)
+        return self.fc2(h)
+
+loss = (net(x) * t).sum()
+""".splitlines()
+linecache.cache[SOURCE] = (1, None, [f"{line}\n" for line in LINES], SOURCE)
+
+X, W1, Z, H, W2, Y, T, P, LOSS = range(1, 10)
+
+
+def _op(
+    id: int,
+    name: str,
+    inputs: tuple[int, ...],
+    value: np.ndarray,
+    line: int,
+    code: str,
+    scope: str = "",
+    **attrs: object,
+) -> None:
+    text = LINES[line - 1]
+    start = text.index(code)
+    where = Where(SOURCE, line, "forward", start, start + len(code), text)
+    send(observe.Forward(id, name, inputs, attrs, value, None, where, scope, True))
+
+
+def net(steps: int = 2) -> None:
+    """z = x w1, h = relu(z), y = h w2, loss = Σ y t: modules fc1 and fc2, gradients and updates worked out by hand."""
+    w1 = np.array([[1.0, -1.0], [0.0, 2.0]])
+    w2 = np.array([[2.0], [1.0]])
+    x = np.array([[1.0, 2.0], [3.0, 0.0], [0.0, -1.0]])
+    t = np.array([[1.0], [-1.0], [2.0]])
+    for step in range(steps):
+        base = 100 * step
+        ids = {k: base + k for k in (X, Z, H, Y, T, P, LOSS)} | {W1: W1, W2: W2}
+        z = x @ w1
+        h = np.maximum(z, 0)
+        y = h @ w2
+        send(observe.Leaf(ids[X], None, x, False, False))
+        send(observe.Leaf(W1, "fc1.weight", w1, True, True))
+        _op(ids[Z], "matmul", (ids[X], W1), z, 3, "self.fc1(x)", "fc1")
+        _op(ids[H], "relu", (ids[Z],), h, 4, "nn.functional.relu(z)")
+        send(observe.Leaf(W2, "fc2.weight", w2, True, True))
+        _op(ids[Y], "matmul", (ids[H], W2), y, 5, "self.fc2(h)", "fc2")
+        send(observe.Leaf(ids[T], None, t, False, False))
+        _op(ids[P], "multiply", (ids[Y], ids[T]), y * t, 7, "net(x) * t")
+        _op(ids[LOSS], "sum", (ids[P],), np.array((y * t).sum()), 7, "(net(x) * t).sum()", axis=(0, 1), keepdims=False)
+        gp = np.ones_like(y)
+        gy = gp * t
+        gh = gy @ w2.T
+        gz = gh * (z > 0)
+        g1, g2 = x.T @ gz, h.T @ gy
+        send(observe.Seed(ids[LOSS], np.array(1.0)))
+        for source, gradient, edges in (
+            (LOSS, np.array(1.0), [(P, 0, gp)]), (P, gp, [(Y, 0, gy)]), (Y, gy, [(W2, 1, g2), (H, 0, gh)]),
+            (H, gh, [(Z, 0, gz)]), (Z, gz, [(W1, 1, g1)]),
+        ):  # fmt: skip
+            send(observe.Backward(ids[source], "op", gradient))
+            for target, edge, part in edges:
+                send(observe.Accumulate(ids[source], ids[target], edge, part, part))
+        for leaf, name, value, slope in ((W1, "fc1.weight", w1, g1), (W2, "fc2.weight", w2, g2)):
+            send(observe.Update(leaf, name, value.copy(), value - 0.125 * slope))
+        w1, w2 = w1 - 0.125 * g1, w2 - 0.125 * g2
+
+
+def deep(blocks: int = 6) -> None:
+    """A chain of modules whose values all wait for the backward pass: more than fit side by side."""
+    send(observe.Leaf(1, "x", scalar(1.0), True, False))
+    last, tape = 1, []
+    for block in range(blocks):
+        for _ in range(4):
+            new = last + 1
+            send(observe.Forward(new, "exp", (last,), {}, scalar(1.0), None, None, f"block{block % 3}.{block}", True))
+            tape.append((new, last))
+            last = new
+    send(observe.Seed(last, scalar(1.0)))
+    for source, target in reversed(tape):
+        send(observe.Backward(source, "exp", scalar(1.0)))
+        send(observe.Accumulate(source, target, 0, scalar(1.0), scalar(1.0)))
+
+
+def trouble() -> None:
+    """y = sqrt(x - 2) for x = 1, and a gradient that is zero everywhere."""
+    send(observe.Leaf(1, "[bold]x[/] \x1b]0;pwned\x07", scalar(1.0), True, False))
+    send(observe.Forward(2, "subtract", (1,), {}, scalar(-1.0), None, None, "", True))
+    send(observe.Forward(3, "sqrt", (2,), {}, scalar(float("nan")), "数y", None, "", True))
+    send(observe.Forward(4, "divide", (3,), {}, np.array([1.0, np.inf, np.nan]), None, None, "", True))
+    send(observe.Seed(4, np.ones(3)))
+    zero = np.zeros(3)
+    send(observe.Backward(4, "divide", np.ones(3)))
+    send(observe.Accumulate(4, 3, 0, zero, zero))
+
+
+MAKERS = {"micrograd": micrograd, "net": net, "deep": deep, "trouble": trouble}
+
+
+def make(name: str, folder: Path, level: str = "values") -> Path:
+    """A recording of one of them."""
+    path = folder / f"{name}.tgr"
+    with Recorder(path, level=level):  # type: ignore[arg-type]
+        MAKERS[name]()
+    return path

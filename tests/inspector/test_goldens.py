@@ -1,0 +1,106 @@
+"""Every screen at several sizes, as text that can be read in a diff.
+
+After a change that is meant, `TEACHGRAD_UPDATE_GOLDENS=1 pytest tests/inspector/test_goldens.py` writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from teachgrad_inspector.canvas import cell_width
+from teachgrad_inspector.glyphs import ASCII, UNICODE
+from teachgrad_inspector.keys import footer
+from teachgrad_inspector.screens import SCREENS, frame
+from teachgrad_inspector.session import Session
+from teachgrad_inspector.views.options import Options
+
+GOLDENS = Path(__file__).parent / "goldens"
+PLAIN = Options()
+SIZES = [(40, 10), (60, 20), (80, 24), (100, 30), (160, 48)]
+CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
+    **{f"micrograd-{screen}-{w}x{h}": ("micrograd", "t0/bwd/a.grad", screen, (w, h), PLAIN)
+       for screen in SCREENS for w, h in SIZES},
+    **{f"net-{screen}-{w}x{h}": ("net", "t1/bwd/fc1.weight.grad", screen, (w, h), PLAIN)
+       for screen in SCREENS for w, h in SIZES},
+    "micrograd-start": ("micrograd", "t0/fwd/0", "tape", (80, 24), PLAIN),
+    "micrograd-first-contribution": ("micrograd", "t0/bwd/9", "chain", (80, 24), PLAIN),
+    "micrograd-leaf": ("micrograd", "t0/fwd/0", "chain", (80, 24), PLAIN),
+    "micrograd-op": ("micrograd", "e", "chain", (80, 24), PLAIN),
+    "micrograd-seed": ("micrograd", "t0/bwd/6", "chain", (80, 24), PLAIN),
+    "micrograd-check": ("micrograd", "t0/bwd/a.grad", "chain", (100, 26), Options(check=True)),
+    "micrograd-predict": ("micrograd", "t0/bwd/a.grad", "chain", (80, 24), Options(predict=True)),
+    "micrograd-predict-tape": ("micrograd", "t0/bwd/a.grad", "tape", (80, 24), Options(predict=True)),
+    "micrograd-narration": ("micrograd", "t0/bwd/9", "tape", (100, 24), Options(narration=True)),
+    "micrograd-zoom-source": ("micrograd", "t0/bwd/9", "tape", (80, 20), Options(zoom=True, pane=4)),
+    "micrograd-narrow-gradient": ("micrograd", "t0/bwd/9", "tape", (50, 14), Options(pane=2)),
+    "net-folded": ("net", "t0/bwd/fc1.weight.grad", "tape", (90, 26), Options(folded=frozenset({"fc1", "fc2"}))),
+    "net-element": ("net", "t0/bwd/fc1.weight.grad[0,1]", "chain", (80, 24), PLAIN),
+    "net-numbers": ("net", "t0/bwd/fc1.weight.grad", "chain", (120, 30), Options(numbers=True)),
+    "net-update": ("net", "t1/upd/fc1.weight", "chain", (80, 24), PLAIN),
+    "net-sum": ("net", "t0/9", "chain", (80, 24), PLAIN),
+    "net-second-step": ("net", "t1/fwd/0", "tape", (80, 24), PLAIN),
+    "deep-parked": ("deep", "t0/fwd/14", "tape", (80, 24), PLAIN),
+    "deep-unparked": ("deep", "t0/bwd/30", "tape", (80, 24), PLAIN),
+    "trouble-nan": ("trouble", "t0/fwd/2", "tape", (80, 16), PLAIN),
+    "trouble-zero-gradient": ("trouble", "last", "tape", (80, 16), PLAIN),
+    "too-small": ("micrograd", "t0/fwd/0", "tape", (38, 9), PLAIN),
+}  # fmt: skip
+
+
+def draw(session: Session, case: str, ascii_only: bool = False) -> list[str]:
+    _, address, screen, (width, height), options = CASES[case]
+    moment = session.run.resolve(address)
+    keys = footer(SCREENS[screen].actions)
+    return frame(session, moment, screen, options, width, height, ASCII if ascii_only else UNICODE, keys).text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_screen(case: str, session: Callable[..., Session]) -> None:
+    opened = session(CASES[case][0])
+    text = "\n".join(draw(opened, case)) + "\n"
+    golden = GOLDENS / f"{case}.txt"
+    if os.environ.get("TEACHGRAD_UPDATE_GOLDENS"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_line_fits(case: str, session: Callable[..., Session]) -> None:
+    width, height = CASES[case][3]
+    lines = draw(session(CASES[case][0]), case)
+    assert len(lines) == height
+    assert max(map(cell_width, lines)) <= width
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_in_ascii_every_byte_is_ascii(case: str, session: Callable[..., Session]) -> None:
+    width, height = CASES[case][3]
+    lines = draw(session(CASES[case][0]), case, ascii_only=True)
+    assert all(line.isascii() and len(line) <= width for line in lines)
+    assert len(lines) == height
+    if width >= 40 and CASES[case][2] == "tape" and not CASES[case][4].pane:
+        assert sum(line.startswith("|>") for line in lines) == 1  # the cursor is to be seen without colour
+
+
+@pytest.mark.parametrize("level", ["meta", "stats"])
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("name", ["micrograd", "net", "deep", "trouble"])
+def test_every_moment_can_be_drawn_at_every_level(
+    name: str, screen: str, level: str, session: Callable[..., Session]
+) -> None:
+    opened = session(name, level)
+    options = Options(check=True, narration=True, numbers=True)
+    for number in range(opened.run.steps):
+        for row in range(opened.run.length(number)):
+            moment = opened.run.at(number, row)
+            lines = frame(opened, moment, screen, options, 100, 30, UNICODE, ()).text()
+            assert len(lines) == 30
+            assert lines[-2].startswith(f" {moment} ")
+
+
+def test_there_is_no_golden_without_a_case() -> None:
+    assert {path.stem for path in GOLDENS.glob("*.txt")} == set(CASES)
