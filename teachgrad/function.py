@@ -39,6 +39,7 @@ from .errors import (
     user_site,
 )
 from .op import Array, Op, Spec, Vertex, apply, state
+from .ops.once import not_again, once
 from .ops.shape import astype, broadcast_to
 from .ops.tuples import item, unpack
 
@@ -291,7 +292,7 @@ class CallOp(Op):
         for number, hidden in enumerate(gradients[call.results_count:]):
             if hidden is not None:
                 raise GradientError(
-                    f"{_not_again(name)} backward used an array that forward saved, but which is neither an argument "
+                    f"{not_again(name)} backward used an array that forward saved, but which is neither an argument "
                     f"nor a result (number {number} of these).\nWays out: save arguments or results, and compute the "
                     "array from them in backward; or return it as a result too.")
         used = [_zeros(spec, inputs[0]) if given is None else given
@@ -357,10 +358,6 @@ def _fitting(name: str, number: int, answer: Any, x: Vertex) -> Any:
 
 # ---- derivatives of derivatives --------------------------------------------------------------------------------------
 
-def _not_again(name: str) -> str:
-    return f"the gradient of {name} cannot be differentiated again:"
-
-
 @contextmanager
 def _leaks() -> Iterator[list[tuple[Site | None, str]]]:
     """While gradients are to be differentiated again: where values that matter were taken out of the graph."""
@@ -380,26 +377,5 @@ def _leaks() -> Iterator[list[tuple[Site | None, str]]]:
     finally:
         state.now.leak = before
 
-
-class Once(Op):
-    r"""z = x, the gradient of a Function whose `backward` left the graph: it cannot be differentiated again
-
-    The other inputs are what z depends on, though the graph does not show how.
-    """
-
-    def infer(self, x: Spec, *inputs: Spec, function: str, leak: str) -> Spec:
-        return x
-
-    def forward(self, xp: Any, x: Array, *inputs: Array, function: str, leak: str) -> Array:
-        return x.copy()
-
-    def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
-        raise GradientError(
-            f"{_not_again(z.attrs['function'])} its backward took a value out of the graph ({z.attrs['leak']}).\n"
-            "Ways out: compute with tensors in backward; or put the NumPy code into a second tg.Function, with a "
-            "backward of its own, and call that.")
-
-
-once = Once()
 
 __all__ = ["Context", "Function"]

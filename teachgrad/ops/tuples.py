@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..op import Op, Vertex, apply
+from ..op import Op, Vertex, apply, state
 
 
 class Item(Op):
-    r"""z = x[index]: one of the results of an op that has several"""
+    r"""z = x[index]: one of the results of an op that has several
+
+    A rule may need the results again, and users may overwrite what they were given: so where a gradient is recorded, z
+    is a copy (`own`). A trace needs none, there every overwrite makes a new version.
+    """
 
     def __call__(self, x: Vertex, index: int, /) -> Any:
-        return apply(item if x._data[index].dtype.kind == "f" else item_of_integers, (x,), {"index": index})
+        now = state.now
+        own = {"own": True} if x.requires_grad and now.grad and now.tracer is None else {}
+        return apply(item if x._data[index].dtype.kind == "f" else item_of_integers, (x,), {"index": index, **own})
 
-    def infer(self, x: Any, *, index: int) -> Any:
+    def infer(self, x: Any, *, index: int, own: bool = False) -> Any:
         return x[index]
 
-    def forward(self, xp: Any, x: Any, *, index: int) -> Any:
-        return x[index]
+    def forward(self, xp: Any, x: Any, *, index: int, own: bool = False) -> Any:
+        return x[index].copy() if own else x[index]
 
 
 class ItemOfIntegers(Item):

@@ -332,3 +332,43 @@ def test_ops_of_functions_can_be_copied_and_pickled() -> None:
     assert copy.deepcopy(Sinc.op) is Sinc.op
     assert pickle.loads(pickle.dumps(Sinc.op)) is Sinc.op
     assert "sin(x) / x" in Sinc.op.card()
+
+
+# ---- results that are overwritten ------------------------------------------------------------------------------------
+
+def _qr(x: tg.Tensor) -> tuple[tg.Tensor, tg.Tensor]:
+    return tuple(tg.linalg.qr(x))
+
+
+class Pair(tg.Function):
+    """exp(x) and the place of the largest x, both kept for backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        z, place = np.exp(x), np.asarray(x.argmax())
+        ctx.save(z, place)
+        return z, place
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, _: Any) -> Any:
+        z, place = ctx.saved
+        return g * z * (1.0 + tg.astype(place, tg.float64))
+
+
+@pytest.mark.parametrize(("function", "overwritten"), [(_qr, 0), (_qr, 1), (Pair.apply, 0), (Pair.apply, 1)])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_overwriting_one_of_several_results_spoils_no_gradient(function: Any, overwritten: int, recorded: bool) -> None:
+    def gradient(overwrite: bool) -> Any:
+        x = tg.tensor([[1.0, 2.0], [-0.5, 1.5]], dtype=tg.float64, requires_grad=True)
+        results = function(x)
+        loss = results[0].sum() + (results[1].sum() if results[1].requires_grad else 0.0)
+        if overwrite and recorded:
+            part = results[overwritten]
+            part += 1
+        elif overwrite:
+            with tg.no_grad():
+                results[overwritten].zero_()
+        loss.backward()
+        return x.grad.numpy()
+
+    np.testing.assert_array_equal(gradient(True), gradient(False))
