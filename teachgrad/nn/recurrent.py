@@ -220,11 +220,10 @@ class Recurrent(Module):
         take_step = STEPS[self.kind][0]
         weight, bias = getattr(self, "weight_hh" + name), getattr(self, "bias_hh" + name, None)
         # W x + b of all times is one product of matrices
-        gx = F.linear(x, getattr(self, "weight_ih" + name), getattr(self, "bias_ih" + name, None))
+        times = tg.unstack(F.linear(x, getattr(self, "weight_ih" + name), getattr(self, "bias_ih" + name, None)))
         hidden = []
-        times = range(x.shape[0])
-        for t in reversed(times) if backwards else times:
-            state = take_step(self.nonlinearity, gx[t], F.linear(state[0], weight, bias), state)
+        for gx in reversed(times) if backwards else times:
+            state = take_step(self.nonlinearity, gx, F.linear(state[0], weight, bias), state)
             hidden.append(state[0])
         return tg.stack(hidden[::-1] if backwards else hidden), state
 

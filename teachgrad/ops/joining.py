@@ -13,9 +13,10 @@ from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .comparison import not_equal
 from .cumulative import along
-from .elementwise import subtract
+from .elementwise import lift, subtract
 from .indexing import take
-from .shape import astype, broadcast_to, concat, normalize_axis, reshape
+from .shape import astype, broadcast_to, concat, normalize_axis, reshape, stack
+from .tuples import unpack
 
 
 def broadcast_arrays(*arrays: Vertex) -> list[Any]:
@@ -112,12 +113,37 @@ class RepeatedPlaces(Op):
 repeated_places = RepeatedPlaces()
 
 
-def unstack(x: Vertex, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """The slices of x along an axis, which is gone from them."""
-    if x.ndim == 0:
-        raise ShapeError("unstack needs at least one axis")
-    axis = normalize_axis(axis, x.ndim)
-    return tuple(x[(*(slice(None),) * axis, i)] for i in range(x.shape[axis]))
+class Unstack(Op):
+    r"""z_i = x[..., i, ...], every slice along an axis as a result of its own;   the gradients are stacked again
+
+    One op, and not one index for each slice: so the gradients are put together once, and not added up one by one in
+    arrays of the size of x.
+    """
+
+    needs_values = False
+    derivatives = ("1",)
+
+    def __call__(self, x: Vertex, /, *, axis: int = 0) -> tuple[Any, ...]:
+        if x.ndim == 0:
+            raise ShapeError("unstack needs at least one axis")
+        axis = normalize_axis(axis, x.ndim)
+        return unpack(apply(self, (x,), {"axis": axis})) if x.shape[axis] else ()
+
+    def infer(self, x: Spec, *, axis: int) -> tuple[Spec, ...]:
+        return (Spec((*x.shape[:axis], *x.shape[axis + 1:]), x.dtype),) * x.shape[axis]
+
+    def forward(self, xp: Any, x: Array, *, axis: int) -> tuple[Array, ...]:
+        slices = xp.moveaxis(x, axis, 0).copy()
+        return tuple([slices[i:i + 1].reshape(slices.shape[1:]) for i in range(len(slices))])
+
+    def vjp(self, g: Any, z: Vertex, x: Vertex) -> Any:
+        axis = z.attrs["axis"]
+        shape = (*x.shape[:axis], *x.shape[axis + 1:])
+        parts = [broadcast_to(lift(0.0, x), shape) if part is None else part for part in g]
+        return (stack(parts, axis=axis),)
+
+
+unstack = Unstack()
 
 
 def diff(x: Vertex, /, *, axis: int = -1, n: int = 1, prepend: Vertex | None = None,
