@@ -71,7 +71,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.now.tracer
     now = state.now
     outside = now.grad, now.quiet
-    now.grad, now.quiet = create_graph, not create_graph
+    now.grad, now.quiet = create_graph, not (create_graph or now.candid)
     try:
         for output, seed in zip(outputs, seeds, strict=True):
             if output.id in found:

@@ -14,7 +14,7 @@ from . import observe
 from .errors import TraceError
 from .graph import Graph
 from .interpreter import interpret
-from .op import REGISTRY, Vertex
+from .op import REGISTRY, Vertex, state
 from .structure import flatten
 from .trace import holder
 
@@ -36,11 +36,14 @@ def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: An
     def watch(event: observe.Event) -> None:
         if isinstance(event, observe.Forward) and computes(event.op) and isinstance(event.array, np.ndarray):
             steps.append(observe.Forward(event.id, event.op, event.inputs, event.attrs, event.array.copy(), event.name,
-                                         event.where,
-                                         event.scope, event.requires_grad))
+                                         event.where, event.scope, event.requires_grad))
 
-    with observe.watching(watch):
-        plain = function.fn(*args, **kwargs)
+    state.now.candid = True
+    try:
+        with observe.watching(watch):
+            plain = function.fn(*args, **kwargs)
+    finally:
+        state.now.candid = False
     expected = [_array(x) for x in flatten(plain)[0]]
     after = [(t._data.copy(), None if t._grad is None else t._grad._data.copy()) for t in touched]
     for t, data, gradient, gradient_data in saved:

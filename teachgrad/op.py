@@ -24,7 +24,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -86,7 +86,7 @@ class Tracer(Protocol):
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("grad", "inference", "leak", "quiet", "scope", "tracer")
+    __slots__ = ("candid", "grad", "inference", "leak", "quiet", "scope", "tracer")
 
     def __init__(self) -> None:
         self.grad = True
@@ -95,6 +95,8 @@ class Modes:
         """Whether results are marked as unfit for training."""
         self.quiet = False
         """Whether ops go unreported: those of gradient rules, unless they are to be differentiated in turn."""
+        self.candid = False
+        """Whether even those are reported: "check" mode compares every op."""
         self.tracer: Tracer | None = None
         """The tracer that ops report to while a function is traced, else None."""
         self.leak: Callable[[Vertex, str], None] | None = None
@@ -423,7 +425,13 @@ def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: E
     what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
     settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
     where = locate(user_site())
-    text = f"{op.name}({what}{settings}): {error}" + (f"\n{where.show()}" if where else "")
+    reason: Exception = error
+    with suppress(Exception):  # the op's own shape rule often says better what is wrong, and how to go on
+        try:
+            op.infer(*[x._data for x in inputs], **attrs)
+        except TeachgradError as rule:
+            reason = rule
+    text = f"{op.name}({what}{settings}): {reason}" + (f"\n{where.show()}" if where else "")
     kinds = {TypeError: DTypeError, ValueError: ShapeError, np.linalg.LinAlgError: MatrixError}
     return kinds.get(type(error), type(error))(text)
 
