@@ -83,10 +83,10 @@ def gradcheck(f: Callable[..., Any], *xs: Vertex, order: int = 1, eps: float = 1
     """Check the gradients of `f` at `xs`; a failure raises `GradientError`, which names the worst element.
 
     `f` takes tensors and returns one or several. Every floating-point tensor among `xs` is checked and must be float64;
-    others are passed through. An element passes if |rule - measured| ≤ atol + rtol |measured|. Where the two one-sided
-    differences disagree (at the corner of |x|, at a tie of max) there is no derivative to compare with: such elements
-    are skipped, or taken as they are under `kinks="keep"`. Random numbers are the same in every evaluation. If the
-    check fails, the ops on the way are checked one by one, and the first that is wrong by itself is named.
+    others are passed through. An element passes if |rule - measured| ≤ atol + rtol |measured|. At a corner or a jump of
+    the function (|x| at 0, a tie of max) there is no derivative to compare with: an element that would fail there is
+    skipped, unless kinks="keep". Random numbers are the same in every evaluation. If the check fails, the ops on the
+    way are checked one by one, and the first that is wrong by itself is named.
     """
     if kinks not in ("skip", "keep"):
         raise TeachgradError(f"kinks is \"skip\" or \"keep\", not {kinks!r}")

@@ -625,6 +625,23 @@ def test_gradients_flow_through_creation() -> None:
     np.testing.assert_array_equal(leaf.grad.numpy(), [1, 1])
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_the_deviation_of_equal_numbers_has_no_derivative() -> None:
+    x = tg.tensor([2.0, 2.0, 2.0], requires_grad=True)
+    tg.std(x).backward()
+    assert np.isnan(x.grad.numpy()).all()
+    x.grad = None
+    tg.var(x).backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 0, 0])
+
+
+def test_norms_have_the_gradient_zero_at_zero() -> None:
+    for order in (1, 2, 3, math.inf):
+        x = tg.zeros((3,), requires_grad=True)
+        tg.linalg.vector_norm(x, ord=order).backward()
+        np.testing.assert_array_equal(x.grad.numpy(), [0, 0, 0])
+
+
 def test_methods_are_the_functions() -> None:
     x = tg.tensor(numbers("float64", (2, 3)) * 0.3)
     for name in words("abs acos asin asinh atan atanh ceil cos cosh exp expm1 floor isfinite isinf isnan log1p "
