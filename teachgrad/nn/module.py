@@ -80,9 +80,13 @@ class Module(Counted):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if observe.sink is None and state.now.tracer is None and not self._hooks:
-            return self.forward(*args, **kwargs)
-        return self._call(args, kwargs)
+        try:
+            if observe.sink is None and state.now.tracer is None and not self._hooks:
+                return self.forward(*args, **kwargs)
+            return self._call(args, kwargs)
+        except TeachgradError as error:
+            note_module(error, self)
+            raise
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         modes = state.now
@@ -380,6 +384,17 @@ class Module(Counted):
         if not lines:
             return f"{type(self).__name__}({settings})"
         return "\n  ".join([f"{type(self).__name__}(", *([settings] if settings else []), *lines]) + "\n)"
+
+
+def note_module(error: TeachgradError, module: Module) -> None:
+    """Add to an error in which part of `module` it happened: `in Net.blocks.0.fc: Linear(in_features=4, ...)`."""
+    inner = error.__dict__.setdefault("module", module)
+    path = next((path for path, part in module.named_modules() if part is inner), None)
+    if path is not None:
+        where = f"{type(module).__name__}.{path}: " if path else ""
+        note = f"in {where}{type(inner).__name__}({inner.extra_repr()})"
+        error.__notes__ = [*(old for old in getattr(error, "__notes__", ()) if old != error.__dict__.get("note")), note]
+        error.__dict__["note"] = note
 
 
 def _join(path: str, name: str) -> str:

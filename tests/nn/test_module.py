@@ -114,6 +114,18 @@ def test_paths_begin_anew_after_an_error() -> None:
     assert [event.scope for event in events if isinstance(event, observe.Forward)] == ["0", "", ""]
 
 
+@pytest.mark.parametrize("watch", [False, True])
+def test_errors_say_in_which_module_they_happened(watch: bool) -> None:
+    net = Net()
+    net.blocks[1].fc = nn.Linear(3, 4)
+    with pytest.raises(tg.ShapeError) as error, observe.watching((lambda event: None) if watch else None):
+        net(tg.ones((1, 2)))
+    assert error.value.__notes__ == ["in Net.blocks.1.fc: Linear(in_features=3, out_features=4, bias=True)"]
+    with pytest.raises(tg.ShapeError) as error:
+        net.blocks[1].fc(tg.ones((1, 2)))
+    assert error.value.__notes__ == ["in Linear(in_features=3, out_features=4, bias=True)"]
+
+
 def test_a_module_made_inside_another_one_is_watched_too() -> None:
     class Makes(nn.Module):
         def forward(self, x: Any) -> Any:
