@@ -385,7 +385,7 @@ def test_reductions(axis: Any, shape: tuple[int, ...], keepdims: bool) -> None:
 
 def test_of_nothing() -> None:
     for name in ("max", "min", "argmax", "argmin"):
-        with pytest.raises(tg.ShapeError, match=r"empty sequence|zero-size"):
+        with pytest.raises(tg.ShapeError, match=r"of no elements: shape \(2, 0\) is empty"):
             function(xp, name)(tg.ones((2, 0)), axis=1)
     assert xp.sum(tg.ones((0,))).item() == 0
     assert xp.prod(tg.ones((0,))).item() == 1
@@ -685,7 +685,7 @@ def test_names_of_other_libraries_are_translated() -> None:
 
 MISTAKES: tuple[tuple[Callable[[], Any], str], ...] = (
     (lambda: tg.sum(tg.ones((2, 3)), axis=2), r"axis 2 does not exist: the tensor has 2 axes, so axis runs from -2"),
-    (lambda: tg.reshape(tg.ones((2, 3)), (4,)), r"float32\[2, 3\].* cannot reshape array of size 6 into shape \(4,\)"),
+    (lambda: tg.reshape(tg.ones((2, 3)), (4,)), r"\(2, 3\) \(6 elements\) cannot take the shape \(4,\)"),
     (lambda: tg.squeeze(tg.ones((2, 3)), 0), r"axis 0 of shape \(2, 3\) has length 2, not 1"),
     (lambda: tg.broadcast_arrays(tg.ones(2), tg.ones(3)), r"\(2,\), \(3,\) do not broadcast"),
     (lambda: tg.roll(tg.ones((2, 2)), (1, 2), axis=(0,)), r"2 shifts and 1 axes"),
