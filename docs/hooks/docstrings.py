@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 from typing import Any
 
 import griffe
@@ -19,4 +20,4 @@ class Examples(griffe.Extension):
 
 
 def fenced(match: re.Match[str]) -> str:
-    return f"```pycon\n{match[0].rstrip()}\n```\n\n"
+    return f"```pycon\n{dedent(match[0]).rstrip()}\n```\n\n"
