@@ -20,6 +20,7 @@ from .. import observe
 from ..errors import user_site
 from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, mark_written, next_id, state
 from .inplace import overwrite
+from .pieces import PIECE, in_pieces
 
 _data_of = attrgetter("_data")
 
@@ -28,10 +29,13 @@ class Update(Op):
     """An op that gives its first input a new value, of the same shape and dtype.
 
     No gradient flows through it. Numbers that are scheduled, such as the learning rate, are inputs, so that changing
-    them changes no graph; they are 0-d and float64 unless said otherwise. The result may be written over any of the
-    inputs: every `forward` here has read the other inputs before it writes to `out`.
+    them changes no graph; they are 0-d and float64 unless said otherwise. A subclass says in `compute` how the result
+    is computed, element by element. It may be written over any of the inputs, because `compute` has read the others
+    before it writes to z; where z is None it makes a new array.
     """
 
+    arrays: int
+    """How many inputs are arrays in the shape of the first; what follows are single numbers."""
     differentiable = False
     writes_out = True
     may_overwrite = tuple(range(8))
@@ -41,6 +45,20 @@ class Update(Op):
 
     def infer(self, x: Spec, *inputs: Spec, **attrs: Any) -> Spec:
         return x
+
+    def compute(self, xp: Any, z: Array | None, *inputs: Array, **settings: Any) -> Array:
+        """The new value, written to z."""
+        raise NotImplementedError
+
+    def forward(self, xp: Any, *inputs: Array, out: Array | None = None, **settings: Any) -> Array:
+        if inputs[0].size <= PIECE:
+            return self.compute(xp, out, *inputs, **settings)
+        numbers = inputs[self.arrays :]
+
+        def compute(xp: Any, z: Array, *arrays: Array) -> None:
+            self.compute(xp, z, *arrays, *numbers, **settings)
+
+        return in_pieces(compute, xp, out, *inputs[: self.arrays])
 
     def overwrite(self, xs: Sequence[Vertex], *columns: Iterable[Vertex], **attrs: Any) -> None:
         """Overwrite each tensor of `xs` with its new value, given its further inputs, one from each column.
@@ -54,13 +72,16 @@ class Update(Op):
             for inputs in zip(xs, *columns, strict=False):  # a column may be endless
                 overwrite(inputs[0], apply(self, inputs, attrs or NO_ATTRS))
             return
-        forward, site, stamp, sink = self.forward, user_site(), next_id(), observe.sink
+        site, stamp, sink = user_site(), next_id(), observe.sink
         rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
         for x, row in zip(xs, rows, strict=True):
             memory = row[0]
             before = memory.copy() if sink else None
             try:
-                forward(np, *row, out=memory, **attrs)
+                if memory.size <= PIECE:
+                    self.compute(np, memory, *row, **attrs)
+                else:
+                    self.forward(np, *row, out=memory, **attrs)
             except (ValueError, TypeError) as error:
                 raise explain(self, (x,), attrs, error) from error
             if x.base is None:
@@ -75,15 +96,19 @@ class Update(Op):
 class CountUpdate(Update):
     r"""z = t + 1"""
 
-    def forward(self, xp: Any, t: Array, out: Array | None = None) -> Array:
-        return xp.add(t, 1, out)
+    arrays = 1
+
+    def compute(self, xp: Any, z: Array | None, t: Array) -> Array:
+        return xp.add(t, 1, z)
 
 
 class SgdUpdate(Update):
     r"""z = p - η d:   one step down.   η has the dtype of p"""
 
-    def forward(self, xp: Any, p: Array, d: Array, lr: Array, out: Array | None = None) -> Array:
-        return xp.subtract(p, xp.multiply(d, lr), out)
+    arrays = 2
+
+    def compute(self, xp: Any, z: Array | None, p: Array, d: Array, lr: Array) -> Array:
+        return xp.subtract(p, xp.multiply(d, lr), z)
 
 
 class NesterovUpdate(Update):
@@ -93,12 +118,12 @@ class NesterovUpdate(Update):
     learning" (2013), in the form of PyTorch, where v is not scaled by η.
     """
 
-    def forward(
-        self, xp: Any, p: Array, d: Array, v: Array, lr: Array, momentum: Array, out: Array | None = None
-    ) -> Array:
+    arrays = 3
+
+    def compute(self, xp: Any, z: Array | None, p: Array, d: Array, v: Array, lr: Array, momentum: Array) -> Array:
         ahead = xp.asarray(xp.multiply(v, momentum))
         xp.add(ahead, d, out=ahead)
-        return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), out)
+        return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), z)
 
 
 class MomentumUpdate(Update):
@@ -107,46 +132,47 @@ class MomentumUpdate(Update):
     A fourth input `started`, while it is 0, says that this is the first step, which is not dampened.
     """
 
-    def forward(
-        self,
-        xp: Any,
-        v: Array,
-        d: Array,
-        momentum: Array,
-        *started: Array,
-        dampening: float = 0.0,
-        out: Array | None = None,
+    arrays = 2
+
+    def compute(
+        self, xp: Any, z: Array | None, v: Array, d: Array, momentum: Array, *started: Array, dampening: float = 0.0
     ) -> Array:
         v = xp.multiply(v, momentum)
         if started:
             d = xp.multiply(d, 1.0 - dampening * float(started[0]))
-        return xp.add(v, d, out)
+        return xp.add(v, d, z)
 
 
 class AverageUpdate(Update):
     r"""z = m + (1 - β) (d - m):   a running average of d, in the order of PyTorch's arithmetic"""
 
-    def forward(self, xp: Any, m: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
+    arrays = 2
+
+    def compute(self, xp: Any, z: Array | None, m: Array, d: Array, beta: Array) -> Array:
         new = xp.asarray(xp.subtract(d, m))
         xp.multiply(new, 1.0 - float(beta), new)
-        return xp.add(m, new, out)
+        return xp.add(m, new, z)
 
 
 class SquareUpdate(Update):
     r"""z = β v + (1 - β) d²:   a running average of d²"""
 
-    def forward(self, xp: Any, v: Array, d: Array, beta: Array, out: Array | None = None) -> Array:
+    arrays = 2
+
+    def compute(self, xp: Any, z: Array | None, v: Array, d: Array, beta: Array) -> Array:
         b = float(beta)
         new = xp.asarray(xp.multiply(d, 1.0 - b))
         xp.multiply(new, d, new)
-        return xp.add(xp.multiply(v, b, out), new, out)
+        return xp.add(xp.multiply(v, b, z), new, z)
 
 
 class AddSquareUpdate(Update):
     r"""z = s + d²:   the sum of all d²"""
 
-    def forward(self, xp: Any, s: Array, d: Array, out: Array | None = None) -> Array:
-        return xp.add(s, xp.multiply(d, d), out)
+    arrays = 2
+
+    def compute(self, xp: Any, z: Array | None, s: Array, d: Array) -> Array:
+        return xp.add(s, xp.multiply(d, d), z)
 
 
 class AdamUpdate(Update):
@@ -157,9 +183,12 @@ class AdamUpdate(Update):
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization" (2019), algorithm 2.
     """
 
-    def forward(
+    arrays = 3
+
+    def compute(
         self,
         xp: Any,
+        z: Array | None,
         p: Array,
         m: Array,
         v: Array,
@@ -170,7 +199,6 @@ class AdamUpdate(Update):
         *,
         eps: float,
         decay: float,
-        out: Array | None = None,
     ) -> Array:
         step, rate = float(t), float(lr)
         change = xp.asarray(xp.sqrt(v))
@@ -179,8 +207,8 @@ class AdamUpdate(Update):
         xp.divide(m, change, out=change)
         xp.multiply(change, rate / (1.0 - float(beta1) ** step), out=change)
         if decay:
-            p = xp.multiply(p, 1.0 - rate * decay, out)
-        return xp.subtract(p, change, out)
+            p = xp.multiply(p, 1.0 - rate * decay, z)
+        return xp.subtract(p, change, z)
 
 
 class AdagradUpdate(Update):
@@ -190,9 +218,12 @@ class AdagradUpdate(Update):
     optimization" (2011); the decay γ of the learning rate is PyTorch's.
     """
 
-    def forward(
+    arrays = 3
+
+    def compute(
         self,
         xp: Any,
+        z: Array | None,
         p: Array,
         d: Array,
         s: Array,
@@ -201,13 +232,12 @@ class AdagradUpdate(Update):
         *,
         lr_decay: float,
         eps: float,
-        out: Array | None = None,
     ) -> Array:
         change = xp.asarray(xp.sqrt(s))
         xp.add(change, eps, out=change)
         xp.divide(d, change, out=change)
         xp.multiply(change, float(lr) / (1.0 + (float(t) - 1.0) * lr_decay), out=change)
-        return xp.subtract(p, change, out)
+        return xp.subtract(p, change, z)
 
 
 class RmsScaled(Update):
@@ -217,12 +247,14 @@ class RmsScaled(Update):
     sequences with recurrent neural networks" (2013).
     """
 
-    def forward(self, xp: Any, d: Array, v: Array, *m: Array, eps: float, out: Array | None = None) -> Array:
+    arrays = 3
+
+    def compute(self, xp: Any, z: Array | None, d: Array, v: Array, *m: Array, eps: float) -> Array:
         if m:
             v = xp.subtract(v, xp.multiply(m[0], m[0]))
         spread = xp.asarray(xp.sqrt(v))
         xp.add(spread, eps, out=spread)
-        return xp.divide(d, spread, out)
+        return xp.divide(d, spread, z)
 
 
 class AdadeltaScaled(Update):
@@ -231,13 +263,15 @@ class AdadeltaScaled(Update):
     Source: M. Zeiler, "Adadelta: an adaptive learning rate method" (2012), algorithm 1.
     """
 
-    def forward(self, xp: Any, d: Array, v: Array, u: Array, *, eps: float, out: Array | None = None) -> Array:
+    arrays = 3
+
+    def compute(self, xp: Any, z: Array | None, d: Array, v: Array, u: Array, *, eps: float) -> Array:
         spread = xp.asarray(xp.add(v, eps))
         xp.sqrt(spread, out=spread)
         change = xp.asarray(xp.add(u, eps))
         xp.sqrt(change, out=change)
         xp.divide(change, spread, out=change)
-        return xp.multiply(change, d, out)
+        return xp.multiply(change, d, z)
 
 
 count_update, sgd_update, nesterov_update = CountUpdate(), SgdUpdate(), NesterovUpdate()
