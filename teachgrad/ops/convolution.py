@@ -68,7 +68,7 @@ class Columns:
 
     def matrices(self, columns: Array) -> Array:
         """Columns as matrices, one a group."""
-        return columns.reshape(self.groups, self.height, -1)
+        return columns.reshape(self.groups, self.height, columns.size // max(1, self.groups * self.height))
 
     def windows(self, xp: Any, x: Array) -> Array:
         """The padded input, seen as the columns would be: a view (channel, ...kernel, ...places, image)."""
@@ -134,9 +134,9 @@ class Convolution(Op):
         kernel, images = weight.shape[2:], x.shape[-1]
         places = window_counts(x.shape[1:-1], kernel, settings["stride"], padding, settings["dilation"])
         columns = Columns(x.shape[0], images, kernel, places, GATHER_BYTES, x.itemsize, **settings)
-        weights = weight.reshape(columns.groups, -1, columns.height)
+        weights = weight.reshape(columns.groups, weight.shape[0] // columns.groups, columns.height)
         z = xp.empty((weight.shape[0], *places, images), x.dtype) if out is None else out
-        matrices = z.reshape(*weights.shape[:2], -1)
+        matrices = z.reshape(*weights.shape[:2], prod(places) * images)
         windows = columns.windows(xp, padded(xp, x, padding))
         for first, rows, span in columns.pieces():
             part = matrices[:, :, span]
@@ -170,13 +170,13 @@ class ConvolutionInputGradient(Op):
         channels, kernel = weight.shape[1] * settings["groups"], weight.shape[2:]
         places, images = u.shape[1:-1], u.shape[-1]
         columns = Columns(channels, images, kernel, places, SPREAD_BYTES, u.itemsize, **settings)
-        given = xp.ascontiguousarray(u).reshape(columns.groups, -1, prod(places) * images)
-        weights = weight.reshape(columns.groups, -1, columns.height).transpose(0, 2, 1)
+        given = xp.ascontiguousarray(u).reshape(columns.groups, u.shape[0] // columns.groups, prod(places) * images)
+        weights = weight.reshape(columns.groups, u.shape[0] // columns.groups, columns.height).transpose(0, 2, 1)
         whole = (channels, *whole_size(size, padding), images)
         bordered = whole[1:-1] != size
         z = xp.empty(whole, u.dtype) if out is None or bordered else out
         if columns.identity and whole[1:-1] == places:
-            multiply(xp, weights, given, z.reshape(columns.groups, columns.height, -1))
+            multiply(xp, weights, given, z.reshape(columns.groups, columns.height, prod(places) * images))
         else:
             z.fill(0)
             for first, rows, span in columns.pieces():
@@ -207,10 +207,10 @@ class ConvolutionWeightGradient(Op):
                 **settings: Any) -> Array:
         places, images = u.shape[1:-1], u.shape[-1]
         columns = Columns(x.shape[0], images, kernel, places, GATHER_BYTES, x.itemsize, **settings)
-        given = xp.ascontiguousarray(u).reshape(columns.groups, -1, prod(places) * images)
+        given = xp.ascontiguousarray(u).reshape(columns.groups, u.shape[0] // columns.groups, prod(places) * images)
         z = xp.empty((u.shape[0], x.shape[0] // columns.groups, *kernel), u.dtype) if out is None else out
         z.fill(0)
-        matrices = z.reshape(columns.groups, -1, columns.height)
+        matrices = z.reshape(*given.shape[:2], columns.height)
         windows = columns.windows(xp, padded(xp, x, padding))
         for first, rows, span in columns.pieces():
             multiply_transposed(xp, given[:, :, span], columns.gather(xp, windows, first, rows), matrices)

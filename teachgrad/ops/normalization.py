@@ -21,7 +21,7 @@ from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from .elementwise import reciprocal, sqrt, square
 from .reductions import mean
-from .shape import astype, reshape, sum_to
+from .shape import astype, broadcast_to, reshape, sum_to
 from .tuples import unpack
 
 
@@ -156,7 +156,7 @@ class StandardizeGradients(Op):
             part = second * standardize(x, **settings)
             gu = part if gu is None else gu + part
         if third is not None:
-            gu = third if gu is None else gu + third
+            gu = broadcast_to(third, x.shape) if gu is None else gu + third
         if x.requires_grad and (first is not None or second is not None):
             gx = bend(first, second, u, u * scale, x, settings)
         return gu, gx, gw
