@@ -35,6 +35,8 @@ def local_column(
     arrays = [as_float64(x) for x in inputs]
     settings = {key: as_float64(value) for key, value in attrs.items()}
     direction = np.zeros_like(arrays[edge])
+    if len(element) != direction.ndim or any(i >= n for i, n in zip(element, direction.shape, strict=True)):
+        return None
     direction[element] = 1.0
     with observe.watching(None), np.errstate(all="ignore"):
         for way in (_by_rule, _by_difference):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -29,6 +30,8 @@ from .styles import Palette
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
+TAKEN = ("pane", "pane_back")
+"""Actions whose keys mean something to Textual itself."""
 FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
@@ -47,11 +50,12 @@ class Inspector(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
-                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id == "pane"
+                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id in TAKEN
             )
             for action in ACTIONS.values()
         ),
         Binding("escape", "escape", show=False),
+        Binding("ctrl+z", "suspend_process", show=False),
     ]
 
     def __init__(
@@ -86,6 +90,7 @@ class Inspector(App[int]):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda theme: self.draw())
+        self.app_resume_signal.subscribe(self, lambda app: self.call_after_refresh(self.draw))
         self.query_one(Sheet).focus()
         if self.session.trouble:
             self.set_interval(FOLLOW, self._look_again)
@@ -159,7 +164,7 @@ class Inspector(App[int]):
                 options.setdefault("revealed", False)
                 options.setdefault("check", False)
                 options.setdefault("element", moment.element)
-            self.moment = moment
+            self.moment = Moment(moment.step, moment.row, moment.phase)
         if screen is not None and screen != self.shown:
             self.shown = screen
             options.setdefault("pane", 0)
@@ -175,11 +180,10 @@ class Inspector(App[int]):
 
     @on(Sheet.Clicked)
     def _clicked(self, event: Sheet.Clicked) -> None:
-        kind, _, target = event.target.partition(":")
-        if kind == "screen":
-            self._set(screen=target)
+        if event.target.startswith("screen:"):
+            self._set(screen=event.target.removeprefix("screen:"))
         else:
-            self._go_to(target)
+            self._go_to(event.target)
 
     @on(Sheet.Scrolled)
     def _scrolled(self, event: Sheet.Scrolled) -> None:
@@ -214,7 +218,7 @@ class Inspector(App[int]):
     def _go_to(self, address: str) -> None:
         try:
             text = address.strip().removeprefix(":")
-            if text.startswith("["):  # an element of what is here
+            if re.fullmatch(r"\s*\[[\d,\s]+\]\s*", text):  # an element of what is here
                 text = f"{self.moment}{text}"
             moment = self.session.run.resolve(text, self.moment)
         except TeachgradError as error:

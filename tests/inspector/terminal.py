@@ -1,0 +1,84 @@
+"""A real terminal to test in: tmux, driven as a user would, waiting for what is to be seen and never for time."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+HAS_TMUX = shutil.which("tmux") is not None
+NEUTRAL = [part for name in ("NO_COLOR", "TEACHGRAD_GLYPHS", "COLUMNS", "LINES") for part in ("-u", name)]
+"""What to forget of the outer environment. COLUMNS and LINES, where set, hide the real size of the terminal."""
+
+
+class Terminal:
+    """A shell in a tmux window of its own."""
+
+    def __init__(self, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None) -> None:
+        self._socket = f"teachgrad-{os.getpid()}-{time.monotonic_ns()}"
+        # The last two lines stay with the shell's prompt: PS1 is empty of everything that differs between machines.
+        settings = {"TEXTUAL_ANIMATIONS": "none", "LANG": "C.UTF-8", "PS1": "$ ", "TERM": "screen-256color",
+                    "COLORTERM": "truecolor", "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})}  # fmt: skip
+        pairs = [f"{name}={value}" for name, value in settings.items()]
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows),
+                  "env", *NEUTRAL, *pairs, "sh")  # fmt: skip
+        self.wait(r"^\$")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.tmux("kill-server")
+
+    def tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-L", self._socket, "-u", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+
+    def teachgrad(self, *arguments: str, before: str = "") -> None:
+        """Type a teachgrad command."""
+        self.type(f"{before}{sys.executable} -m teachgrad {' '.join(arguments)}; echo status $?")
+        self.press("Enter")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, by tmux's names."""
+        self.tmux("send-keys", *keys)
+
+    def type(self, text: str) -> None:
+        self.tmux("send-keys", "-l", text)
+
+    def capture(self, *options: str) -> str:
+        """What is on the screen."""
+        return self.tmux("capture-pane", "-p", *options)
+
+    def wait(self, pattern: str, seconds: float = 20.0) -> str:
+        """Wait until the screen shows something, and return the screen."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            screen = self.capture()
+            if re.search(pattern, screen, re.MULTILINE):
+                return screen
+            time.sleep(0.004)
+        raise AssertionError(f"{pattern!r} did not appear within {seconds} s:\n{self.capture()}")
+
+    def wait_at(self, moment: str, seconds: float = 20.0) -> str:
+        """Wait until the status line names a moment."""
+        return self.wait(rf"^ ?{re.escape(moment)} ", seconds)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def title(self) -> str:
+        """The title of the window, which hostile text might try to set."""
+        return self.tmux("display", "-p", "#{pane_title}").strip()
+
+    def process(self) -> int:
+        """The process that the shell is running."""
+        shell = self.tmux("display", "-p", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(children[0])

@@ -1,0 +1,360 @@
+"""Every key, in the application without a terminal: what it does, and that the screen is what the printed twin says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from teachgrad.errors import TeachgradError
+from teachgrad_inspector.app.application import Inspector
+from teachgrad_inspector.app.help import HelpScreen
+from teachgrad_inspector.app.sheet import Sheet
+from teachgrad_inspector.glyphs import ASCII, UNICODE
+from teachgrad_inspector.keys import ACTIONS, footer, keymap_file, load_keymap
+from teachgrad_inspector.screens import SCREENS, frame
+from teachgrad_inspector.session import Session
+from teachgrad_inspector.views.options import Options
+
+Open = Callable[..., Session]
+
+
+@asynccontextmanager
+async def running(
+    session: Session,
+    address: str | None = None,
+    screen: str = "tape",
+    size: tuple[int, int] = (80, 24),
+    ascii_only: bool = False,
+    keymap: dict[str, str] | None = None,
+) -> AsyncIterator[Pilot[int]]:
+    app = Inspector(session, address, screen, Options(), ASCII if ascii_only else UNICODE, keymap or {})
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+def app_of(pilot: Pilot[int]) -> Inspector:
+    assert isinstance(pilot.app, Inspector)
+    return pilot.app
+
+
+def shown(pilot: Pilot[int]) -> list[str]:
+    """The lines on the screen."""
+    sheet = app_of(pilot).query_one(Sheet)
+    return [sheet.render_line(y).text.rstrip() for y in range(sheet.size.height)]
+
+
+async def type_in(pilot: Pilot[int], text: str) -> None:
+    """Answer a prompt that is open."""
+    pilot.app.query_one("#prompt", Input).value = text
+    await pilot.press("enter")
+    await pilot.pause()
+
+
+MOVES = [  # (start, keys, where they lead)
+    ("t0/fwd/0", ["s"], "t0/fwd/1"), ("t0/fwd/0", ["right"], "t0/fwd/1"), ("t0/fwd/0", ["s", "s", "S"], "t0/fwd/1"),
+    ("t0/fwd/2", ["left"], "t0/fwd/1"), ("t0/fwd/0", ["S"], "t0/fwd/0"),
+    ("t0/fwd/0", ["o"], "t0/fwd/3"), ("t0/fwd/3", ["O"], "t0/fwd/0"),
+    ("t0/fwd/1", ["u"], "t0/fwd/3"), ("t0/fwd/2", ["U"], "t0/fwd/1"),
+    ("t0/fwd/0", ["right_square_bracket"], "t0/bwd/9"), ("t0/bwd/12", ["left_square_bracket"], "t0/bwd/9"),
+    ("t0/bwd/15", ["right_curly_bracket"], "t1/bwd/13"), ("t1/bwd/13", ["left_curly_bracket"], "t0/bwd/15"),
+    ("t0/bwd/15", ["g"], "t0/fwd/0"), ("t0/fwd/0", ["G"], "t1/upd/15"), ("t0/fwd/3", ["home"], "t0/fwd/0"),
+    ("t0/fwd/3", ["end"], "t1/upd/15"), ("t0/fwd/3", ["j", "down"], "t0/fwd/5"), ("t0/fwd/3", ["k", "up"], "t0/fwd/1"),
+    ("t0/fwd/3", ["l"], "t0/fwd/4"), ("t0/fwd/3", ["h"], "t0/fwd/2"),
+    ("t0/fwd/0", ["pagedown"], "t0/upd/17"), ("t0/upd/17", ["pageup"], "t0/fwd/0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "keys", "end"), MOVES)
+async def test_keys_that_move(start: str, keys: list[str], end: str, session: Open) -> None:
+    async with running(session("net"), start) as pilot:
+        await pilot.press(*keys)
+        assert str(app_of(pilot).moment) == end
+        assert shown(pilot)[-2].startswith(f" {end} ")
+
+
+async def test_time_travel_is_exact(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        there = [shown(pilot)]
+        for _ in range(12):
+            await pilot.press("s")
+            there.append(shown(pilot))
+        assert there[-1][-2].startswith(" t0/bwd/12 a.grad ")
+        for k in range(11, -1, -1):
+            await pilot.press("S")
+            assert shown(pilot) == there[k]
+        await pilot.press("G", "g")
+        assert shown(pilot) == there[0]
+
+
+@pytest.mark.parametrize("name", ["micrograd", "net", "deep", "trouble"])
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_the_screen_is_what_is_printed(name: str, screen: str, session: Open) -> None:
+    opened = session(name)
+    async with running(opened, None, screen, (100, 30)) as pilot:
+        for _ in range(15):
+            moment = app_of(pilot).moment
+            keys = footer(SCREENS[screen].actions)
+            printed = frame(opened, moment, screen, Options(), 100, 30, UNICODE, keys).text()
+            assert shown(pilot) == printed
+            await pilot.press("s")
+
+
+async def test_the_chain_rule_by_keys(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        await pilot.press("colon")
+        await type_in(pilot, ":t0/bwd/a.grad")
+        assert str(app_of(pilot).moment) == "t0/bwd/12"
+        await pilot.press("enter")
+        text = "\n".join(shown(pilot))
+        assert all(part in text for part in ("(-2) · (-3)", "+6", "running -2", "total 4"))
+        assert "finite difference " not in text
+        await pilot.press("f")
+        assert "(L(a+h)-L(a-h))/2h = 4 " in "\n".join(shown(pilot))
+        await pilot.press("backspace")
+        assert app_of(pilot).shown == "tape"
+        await pilot.press("f")
+        assert (app_of(pilot).shown, app_of(pilot).options.check) == ("chain", True)
+
+
+async def test_screens_by_number(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        for key, screen in (("2", "chain"), ("1", "tape")):
+            await pilot.press(key)
+            assert app_of(pilot).shown == screen
+
+
+async def test_elements(session: Open) -> None:
+    async with running(session("net"), "t0/bwd/fc1.weight.grad", "chain") as pilot:
+        assert "fc1.weight.grad[0,0] = " in "\n".join(shown(pilot))
+        for key, element in (("l", "0,1"), ("j", "1,1"), ("h", "1,0"), ("k", "0,0"), ("k", "1,0"), ("down", "0,0")):
+            await pilot.press(key)
+            assert f"fc1.weight.grad[{element}] = " in "\n".join(shown(pilot))
+        await pilot.press("colon")
+        await type_in(pilot, ":[1,1]")
+        assert "fc1.weight.grad[1,1] = " in "\n".join(shown(pilot))
+        await pilot.press("full_stop")
+        assert "fc1.weight.grad[0,0] = " in "\n".join(shown(pilot))
+        await pilot.press("l", "s", "S")  # another row has its own largest element
+        assert "fc1.weight.grad[0,0] = " in "\n".join(shown(pilot))
+
+
+async def test_folding(session: Open) -> None:
+    async with running(session("net"), "t0/fwd/2") as pilot:
+        await pilot.press("backspace")
+        assert "▸ fc1" in "\n".join(shown(pilot))
+        await pilot.press("s")
+        assert str(app_of(pilot).moment) == "t0/fwd/3"
+        await pilot.press("S", "enter")
+        assert "▸ fc1" not in "\n".join(shown(pilot))
+        assert app_of(pilot).shown == "tape"
+        await pilot.press("g", "backspace")
+        assert "no module here to fold" in shown(pilot)[-1]
+        await pilot.press("escape")
+        assert "no module" not in shown(pilot)[-1]
+
+
+async def test_search(session: Open) -> None:
+    async with running(session("net")) as pilot:
+        await pilot.press("n")
+        assert "press /" in shown(pilot)[-1]
+        await pilot.press("slash")
+        await type_in(pilot, "/relu")
+        assert str(app_of(pilot).moment) == "t0/fwd/3"
+        await pilot.press("n")
+        assert str(app_of(pilot).moment) == "t1/fwd/2"
+        await pilot.press("N")
+        assert str(app_of(pilot).moment) == "t0/fwd/3"
+        await pilot.press("slash")
+        await type_in(pilot, "/no such thing")
+        assert "'no such thing' is not found" in shown(pilot)[-1]
+
+
+async def test_prompts_close(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        prompt = pilot.app.query_one("#prompt", Input)
+        await pilot.press("colon")
+        assert prompt.has_class("-open")
+        await pilot.press("backspace")
+        assert not prompt.has_class("-open")
+        await pilot.press("slash", "escape")
+        assert not prompt.has_class("-open")
+        await pilot.press("s")
+        assert str(app_of(pilot).moment) == "t0/fwd/1"
+        await pilot.press("colon")
+        await type_in(pilot, ":t9")
+        assert "there is no training step t9" in shown(pilot)[-1]
+        assert str(app_of(pilot).moment) == "t0/fwd/1"
+
+
+async def test_panes_and_zoom(session: Open) -> None:
+    async with running(session("micrograd"), "t0/bwd/12", size=(50, 16)) as pilot:
+        seen = []
+        for _ in range(5):
+            seen.append(shown(pilot)[1].strip("╭─ ").split("  ")[0].split(" ─")[0])
+            await pilot.press("tab")
+        assert seen == ["tape", "value", "gradient", "ledger", "source"]
+        assert app_of(pilot).options.pane == 0
+        await pilot.press("shift+tab")
+        assert app_of(pilot).options.pane == 4
+    async with running(session("micrograd"), "t0/bwd/12", size=(100, 30)) as pilot:
+        await pilot.press("tab", "z")
+        assert shown(pilot)[1].startswith("╭─ value  a ─")
+        await pilot.press("escape")
+        assert shown(pilot)[1].startswith("╭─ tape ─")
+
+
+async def test_predict_and_reveal(session: Open) -> None:
+    async with running(session("micrograd"), "t0/bwd/a.grad", "chain") as pilot:
+        await pilot.press("p")
+        assert "+6" not in "\n".join(shown(pilot))
+        assert "=  ?" in "\n".join(shown(pilot))
+        await pilot.press("r")
+        assert "=  +6" in "\n".join(shown(pilot))
+        await pilot.press("S", "s")
+        assert "=  ?" in "\n".join(shown(pilot))
+        await pilot.press("y")
+        assert "4" not in pilot.app.clipboard.removeprefix("t0/bwd/12")
+        await pilot.press("p")
+        assert "=  +6" in "\n".join(shown(pilot))
+
+
+async def test_switches(session: Open) -> None:
+    async with running(session("net"), "t0/bwd/fc1.weight.grad", size=(100, 30)) as pilot:
+        await pilot.press("v")
+        assert "Gradient flows from z back to fc1.weight" in shown(pilot)[-3]
+        await pilot.press("number_sign")
+        assert app_of(pilot).options.numbers
+        await pilot.press("v", "number_sign", "y")
+        assert pilot.app.clipboard == "t0/bwd/15 fc1.weight.grad from z  (2,2)"
+        assert "copied: t0/bwd/15" in shown(pilot)[-1]
+
+
+async def test_help_lists_every_key(session: Open) -> None:
+    async with running(session("micrograd"), size=(100, 60)) as pilot:
+        for key in ("question_mark", "f1"):
+            await pilot.press(key)
+            assert isinstance(pilot.app.screen, HelpScreen)
+            text = pilot.app.screen._text
+            assert all(action.help in text for action in ACTIONS.values())
+            await pilot.press("escape")
+            assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+async def test_the_palette_has_every_action(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        titles = {command.title for command in app_of(pilot).get_system_commands(pilot.app.screen)}
+        assert {f"{action.group}: {action.help}" for action in ACTIONS.values()} <= titles
+        command = next(c for c in app_of(pilot).get_system_commands(pilot.app.screen) if "last moment" in c.title)
+        await command.callback()  # type: ignore[misc]
+        assert str(app_of(pilot).moment) == "t0/bwd/12"
+
+
+async def test_quit(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        await pilot.press("q")
+    assert pilot.app.return_code == 0
+
+
+async def test_the_mouse(session: Open) -> None:
+    async with running(session("micrograd"), size=(80, 24)) as pilot:
+        line = next(y for y, text in enumerate(shown(pilot)) if " d.grad " in text)
+        await pilot.click(Sheet, offset=(10, line))
+        await pilot.pause()
+        assert str(app_of(pilot).moment) == "t0/bwd/8"
+        await pilot.click(Sheet, offset=(12, 0))
+        await pilot.pause()
+        assert app_of(pilot).shown == "chain"
+        sheet = app_of(pilot).query_one(Sheet)
+        sheet.post_message(Sheet.Scrolled(-3))
+        await pilot.pause()
+        assert str(app_of(pilot).moment) == "t0/fwd/5"
+
+
+async def test_resizing(session: Open) -> None:
+    async with running(session("net"), "t0/bwd/fc1.weight.grad") as pilot:
+        before = shown(pilot)
+        for size in ((60, 20), (40, 12), (20, 5), (10, 3), (1, 1), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            if size[0] >= 40:
+                assert "fc1.weight.grad" in "\n".join(shown(pilot))
+            elif size[1] > 3:
+                assert "too small" in "\n".join(shown(pilot))
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert shown(pilot) == before
+
+
+@pytest.mark.parametrize("name", ["micrograd", "net", "deep", "trouble"])
+async def test_without_colour_and_in_ascii(name: str, session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with running(session(name), ascii_only=True) as pilot:
+        for screen in ("1", "2"):
+            await pilot.press(screen, "s")
+            sheet = app_of(pilot).query_one(Sheet)
+            for y in range(24):
+                strip = sheet.render_line(y)
+                assert strip.text.isascii()
+                assert all(segment.style is not None for segment in strip)
+                assert all(
+                    segment.style.color is None and segment.style.bgcolor is None for segment in strip if segment.style
+                )
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert pilot.app.screen._text.isascii()
+
+
+async def test_remapped_keys(session: Open) -> None:
+    async with running(session("micrograd"), keymap={"step": "f2", "back": "f3"}) as pilot:
+        await pilot.press("f2", "f2", "f3", "s")
+        assert str(app_of(pilot).moment) == "t0/fwd/1"
+        assert shown(pilot)[-1].startswith(" f2 step  f3 back")
+
+
+def test_keymap_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert load_keymap() == {}
+    keymap_file().parent.mkdir(parents=True)
+    keymap_file().write_text(json.dumps({"step": "space,s"}))
+    assert load_keymap() == {"step": "space,s"}
+    for text, message in (
+        ("{", "not JSON"),
+        ('{"jump": "x"}', "no action 'jump'"),
+        ('{"step": 3}', "object of strings"),
+    ):
+        keymap_file().write_text(text)
+        with pytest.raises(TeachgradError, match=message):
+            load_keymap()
+
+
+def test_no_key_does_two_things() -> None:
+    keys = [key for action in ACTIONS.values() for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert not any(key.startswith(("alt+", "ctrl+")) for key in keys)
+
+
+async def test_the_terminal_cursor_follows_the_row(session: Open) -> None:
+    async with running(session("micrograd")) as pilot:
+        line = next(y for y, text in enumerate(shown(pilot)) if text.startswith("│▶"))
+        assert app_of(pilot).cursor_position == (1, line)
+        await pilot.press("s")
+        assert app_of(pilot).cursor_position == (1, line + 1)
+
+
+async def test_hostile_names_are_only_text(session: Open) -> None:
+    async with running(session("trouble")) as pilot:
+        text = "\n".join(shown(pilot))
+        assert "[bold]x[/] \\x1b]0;" in text
+        assert "\x1b" not in text
+        await pilot.press("slash")
+        await type_in(pilot, "/[bold]x")
+        await pilot.press("colon")
+        await type_in(pilot, ":[/nonsense")
+        assert "there is no row about '[/nonsense'" in shown(pilot)[-1]
