@@ -80,7 +80,7 @@ def _wait(pid: int, limit_s: float) -> tuple[int, int]:
             os.killpg(pid, signal.SIGKILL)
             os.wait4(pid, 0)
             raise ChildFailed(f"not done after {limit_s:.0f} s")
-        sleep(0.005)
+        sleep(0.02)
 
 
 def _resident_at_most(pid: int) -> int:

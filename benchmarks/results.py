@@ -8,6 +8,9 @@ from typing import Any
 
 from .timing import Estimate
 
+Rows = dict[str, Estimate | str]
+"""One table of costs: by row a figure, or why there is none."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -33,7 +36,7 @@ class Results:
     costs: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     """By table (`import`, `op`, `recording`, `memory`) and row; seconds, bytes or ratios, as the table has it."""
     not_measured: dict[str, str] = field(default_factory=dict)
-    """Costs that could not be measured, and why."""
+    """Costs that could not be measured, by `table` or `table: row`, and why."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

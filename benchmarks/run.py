@@ -31,22 +31,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     whole = args.workloads is args.costs is args.peers is None and not args.quick
     everything = args.workloads is args.costs is None
     results = Results(machine.describe(args.core), "quick" if args.quick else "full")
+    folder = args.output or (Path(__file__).parent if whole else ROOT / "build" / "benchmarks")
     for name in WORKLOADS if everything else args.workloads or ():
         results.entries[name] = measure_workload(WORKLOADS[name], args.peers or list(PEERS), results.effort, args)
+        _write(results, folder)
     for name in COSTS if everything else args.costs or ():
-        _say(f"{name}")
-        try:
-            results.costs[name] = COSTS[name](args.core, args.limit)
-        except ChildFailed as failure:
-            results.not_measured[name] = str(failure)
-    results.machine["load_after"] = os.getloadavg()[0]
+        measure_cost(name, results, args)
+        _write(results, folder)
+    _say(f"written: {folder / 'RESULTS.md'}")
+    return 0
 
-    folder = args.output or (Path(__file__).parent if whole else ROOT / "build" / "benchmarks")
+
+def _write(results: Results, folder: Path) -> None:
+    """Write what there is so far: a run is long, and the machine may not be."""
+    results.machine["load_after"] = os.getloadavg()[0]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
     (folder / "RESULTS.md").write_text(markdown(results))
-    _say(f"written: {folder / 'RESULTS.md'}")
-    return 0
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -86,6 +87,18 @@ def measure_workload(
         if name not in OURS:
             _measure_together(workload, [*beside, name], entries, effort, args)
     return {name: entries[name] for name in PEERS if name in entries}
+
+
+def measure_cost(name: str, results: Results, args: argparse.Namespace) -> None:
+    """Enter one table of costs, and what of it could not be measured."""
+    _say(name)
+    try:
+        rows = COSTS[name](args.core, args.limit)
+    except ChildFailed as failure:
+        results.not_measured[name] = str(failure)
+        return
+    results.costs[name] = {row: figure for row, figure in rows.items() if isinstance(figure, Estimate)}
+    results.not_measured |= {f"{name}: {row}": why for row, why in rows.items() if isinstance(why, str)}
 
 
 def _why_not(workload: Workload, peer: str) -> str | None:

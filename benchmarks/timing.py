@@ -12,7 +12,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import perf_counter
+from time import process_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,12 @@ class Timings:
 
 
 def paired(
-    calls: Mapping[str, Callable[[], object]], effort: Effort, clock: Callable[[], float] = perf_counter
+    calls: Mapping[str, Callable[[], object]], effort: Effort, clock: Callable[[], float] = process_time
 ) -> Timings:
     """Time `calls` in turns. The first one is the base whose ratios decide when the figures are good enough.
+
+    The clock counts the processor time of all threads of this process. On one core that is the time on the wall, less
+    what other programs took of the core.
 
     The garbage collector runs as in any program, since making garbage is part of a step's cost. But what is left over
     is collected before each sample, outside the clock, and what the libraries keep alive is hidden from it

@@ -1,16 +1,16 @@
 """What teachgrad costs besides its steps: importing it, one op, being recorded, memory.
 
-Each module has `measure(core, limit_s)`, giving the rows of one table.
+Each module has `measure(core, limit_s)`, giving the rows of one table: a figure, or why there is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..timing import Estimate
+from ..results import Rows
 from . import import_time, memory, op, recording
 
-COSTS: dict[str, Callable[[int, float], dict[str, Estimate]]] = {
+COSTS: dict[str, Callable[[int, float], Rows]] = {
     "import": import_time.measure,
     "op": op.measure,
     "recording": recording.measure,

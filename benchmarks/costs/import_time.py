@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from ..children import ChildFailed, run
 from ..machine import versions
+from ..results import Rows
 from ..timing import Estimate
 
 PAIRS, PAIRS_OF_OTHERS = 21, 5
-TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+TIMED = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
 
 
-def measure(core: int, limit_s: float) -> dict[str, Estimate]:
-    """Seconds for `import numpy, X` less those for `import numpy`, by X. A first pair fills the caches, uncounted."""
-    rows = {}
+def measure(core: int, limit_s: float) -> Rows:
+    """Processor seconds of `import numpy, X` less those of `import numpy`, by X. A first pair fills the file cache."""
+    rows: Rows = {}
     for module in sorted(versions().keys() - {"numpy"}):
         pairs = PAIRS if module == "teachgrad" else PAIRS_OF_OTHERS
         try:
             differences = [_pair(module, core, limit_s) for _ in range(1 + pairs)]
-        except ChildFailed:
-            continue
-        rows[module] = Estimate.of(differences[1:])
+            rows[module] = Estimate.of(differences[1:])
+        except ChildFailed as failure:
+            rows[module] = str(failure)
     return rows
 
 

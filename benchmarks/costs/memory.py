@@ -5,15 +5,16 @@ from __future__ import annotations
 from ..children import ChildFailed, run
 from ..machine import versions
 from ..peers import PEERS
+from ..results import Rows
 from ..timing import Estimate
 from ..workloads import WORKLOADS
 
 WHERE_IT_SHOWS = ("gpt", "chain")
 
 
-def measure(core: int, limit_s: float) -> dict[str, Estimate]:
+def measure(core: int, limit_s: float) -> Rows:
     """Bytes, by `workload: peer`; under `import: peer` those of a process that only imports the peer and NumPy."""
-    rows = {}
+    rows: Rows = {}
     installed = [peer for peer in PEERS.values() if peer.distribution in versions()]
     for distribution in dict.fromkeys(peer.distribution for peer in installed):
         rows[f"import: {distribution}"] = _peak(["-c", f"import numpy, {distribution}"], core, limit_s)
@@ -22,11 +23,12 @@ def measure(core: int, limit_s: float) -> dict[str, Estimate]:
             if peer.key in WORKLOADS[workload].contestants:
                 arguments = ["-m", "benchmarks.worker", workload, peer.key, "--only-steps"]
                 rows[f"{workload}: {peer.key}"] = _peak(arguments, core, limit_s)
-    return {row: Estimate(peak, peak, peak) for row, peak in rows.items() if peak is not None}
+    return rows
 
 
-def _peak(arguments: list[str], core: int, limit_s: float) -> int | None:
+def _peak(arguments: list[str], core: int, limit_s: float) -> Estimate | str:
     try:
-        return run(arguments, core, limit_s).peak_bytes
-    except ChildFailed:
-        return None
+        peak = run(arguments, core, limit_s).peak_bytes
+    except ChildFailed as failure:
+        return str(failure)
+    return Estimate(peak, peak, peak)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 import numpy as np
 
 from ..children import run
+from ..results import Rows
 from ..timing import Effort, Estimate, paired
 
 EFFORT = Effort(sample_s=0.005, warm_up_s=0.1, budget_s=3.0, precision=0.02)
 
 
-def measure(core: int, limit_s: float) -> dict[str, Estimate]:
+def measure(core: int, limit_s: float) -> Rows:
     """Ratios by `op, kind`; `worst forward` is the largest of the forward ones that record for a gradient."""
     rows = json.loads(run(["-m", "benchmarks.costs.op"], core, limit_s).stdout)
     return {row: Estimate(*figures) for row, figures in rows.items()}

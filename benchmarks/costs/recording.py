@@ -11,11 +11,13 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 from teachgrad.recording import LEVELS, Level, Recorder
 
 from ..children import run
 from ..peers import DYNAMIC
+from ..results import Rows
 from ..timing import Effort, Estimate, paired
 from ..workload import Step
 from ..workloads import WORKLOADS
@@ -24,7 +26,7 @@ STEPS = 40
 EFFORT = Effort(sample_s=0.0, warm_up_s=0.0, budget_s=20.0, precision=0.03, min_rounds=5, max_rounds=31)
 
 
-def measure(core: int, limit_s: float) -> dict[str, Estimate]:
+def measure(core: int, limit_s: float) -> Rows:
     rows = json.loads(run(["-m", "benchmarks.costs.recording"], core, limit_s).stdout)
     return {row: Estimate(*figures) for row, figures in rows.items()}
 
@@ -41,7 +43,7 @@ def rows() -> dict[str, Estimate]:
     with tempfile.TemporaryDirectory() as folder:
         calls: dict[str, Callable[[], object]] = {"off": steps}
         calls |= {level: _recorded(steps, Path(folder), level) for level in LEVELS}
-        timings = paired(calls, EFFORT)
+        timings = paired(calls, EFFORT, clock=perf_counter)  # waiting for the disk counts, too
     found = {level: timings.ratio(level, "off") for level in calls if level != "off"}
     return {"off": _share_of_the_seam(step, timings.median("off") / STEPS), **found}
 
