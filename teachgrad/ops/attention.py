@@ -31,6 +31,8 @@ def future(keys: int, queries: int, dtype: Any) -> Array:
 class Attention(Op):
     r"""z = wᵀ v   with w = softmax(k qᵀ + maskᵀ) over the keys:   two results, z (..., T, e) and w (..., S, T)
 
+    The call gives z alone, or both with `weights`.
+
     q (..., T, d), which is scaled already; k (..., S, d), v (..., S, e), with equal leading axes; mask broadcasts to
     (..., T, S) and is added to the scores, or, if it is of truth values, keeps those where it holds. `causal` hides all
     keys after the query. A query that sees no key at all gets zeros.
@@ -41,8 +43,10 @@ class Attention(Op):
 
     derivatives = ("s^T k", "s q", "w g", "s^T")
 
-    def __call__(self, q: Vertex, k: Vertex, v: Vertex, mask: Vertex | None = None, /, *, causal: bool = False) -> Any:
-        return unpack(apply(self, (q, k, v) if mask is None else (q, k, v, mask), {"causal": causal}))
+    def __call__(self, q: Vertex, k: Vertex, v: Vertex, mask: Vertex | None = None, /, *, causal: bool = False,
+                 weights: bool = False) -> Any:
+        both = apply(self, (q, k, v) if mask is None else (q, k, v, mask), {"causal": causal})
+        return unpack(both) if weights else item(both, 0)
 
     def infer(self, q: Spec, k: Spec, v: Spec, *mask: Spec, causal: bool) -> tuple[Spec, Spec]:
         lead, queries, keys = q.shape[:-2], q.shape[-2], k.shape[-2]

@@ -44,7 +44,7 @@ def test_weights_are_given_and_have_a_gradient() -> None:
     """Both results of the op may be used, for the answer and for looking at it."""
 
     def f(q: Any, k: Any, v: Any) -> Any:
-        z, weights = attention(q, k, v)
+        z, weights = attention(q, k, v, weights=True)
         return z * 2.0, weights * weights
 
     xs = [tg.tensor(a[0, 0], requires_grad=True) for a in (Q, K, V)]

@@ -35,5 +35,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
         attn_mask = astype(attn_mask, q.dtype, copy=False)
     lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
     q, key, value = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (q, key, value))
-    z, weights = attention(q, key, value, attn_mask, causal=is_causal)
-    return z if dropout_p == 0.0 else matmul_tn(dropout(weights, dropout_p), value)
+    if dropout_p == 0.0:
+        return attention(q, key, value, attn_mask, causal=is_causal)
+    _, weights = attention(q, key, value, attn_mask, causal=is_causal, weights=True)
+    return matmul_tn(dropout(weights, dropout_p), value)
