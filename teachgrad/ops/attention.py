@@ -59,13 +59,14 @@ class Attention(Op):
         if mask:
             added = mask[0] if mask[0].dtype.kind == "f" else xp.where(mask[0], w.dtype.type(0), w.dtype.type(-np.inf))
             w += (added if added.ndim > 1 else added[None]).mT
-        top = xp.maximum.reduce(w, axis=-2, keepdims=True, initial=np.finfo(w.dtype).min)
-        w -= top
+        blind = bool(mask) or not w.shape[-2]  # whether a query may see no key at all
+        least = {"initial": np.finfo(w.dtype).min} if blind else {}
+        w -= xp.maximum.reduce(w, axis=-2, keepdims=True, **least)
         xp.exp(w, out=w)
         total = xp.add.reduce(w, axis=-2, keepdims=True)
-        if mask:
+        if blind:
             total[total == 0] = 1
-        w /= total
+        w *= xp.reciprocal(total, out=total)
         return xp.matmul(w.mT, v), w
 
     def vjp(self, g: Any, z: Vertex, q: Vertex, k: Vertex, v: Vertex, *mask: Vertex) -> Any:
@@ -93,7 +94,7 @@ class AttentionGradient(Op):
 
     def forward(self, xp: Any, u: Array, q: Array, k: Array, v: Array, w: Array) -> tuple[Array, Array, Array]:
         s = xp.matmul(v, u.mT)
-        s -= xp.add.reduce(xp.multiply(s, w), axis=-2, keepdims=True)
+        s -= xp.einsum("...st,...st->...t", s, w)[..., None, :]
         s *= w
         return xp.matmul(s.mT, k), xp.matmul(s, q), xp.matmul(w, u)
 

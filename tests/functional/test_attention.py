@@ -70,6 +70,8 @@ def test_a_query_that_sees_nothing_gets_zeros() -> None:
         assert (z.numpy()[:, :, 3] == 0).all()
         assert (z.numpy()[:, :, 2] != 0).all()
         assert all(np.isfinite(g.numpy()).all() for g in tg.grad(z.sum(), xs))
+    nothing = F.scaled_dot_product_attention(*(tg.tensor(a) for a in (Q, K[:, :, :0], V[:, :, :0])))
+    np.testing.assert_array_equal(nothing.numpy(), np.zeros((2, 3, 5, 6)))
 
 
 def test_leading_axes_broadcast() -> None:
