@@ -14,9 +14,8 @@ import numpy as np
 
 from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
-from .op import Overwritten, Symbolic, Vertex, memory_of, modes, overwritten, state, value_is_gone, version
+from .op import Overwritten, Spec, Symbolic, Vertex, memory_of, modes, overwritten, state, value_is_gone, version
 from .ops.elementwise import add
-from .ops.inplace import renew
 from .ops.shape import astype, copy_of, sum_to
 from .ops.tuples import item
 
@@ -75,7 +74,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     try:
         for output, seed in zip(outputs, seeds, strict=True):
             if output.id in found:
-                if observe.sink is not None:
+                if observe.sink is not None and tracer is None:  # in a trace nothing flows yet
                     observe.sink(observe.Seed(output.id, seed._data))
                 before = gradients.get(output.id)
                 gradients[output.id] = seed if before is None else add(before, seed)
@@ -85,10 +84,13 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                 continue
             z = found[i]
             for hook in z.hooks:
-                g = hooked(hook, g, z)
+                if hook is retain:
+                    z._grad = copy_of(g) if z._grad is None else add(z._grad, g)
+                else:
+                    g = hooked(hook, g, z)
             if i in kept:
                 result[i] = g
-            if z.op is None or z.op is renew:
+            if z.op is None or (tracer is not None and tracer.is_leaf(z)):
                 if targets is None:
                     deposit(z, g, owned)
             elif not z.inputs or (tracer is not None and tracer.is_freed(z)):
@@ -120,7 +122,7 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
         slots[slot] = g if slots[slot] is None else add(slots[slot], g)
         return
     sink = observe.sink
-    if sink is not None and type(g) is not list:
+    if sink is not None and type(g) is not list and type(g._data) is not Spec:
         sink(observe.Backward(number, op.name, g._data))  # type: ignore[union-attr]
     try:
         contributions = op.vjp(g, z, *inputs)  # type: ignore[union-attr]
@@ -141,7 +143,7 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
                     gx = sum_to(gx, x.shape)
                 total = gradients.get(i)
                 gradients[i] = gx if total is None else add(total, gx)
-                if sink is not None:
+                if sink is not None and type(gx._data) is not Spec:  # in a trace nothing flows yet
                     sink(observe.Accumulate(number, i, edge, gx._data, gradients[i]._data))
 
 
@@ -156,7 +158,15 @@ def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:
             g = copy_of(g)
             data = g._data
         owned.add(id(data))
+    elif type(data) is Spec:
+        if g.op is None or g.op.view or id(g) in owned:
+            g = copy_of(g)
+        owned.add(id(g))
     leaf._grad = g
+
+
+def retain(g: Any) -> None:
+    """The hook by which a tensor on the way asks to keep its gradient; the backward pass knows it."""
 
 
 def hooked(hook: Callable[[Any], Any], g: Any, z: Vertex) -> Any:

@@ -6,83 +6,91 @@ difference can be blamed on the first op that shows it; then the compiled progra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from . import observe
 from .errors import TraceError
-from .graph import Graph
 from .interpreter import interpret
-from .op import REGISTRY, Vertex, state
+from .op import REGISTRY, Op, Vertex
+from .ops.updates import Update
 from .structure import flatten
-from .trace import holder
+from .trace import Recording
 
 IDLE = ("copy", "renew", "set_item", "write_view", "item", "item_of_integers", "next_step")
 """Ops that stand in a graph for what plain Python does by overwriting memory or not at all."""
 
 
-def computes(op: str) -> bool:
-    """Whether an op computes something: views, too, come and go with overwriting."""
-    return op not in IDLE and not (op in REGISTRY and REGISTRY[op].view)  # a tg.Function is not in the registry
+def computes(op: Op | None) -> bool:
+    """Whether plain Python reports an op, too: views and updates come and go with overwriting."""
+    return op is not None and op.name not in IDLE and not op.view and not isinstance(op, Update)
 
 
-def run_both(function: Any, trace: Any, leaves: list[Any], args: Any, kwargs: Any) -> Any:
+def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs: Any) -> Any:
     """Run a static function both ways; the results of the graph, if they are the same bit for bit."""
-    touched = [holder(source, leaves) for source in trace.sources.values()]
-    saved = [(t, t._data.copy(), t._grad, None if t._grad is None else t._grad._data.copy()) for t in touched]
+    recording: Recording = trace.recording
+    touched = list({id(x): x for x in (source.owner(leaves) for source in recording.sources.values())}.values())
+    entry = {number: source.find(leaves)._data.copy() for number, source in recording.sources.items()}
+    before = [kept(x) for x in touched]
     steps: list[observe.Forward] = []
+    thread = get_ident()
 
     def watch(event: observe.Event) -> None:
-        if isinstance(event, observe.Forward) and computes(event.op) and isinstance(event.array, np.ndarray):
-            steps.append(observe.Forward(event.id, event.op, event.inputs, event.attrs, event.array.copy(), event.name,
-                                         event.where, event.scope, event.requires_grad))
+        if isinstance(event, observe.Forward) and get_ident() == thread and isinstance(event.array, np.ndarray):
+            if event.op not in REGISTRY or computes(REGISTRY[event.op]):  # a tg.Function is not in the registry
+                steps.append(event._replace(array=event.array.copy()))
 
-    state.now.candid = True
-    try:
-        with observe.watching(watch):
-            plain = function.fn(*args, **kwargs)
-    finally:
-        state.now.candid = False
-    expected = [_array(x) for x in flatten(plain)[0]]
-    after = [(t._data.copy(), None if t._grad is None else t._grad._data.copy()) for t in touched]
-    for t, data, gradient, gradient_data in saved:
-        t._data[...] = data
-        t._grad = gradient
+    with observe.watching(watch):
+        plain = flatten(function.fn(*args, **kwargs))[0]
+    expected = [(copied(x), getattr(x, "requires_grad", None)) for x in plain]
+    after = [kept(x) for x in touched]
+    for x, (data, gradient, gradient_data) in zip(touched, before, strict=True):
+        x._data[...] = data
+        x._grad = gradient
         if gradient is not None:
             gradient._data[...] = gradient_data
-    recorded: Graph = trace.moments[0][1]
-    compare_steps(function.name, recorded, steps, {
-        leaf.id: holder(trace.sources[leaf.id], leaves)._data.copy() for leaf in recorded.leaves})
+    compare_steps(function.name, recording, steps, entry)
     answer = function.run(trace, leaves)
-    for number, (want, got) in enumerate(zip(expected, [_array(x) for x in flatten(answer)[0]], strict=True)):
-        if not same_bits(want, got):
-            raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic {want}, "
-                             f"static {got}")
-    for t, (data, gradient_data) in zip(touched, after, strict=True):
-        name = t.name or f"a tensor of shape {t.shape}"
-        if not same_bits(data, t._data):
+    for number, ((want, flag), got) in enumerate(zip(expected, flatten(answer)[0], strict=True)):
+        if not same_bits(want, copied(got)):
+            raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic "
+                             f"{_short(want)}, static {_short(copied(got))}")
+        if flag != getattr(got, "requires_grad", None):
+            raise TraceError("TG-S14", f"result {number} of {function.name} requires a gradient in one of the modes only")
+    for x, (data, _, gradient_data) in zip(touched, after, strict=True):
+        name = x.name or f"a tensor of shape {x.shape}"
+        if not same_bits(data, x._data):
             raise TraceError("TG-S14", f"{function.name} leaves different values in {name} in the two modes")
-        if not same_bits(gradient_data, None if t._grad is None else t._grad._data):
+        if not same_bits(gradient_data, None if x._grad is None else x._grad._data):
             raise TraceError("TG-S14", f"{function.name} leaves different gradients in {name} in the two modes")
     return answer
 
 
-def compare_steps(name: str, recorded: Graph, steps: list[observe.Forward], leaves: dict[int, Any]) -> None:
+def kept(x: Any) -> tuple[Any, Any, Any]:
+    """The value of a tensor, its gradient, and the value of that."""
+    return x._data.copy(), x._grad, None if x._grad is None else x._grad._data.copy()
+
+
+def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forward], entry: dict[int, Any]) -> None:
     """Find the first op whose value differs between the plain run and the recorded graph."""
-    values = interpret(recorded, leaves)
-    vertices = [v for v in recorded.order
-                if v.op is not None and computes(v.op.name) and isinstance(values[v.id], np.ndarray)]
+    graph = recording.graph
+    values = interpret(graph, entry)
+    vertices = [v for v in graph.order
+                if computes(v.op) and graph.source(v) not in recording.quiet and isinstance(values[v.id], np.ndarray)]
     for step, v in zip(steps, vertices, strict=False):
-        if v.op is None or step.op != v.op.name:
+        assert v.op is not None
+        if step.op != v.op.name:
             raise TraceError("TG-S14", f"{name} ran {step.op} ({step.where}) as plain Python where the graph has "
-                             f"{v.op} ({recorded.where(v)}): it does not do the same on every call")
+                             f"{v.op} ({graph.where(v)}): it does not do the same on every call")
         if not same_bits(step.array, values[v.id]):
-            raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at "
-                             f"{recorded.where(v)}: dynamic {_short(step.array)}, static {_short(values[v.id])}")
+            raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at {graph.where(v)}: "
+                             f"dynamic {_short(step.array)}, static {_short(values[v.id])}")
     if len(steps) != len(vertices):
-        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: it "
-                         "does not do the same on every call")
+        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: it does "
+                         "not do the same on every call")
 
 
 def same_bits(a: Any, b: Any) -> bool:
@@ -92,9 +100,12 @@ def same_bits(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a is b or a == b)
 
 
-def _array(x: Any) -> Any:
-    return x._data if isinstance(x, Vertex) else x
+def copied(x: Any) -> Any:
+    """The value of a tensor, kept from changing; other things as they are."""
+    return x._data.copy() if isinstance(x, Vertex) else x
 
 
-def _short(array: Any) -> str:
-    return np.array2string(array, threshold=6, edgeitems=2, floatmode="unique")
+def _short(value: Any) -> str:
+    if not isinstance(value, np.ndarray):
+        return repr(value)
+    return np.array2string(value, threshold=6, edgeitems=2, floatmode="unique")

@@ -16,7 +16,7 @@ from . import dtypes
 from .conversion import as_array
 from .devices import check_device
 from .errors import DTypeError, GradientError, InplaceError, ShapeError
-from .op import Array, Vertex, checksum, state
+from .op import Array, Vertex, checksum
 from .ops.elementwise import where
 from .ops.shape import as_shape, astype, broadcast_to, copy_of, reshape, stop_gradient
 from .tensor import Tensor
@@ -37,8 +37,6 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = Fa
             raise _cannot_require_gradient(copied.dtype)
         copied.requires_grad, copied.name = requires_grad, name
         return copied
-    if state.now.tracer is not None and isinstance(data, np.ndarray):
-        state.now.tracer.host_array(data)
     return leaf(as_array(data, dtype), requires_grad, name)
 
 
@@ -77,8 +75,6 @@ def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: b
 
 def shared(array: Array) -> Tensor:
     """A tensor in memory that somebody else can write to."""
-    if state.now.tracer is not None:
-        state.now.tracer.host_array(array)
     x = leaf(array)
     x.exposed = checksum(array)
     return x

@@ -2,14 +2,13 @@
 
 Each guard knows one place in the Python world (a global, a closure variable, an attribute, the elements of a list) and
 what was there while the function was traced. Looking at all of them before every call has to be quick. So a guard can
-say in one Python expression that the very same object is still there, and `Guards` compiles these expressions into
-one function. Only when that answers no are the guards asked one by one: a number may have been replaced by an equal
-one.
+say in one Python expression that the very same object is still there; `signature.Fit` makes one function of all these
+expressions. Only when that answers no are the guards asked one by one: a number may have been replaced by an equal one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from math import copysign
 from operator import is_
@@ -20,6 +19,7 @@ import numpy as np
 
 from . import revision
 from .errors import Site
+from .op import Vertex
 
 PLAIN = (int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, range, slice)
 """Types whose values never change, and are compared by value."""
@@ -95,6 +95,21 @@ class Entry(Guard):
 
     def quick(self, bind: Callable[[Any], str]) -> str:
         return f"{bind(self.space)}[{self.name!r}] is {bind(self.expected)}"
+
+
+class Absent(Guard):
+    """Names that are not in a `__dict__`, so that Python looks for them elsewhere: in the class, or in a default."""
+
+    def __init__(self, space: Any, names: frozenset[str], what: str, where: Site | None) -> None:
+        self.space, self.names = space, names
+        super().__init__(what, where)
+        self.expected = True
+
+    def now(self) -> Any:
+        return self.names.isdisjoint(self.space)
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        return f"{bind(self.names)}.isdisjoint({bind(self.space)})"
 
 
 class Attribute(Guard):
@@ -195,52 +210,59 @@ class Progress(Answer):
         return bool(self.now() == self.expected)
 
 
-class Guards:
-    """The guards of one trace, as one quick function."""
+class Shell(Guard):
+    """All of a tensor but its values, on which a trace may depend; the values are read in every call."""
 
-    def __init__(self, guards: Iterable[Guard]) -> None:
-        lasting = [guard for guard in guards if guard.lasting]
-        self.counted = [guard for guard in lasting if guard.counted]
-        self.others = [guard for guard in lasting if not guard.counted]
+    def __init__(self, tensor: Vertex, what: str, where: Site | None) -> None:
+        self.tensor = tensor
+        super().__init__(what, where)
+
+    def now(self) -> Any:
+        data = self.tensor._data
+        return data.shape, data.dtype, data.strides, self.tensor.requires_grad, self.tensor.hooks
+
+    def holds(self) -> bool:
+        return bool(self.now() == self.expected)
+
+    def quick(self, bind: Callable[[Any], str]) -> str:
+        x = bind(self.tensor)
+        return (f"{x}._data is {bind(self.tensor._data)} and {x}.requires_grad is {self.tensor.requires_grad} "
+                f"and {x}.hooks is {bind(self.tensor.hooks)}")
+
+
+class Terms:
+    """The objects that are named in an expression."""
+
+    def __init__(self) -> None:
+        self.namespace: dict[str, Any] = {"is_": is_}
+
+    def bind(self, value: Any) -> str:
+        """A new name for an object."""
+        name = f"v{len(self.namespace)}"
+        self.namespace[name] = value
+        return name
+
+
+class Counting:
+    """Guards that need a look only when the count of changes has moved."""
+
+    def __init__(self, guards: list[Guard]) -> None:
+        self.guards = guards
         self.seen = revision.now
-        """The count of changes at which all counted guards were last seen to hold."""
-        self.compile()
-
-    def compile(self) -> None:
-        """Make the quick function of what is expected now."""
-        namespace: dict[str, Any] = {"is_": is_}
-        names: dict[int, str] = {}
-
-        def bind(value: Any) -> str:
-            if id(value) not in names:
-                names[id(value)] = f"v{len(names)}"
-                namespace[names[id(value)]] = value
-            return names[id(value)]
-
-        terms = " and ".join(guard.quick(bind) for guard in self.others) or "True"
-        exec(compile(f"def unchanged(): return {terms}", "<guards>", "exec"), namespace)
-        self.unchanged: Callable[[], bool] = namespace["unchanged"]
+        """The count at which all of them were last seen to hold."""
 
     def hold(self) -> bool:
-        """Whether everything is what it was."""
+        """Whether all guards hold."""
         now = revision.now
-        if now != self.seen:
-            if not all(guard.holds() for guard in self.counted):
-                return False
-            self.seen = now
-        try:
-            if self.unchanged():
-                return True
-        except Exception:  # a name is gone
+        if now == self.seen:
+            return True
+        if not all(guard.holds() for guard in self.guards):
             return False
-        if not all(guard.holds() for guard in self.others):
-            return False
-        for guard in self.others:
-            guard.renew()
-        self.compile()
+        self.seen = now
         return True
 
 
 __all__ = [
-    "PLAIN", "Answer", "Attribute", "Contents", "Elements", "Entry", "Guard", "Guards", "Progress", "Variable", "alike",
+    "PLAIN", "Answer", "Attribute", "Contents", "Counting", "Elements", "Entry", "Guard", "Progress", "Shell", "Terms",
+    "Variable", "alike",
 ]

@@ -2,38 +2,38 @@
 
 A static function is traced once for each signature (shapes, dtypes and Python values of its arguments) and each state
 of the Python world it depends on (`guards`). The trace becomes a `Graph`, passes make it better, a plan gives its
-values places, an executor makes a program of it. A call checks the guards, hands the arrays over, and puts the results
-into tensors. `tg.mode` decides whether static functions run so, as plain Python, or both ways and compared.
+values places, an executor makes a program of it. A call looks whether the trace fits, hands the arrays over, and puts
+the results into tensors. `tg.mode` decides whether static functions run so, as plain Python, or both ways and compared.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import executors, observe
-from .autodiff import grad
+from .calls import Call, pulling_back
 from .checking import run_both
 from .errors import TeachgradError, TraceError, user_site
-from .graph import Graph, is_constant
-from .guards import Guards
-from .interpreter import evaluate
-from .op import Op, Spec, Vertex, apply, modes, next_id, state
-from .ops.tuples import item
+from .graph import Graph
+from .guards import Shell
+from .interpreter import watched_run
+from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
+from .tensor import Tensor
 from .passes import LEVELS, optimize
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
+from .signature import Fit, difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
-from .tensor import Tensor
-from .trace import FunctionTracer, Source, holder, original
+from .trace import FunctionTracer, History, Recording, Source
 from .watcher import Watcher
 
 RUN_MODES = ("dynamic", "static", "check")
@@ -72,39 +72,50 @@ def mode(name: str) -> Iterator[None]:
         _mode.name = before
 
 
-@dataclass
 class Trace:
     """One traced and compiled run of a function."""
 
-    graph: Graph
-    """The optimised graph."""
-    moments: list[tuple[str, Graph]]
-    """The graph as recorded and after each pass."""
-    rewrites: list[Rewrite]
-    plan: Plan
-    program: executors.Program
-    guards: Guards
-    inputs: list[int]
-    """Which of the flattened arguments are the inputs of the graph."""
-    cells: list[Source]
-    """What each cell of the optimised graph stands for."""
-    sources: dict[int, Source | int]
-    """For each leaf of the graph, by id: the number of the argument or the source of the cell."""
-    output: Tree
-    results: list[tuple[str, Any]]
-    """What each leaf of the returned structure is: ("graph", ...), ("same", source) or ("value", Python value)."""
-    gradients: list[Source | int]
-    """Whose `.grad` the last outputs of the graph are."""
-    cleared: list[Source | int]
-    entry: list[tuple[Source | int, bool]]
-    """Tensors whose `.grad` the call starts from, and whether there was one."""
-    updated: list[Source | int]
-    """What the program overwrites."""
-    differentiable: bool = False
-    """Whether a result has a history that a backward() outside the function may follow."""
-    backward: StaticFunction | None = None
-    """The function that carries gradients of the results back to the leaves, made when first needed."""
-    calls: int = 0
+    def __init__(self, function: StaticFunction, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree,
+                 watcher: Watcher) -> None:
+        self.recording, self.output = recording, output
+        self.moments: list[tuple[str, Graph]]
+        """The graph as recorded and after each pass."""
+        self.rewrites: list[Rewrite]
+        self.moments, self.rewrites = optimize(recording.graph, function.level)
+        self.graph: Graph = self.moments[-1][1]
+        """The optimised graph."""
+        self.plan: Plan = plan_memory(self.graph, function.plan_mode) if function.level != "O0" else Plan()
+        self.program: executors.Program = function.build(self.graph, self.plan)
+        self.sources: dict[int, Source] = recording.sources
+        """What each leaf of the graph stands for, by id."""
+        self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
+        self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
+        """What the program overwrites."""
+        self.outputs = [what[2] for what in first_of_each_output(recording.results)]
+        self.differentiable = any(history.requires_grad and history.op is not None and not history.freed
+                                  for history in self.outputs)
+        """Whether a result has a history that a backward() outside the function may follow."""
+        self.backward: StaticFunction | None = None
+        """The function that carries gradients of the results back to the leaves, made when first needed."""
+        self.calls = 0
+        cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
+        self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
+                       recording.entry, recording.sources.values(), watcher.known, cells, self.written)
+
+
+def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The results that are outputs of the graph, each once, in the order of the outputs."""
+    found: dict[int, tuple[Any, ...]] = {}
+    for what in results:
+        if what[0] == "output":
+            found.setdefault(what[1], what)
+    return [found[number] for number in sorted(found)]
+
+
+def shells(sources: Any, watcher: Watcher) -> list[Shell]:
+    """Guards for the tensors from outside that the watcher has not met."""
+    tensors = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
+    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in watcher.known]
 
 
 class StaticFunction:
@@ -122,7 +133,7 @@ class StaticFunction:
         self.build = executors.find(executor)
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
-        self.last: tuple[Any, Trace] | None = None
+        self.last: Trace | None = None
         functools.update_wrapper(self, fn, updated=())
 
     def __repr__(self) -> str:
@@ -133,15 +144,21 @@ class StaticFunction:
         if instance is None:
             return self
         bound = StaticFunction(self.fn.__get__(instance, owner), self.level, self.executor, self.plan_mode)
-        with suppress(AttributeError):  # an instance with slots keeps nothing
-            instance.__dict__[self.fn.__name__] = bound
+        space = getattr(instance, "__dict__", None)
+        if space is not None:
+            space[self.fn.__name__] = bound
         return bound
 
     def __reduce__(self) -> Any:
-        return static, (self.fn,)
+        """Programs do not travel; a copy traces again. A decorated function of a module is found by its name."""
+        module = sys.modules.get(getattr(self, "__module__", ""))
+        if getattr(module, getattr(self, "__qualname__", ""), None) is self:
+            return self.__qualname__  # type: ignore[attr-defined]
+        return _made_again, (self.fn, self.level, self.executor, self.plan_mode)
 
     @property
     def name(self) -> str:
+        """The name of the function."""
         fn = self.fn.func if isinstance(self.fn, functools.partial) else self.fn
         return getattr(fn, "__qualname__", type(fn).__name__)
 
@@ -155,7 +172,7 @@ class StaticFunction:
         """The trace that ran last."""
         if self.last is None:
             raise TeachgradError(f"{self.name} has not run yet; call it once")
-        return self.last[1]
+        return self.last
 
     @property
     def graph(self) -> Graph:
@@ -173,332 +190,188 @@ class StaticFunction:
         return self.trace.program.source
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if state.now.tracer is not None:
+        now = state.now
+        if now.tracer is not None:
             return self.fn(*args, **kwargs)  # inside another static function: part of its graph
         how = current_mode()
         if how == "dynamic":
             return self.fn(*args, **kwargs)
+        last = self.last
+        if last is not None and last.fit.flat and not kwargs and how == "static" and last.fit.quick(args, now):
+            return self.run(last, args)
         leaves, tree = flatten((args, kwargs))
-        trace = self.prepared(leaves, tree, (args, kwargs))
+        if any(isinstance(leaf, Vertex) and type(leaf.base) is Symbolic for leaf in leaves):
+            return self.fn(*args, **kwargs)  # on placeholders: an expression
+        trace = self.prepared(leaves, tree)
         if how == "check":
             return run_both(self, trace, leaves, args, kwargs)
         return self.run(trace, leaves)
 
-    def prepared(self, leaves: list[Any], tree: Tree, call: tuple[Any, Any]) -> Trace:
+    def prepared(self, leaves: list[Any], tree: Tree) -> Trace:
         """A trace that fits the arguments and the world as it is now."""
+        last = self.last
+        if last is not None and tree == last.fit.tree and last.fit.quick(leaves, state.now):
+            return last
+        for number, leaf in enumerate(leaves):
+            if isinstance(leaf, np.ndarray):
+                raise TraceError("TG-S08", f"argument {number} of {self.name} is a NumPy array, whose values would be "
+                                 "frozen.\nWay out: pass tg.tensor(array).")
         key = signature(leaves, tree)
-        if self.last is not None and self.last[0] == key and fits(self.last[1], leaves):
-            return self.last[1]
         with self.lock:
-            known = self.programs.setdefault(key, [])
-            for trace in known:
-                if fits(trace, leaves):
-                    self.last = key, trace
-                    return trace
-            if self.count >= MOST_PROGRAMS and not self.forget_stale(leaves):
-                raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for "
-                                 f"another one: {self.difference(key)}.\nWays out: pad batches to one size; pass a "
-                                 "number that varies as a tensor; or make a second static function.")
-            trace = self.traced(leaves, tree)
-            self.programs.setdefault(key, []).append(trace)
-            self.last = key, trace
+            for trace in self.programs.get(key, ()):
+                if trace.fit.holds(leaves):
+                    trace.fit.renew(leaves)
+                    break
+            else:
+                if self.count >= MOST_PROGRAMS and not self.forget_stale():
+                    raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for "
+                                     f"another one: {difference([*self.programs, key])}.\nWays out: pad batches to one "
+                                     "size; pass a number that varies as a tensor; or make a second static function.")
+                trace = self.traced(leaves, tree)
+                self.programs.setdefault(key, []).append(trace)
+            refuse_shared_memory(self.name, trace.written, trace.sources.values(), leaves)
+            self.last = trace
             return trace
 
-    def forget_stale(self, leaves: list[Any]) -> bool:
+    def forget_stale(self) -> bool:
         """Drop traces whose guards no longer hold (their world is gone); whether there were any."""
         before = self.count
         for key, known in list(self.programs.items()):
-            self.programs[key] = [t for t in known if t.guards.hold()]
+            self.programs[key] = [trace for trace in known if trace.fit.lasts()]
             if not self.programs[key]:
                 del self.programs[key]
         return self.count < before
 
-    def difference(self, key: Any) -> str:
-        """What varies between the signatures seen so far."""
-        keys = [*self.programs, key]
-        for number in range(len(key[1])):
-            column = {k[1][number] for k in keys if len(k[1]) > number}
-            if len(column) > 1:
-                shapes = [c[1] for c in column if c[0] == "tensor"]
-                if len(shapes) > 1 and len({len(s) for s in shapes}) == 1:
-                    varying = [axis for axis in range(len(shapes[0])) if len({s[axis] for s in shapes}) > 1]
-                    return f"argument {number} has many shapes, axis {', '.join(map(str, varying))} varies"
-                return f"argument {number} varies"
-        return "the Python state that it depends on keeps changing"
-
-    # ---- tracing -----------------------------------------------------------------------------------------------------
-
     def traced(self, leaves: list[Any], tree: Tree) -> Trace:
         """Run the function once with specs in place of values, and compile what it did."""
-        tracer = FunctionTracer(self.name)
-        stand_ins: dict[int, Any] = {}
-        inputs: list[int] = []
-        arguments = []
+        tracer, watcher = FunctionTracer(self.name), Watcher()
+        watcher.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
-                if id(leaf) not in stand_ins:
-                    stand_ins[id(leaf)] = tracer.argument(leaf)
-                    inputs.append(number)
-                arguments.append(leaf)
-            elif isinstance(leaf, np.ndarray):
-                raise TraceError("TG-S08", f"argument {number} of {self.name} is a NumPy array, whose values would be "
-                                 "frozen.\nWay out: pass tg.tensor(array).")
+                tracer.argument(leaf, number)
+                watcher.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
             else:
-                arguments.append(leaf)
-        args, kwargs = unflatten(tree, arguments)
-        watcher = Watcher()
-        watcher.visit(self.fn, f"the function {self.name}()", None)
-        for leaf in leaves:
-            watcher.visit(leaf, f"an argument of {self.name}()", None)
-        with modes(tracer=tracer), watcher:
-            answer = self.fn(*args, **kwargs)
-        watcher.complain(self.name)
-        results, output = flatten(answer)
+                watcher.visit(leaf, f"argument {number} of {self.name}()", None)
+        args, kwargs = unflatten(tree, leaves)
+        before = state.now.grad, state.now.inference
         with modes(tracer=tracer):
-            kinds = [self.result(tracer, r, leaves) for r in results]
-        guards = Guards(watcher.guards)
-        return self.compiled(tracer, kinds, output, inputs, guards)
+            try:
+                with watcher:
+                    answer = self.fn(*args, **kwargs)
+            except TeachgradError as error:
+                tracer.refuse_new_flags(error)
+                raise
+            if tracer.refusal is not None:  # the function caught it, and went on with something else
+                raise tracer.refusal
+            watcher.complain(self.name)
+            self.refuse_changes(args, kwargs, leaves, tree, before)
+            results, output = flatten(answer)
+            recording = tracer.finish(results)
+        return Trace(self, recording, output, leaves, tree, watcher)
 
-    def result(self, tracer: FunctionTracer, value: Any, leaves: list[Any]) -> tuple[str, Any]:
-        """What a returned value is: a vertex of the graph, a tensor from outside handed through, or a plain value."""
-        if isinstance(value, Vertex):
-            if type(value._data) is not Spec and id(value) in tracer.stand_ins:
-                s = tracer.stand_ins[id(value)]
-                source = tracer.sources.get(original(s).id)
-                return ("same", source) if source is not None else ("graph", s)
-            return "graph", tracer.resolve(value)
-        if isinstance(value, (int, float, str, bytes, bool, type(None), np.generic, np.dtype)):
-            return "value", value
-        raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return "
-                         "tensors, numbers, strings, None, and tuples, lists and dicts of them.")
-
-    def compiled(self, tracer: FunctionTracer, kinds: list[tuple[str, Any]], output: Tree, inputs: list[int],
-                 guards: Guards) -> Trace:
-        outputs = [v for kind, v in kinds if kind == "graph"]
-        with modes(tracer=tracer):
-            recorded = tracer.graph(outputs)
-        moments, rewrites = optimize(recorded, self.level)
-        graph = moments[-1][1]
-        plan = plan_memory(graph, self.plan_mode) if self.level != "O0" else Plan()
-        where: dict[int, Source | int] = {s.id: source
-                                          for s, source in ((c, tracer.sources[c.id]) for c in recorded.cells)}
-        where |= {s.id: number for s, number in zip(recorded.inputs, inputs, strict=True)}
-        refuse_shared_memory(self.name, graph, tracer)
-        follow = {original(s).id: where[original(s).id] for s in (*tracer.inputs, *tracer.cells)}
-        results: list[tuple[str, Any]] = []
-        for kind, v in kinds:
-            if kind == "graph":
-                results.append((kind, result_kind(v, tracer)))
-            elif kind == "same":
-                results.append((kind, follow[original(tracer.stand_ins[id(v.tensor)]).id]))
-            else:
-                results.append((kind, v))
-        return Trace(
-            graph=graph, moments=moments, rewrites=rewrites, plan=plan, program=self.build(graph, plan), guards=guards,
-            inputs=inputs,
-            cells=[tracer.sources[c.id] for c in graph.cells], sources=where, output=output, results=results,
-            gradients=[follow[original(s).id] for s in tracer.with_new_gradients()],
-            cleared=[follow[original(s).id] for s in tracer.with_cleared_gradients()],
-            updated=[where[leaf.id] for leaf, _ in graph.updates],
-            differentiable=any(kind == "graph" and v.requires_grad and not tracer.is_freed(v) for kind, v in kinds),
-            entry=[(follow[original(s).id], tracer.sources[original(s).id].tensor._grad is not None)
-                   for s in (*tracer.inputs, *tracer.cells)
-                   if s.entry_grad_matters and not tracer.sources[original(s).id].gradient])
+    def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool]) -> None:
+        """Lists and dicts among the arguments, and the modes of the thread, must be left as they were."""
+        after, same_tree = flatten((args, kwargs))
+        if same_tree != tree or any(a is not b for a, b in zip(after, leaves, strict=True)):
+            raise TraceError("TG-S05", f"{self.name} changes a list or dict that it is given; in static mode it would be "
+                             "given a copy.\nWay out: return what is new.")
+        if (state.now.grad, state.now.inference) != before:
+            raise TraceError("TG-S05", f"{self.name} ends in another gradient mode than it began in.\n"
+                             "Way out: `with tg.no_grad():` around a block ends with the block.")
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, trace: Trace, leaves: list[Any]) -> Any:
+    def run(self, trace: Trace, leaves: Sequence[Any]) -> Any:
         """Run a program on the present values and put the results where they belong."""
-        inputs = [leaves[number]._data for number in trace.inputs]
-        cells = [holder(s, leaves)._data for s in trace.cells]
-        call = Call.before(trace, leaves) if trace.differentiable and state.now.grad else None
+        recording = trace.recording
+        inputs = [source.find(leaves)._data for source in trace.inputs]
+        held = [what[1].find(leaves) if what[0] in ("held", "view") else None for what in recording.results]
+        call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
-            arrays = trace.program(inputs, cells)
+            arrays = trace.program(inputs, trace.fit.arrays)
         else:
-            arrays = watched_run(trace.graph, inputs, cells)
+            arrays = watched_run(trace.graph, [*inputs, *trace.fit.arrays])
         trace.calls += 1
+        if trace.written:
+            self.note_writes(trace, leaves)
+        count = len(trace.outputs)
+        for source, array in zip(recording.deposits, arrays[count:], strict=True):
+            source.owner(leaves)._grad = Tensor(array)
+        for source in recording.cleared:
+            source.owner(leaves)._grad = None
+        if recording.links:
+            self.link(recording, leaves)
+        made = self.presented(trace, arrays[:count], call)
+        answers = []
+        for what, x in zip(recording.results, held, strict=True):
+            kind = what[0]
+            if kind == "output":
+                answers.append(made[what[1]])
+            elif kind == "value":
+                answers.append(what[1])
+            elif kind == "gradient":
+                answers.append(what[1].owner(leaves)._grad)
+            else:
+                answers.append(x if kind == "held" else view_of(x, what[2], what[3]))
+        return answers[0] if trace.output is None else unflatten(trace.output, answers)
+
+    @staticmethod
+    def note_writes(trace: Trace, leaves: Sequence[Any]) -> None:
+        """Tell the tensors that were overwritten, as writing in place would have."""
         stamp, site = next_id(), user_site()
-        for source in trace.updated:
-            x = source.tensor if type(source) is Source and not source.gradient else holder(source, leaves)
-            if x.base is not None:
-                x = x.base
+        for source in trace.written:
+            x = source.find(leaves)
+            x = x if x.base is None else x.base
             x.stamp = stamp
             if x.op is None:
                 x.site = site
-        cls = self.result_class(trace, leaves)
-        count = len(arrays) - len(trace.gradients)
-        for source, array in zip(trace.gradients, arrays[count:], strict=True):
-            x = source.tensor if type(source) is Source and not source.gradient else holder(source, leaves)
-            x._grad = cls(array)
-        for source in trace.cleared:
-            holder(source, leaves)._grad = None
-        made = call.results(cls, arrays[:count]) if call is not None else [cls(array) for array in arrays[:count]]
-        answers = []
-        position = 0
-        for kind, what in trace.results:
-            if kind == "graph":
-                z = made[position]
-                position += 1
-                answers.append(z if what is None else with_history(z, what))
-            else:
-                answers.append(holder(what, leaves) if kind == "same" else what)
-        return answers[0] if trace.output is None else unflatten(trace.output, answers)
 
-    def result_class(self, trace: Trace, leaves: list[Any]) -> type[Vertex]:
-        """The class of the tensors that are returned."""
-        for leaf in leaves:
-            if isinstance(leaf, Vertex):
-                return leaf.result_type
-        return trace.cells[0].tensor.result_type if trace.cells else Tensor
+    @staticmethod
+    def link(recording: Recording, leaves: Sequence[Any]) -> None:
+        """Make tensors from outside gradients of others."""
+        for (source, _), g in zip(recording.links, [other.find(leaves) for _, other in recording.links], strict=True):
+            source.owner(leaves)._grad = g
+
+    @staticmethod
+    def presented(trace: Trace, arrays: Sequence[Any], call: Call | None) -> list[Any]:
+        """The outputs as tensors, with the history that plain Python would have left."""
+        if call is not None and call.matters:
+            live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
+        else:
+            live = [None] * len(arrays)
+        return [present(array, history, z) for array, history, z in zip(arrays, trace.outputs, live, strict=True)]
+
+    def pull_back_of(self, trace: Trace) -> StaticFunction:
+        """The function that carries gradients through a call of `trace`."""
+        if trace.backward is None:
+            trace.backward = StaticFunction(pulling_back(trace.recording), "O1", "numpy", "reuse")
+        return trace.backward
 
 
-class StaticCall(Op):
-    r"""The results of one call of a static function, as seen from outside it
-
-    The gradient runs another static function: it computes the values again and pulls the gradients back.
-    """
-
-    pure = False
-
-    def vjp(self, g: Any, z: Vertex, *inputs: Vertex) -> Any:
-        call: Call = z.attrs["call"]
-        return call.pull_back(g, inputs)
-
-
-static_call = StaticCall()
-
-
-class Call:
-    """One call whose results may be differentiated from outside: its trace and the tensors that it read."""
-
-    def __init__(self, trace: Trace, tensors: list[Vertex]) -> None:
-        self.trace, self.tensors = trace, tensors
-
-    @classmethod
-    def before(cls, trace: Trace, leaves: list[Any]) -> Call | None:
-        """Note what the call is about to read; what it will overwrite is kept as a copy."""
-        written = {leaf.id for leaf, _ in trace.graph.updates}
-        tensors = []
-        for leaf in trace.graph.leaves:
-            tensor = holder(trace.sources[leaf.id], leaves)
-            tensors.append(tensor.result_type(tensor._data.copy())
-                           if leaf.id in written and not tensor.requires_grad else tensor)
-        return cls(trace, tensors) if any(t.requires_grad for t in tensors) else None
-
-    def results(self, cls: type[Vertex], arrays: list[Any]) -> list[Any]:
-        """The results as tensors with a history: this call."""
-        whole = cls(tuple(arrays))
-        whole.op, whole.inputs, whole.attrs = static_call, tuple(self.tensors), {"call": self}
-        whole.requires_grad, whole.site = True, user_site()
-        history = [what for kind, what in self.trace.results if kind == "graph"]
-        return [item(whole, k) if what is not None and not what[2] else cls(array)
-                for k, (array, what) in enumerate(zip(arrays, history, strict=True))]
-
-    def pull_back(self, gradients: list[Any], inputs: tuple[Vertex, ...]) -> list[Any]:
-        if self.trace.backward is None:
-            self.trace.backward = StaticFunction(functools.partial(replay_and_pull_back, self.trace.graph), "O1",
-                                                 "numpy", "reuse")
-        used = [k for k, g in enumerate(gradients) if g is not None]
-        wanted = [k for k, x in enumerate(inputs) if x.requires_grad]
-        answers = self.trace.backward(used, wanted, list(inputs), [gradients[k] for k in used])
-        full: list[Any] = [None] * len(inputs)
-        for k, answer in zip(wanted, answers, strict=True):
-            full[k] = answer
-        return full
-
-
-def replay_and_pull_back(graph: Graph, used: list[int], wanted: list[int], leaves: list[Vertex],
-                         gradients: list[Vertex]) -> list[Any]:
-    """Run the ops of a graph on tensors, then carry gradients of some outputs back to some leaves."""
-    values: dict[int, Vertex] = {leaf.id: x for leaf, x in zip(graph.leaves, leaves, strict=True)}
-    for v in graph.order:
-        assert v.op is not None
-        with modes(grad=v.requires_grad):
-            values[v.id] = apply(v.op, tuple([values.get(x.id, x) for x in v.inputs]), v.attrs)
-    with modes(grad=True):
-        return list(grad([values[graph.outputs[k].id] for k in used], [leaves[k] for k in wanted], gradients,
-                         create_graph=True,
-                         allow_unused=True))
-
-
-def watched_run(graph: Graph, inputs: list[Any], cells: list[Any]) -> list[Any]:
-    """Run a graph op by op and tell the watcher, with the ids of the graph's own vertices."""
-    sink = observe.sink
-    assert sink is not None
-    leaves = dict(zip([v.id for v in graph.leaves], inputs + cells, strict=True))
-    for v in graph.leaves:
-        sink(observe.Leaf(v.id, v.name, leaves[v.id], v.requires_grad, v in graph.cells and v.requires_grad))
-    values = dict(leaves)
-    for v in graph.order:
-        assert v.op is not None
-        for x in v.inputs:
-            if is_constant(x) and x.id not in values:
-                values[x.id] = x._data
-                sink(observe.Leaf(x.id, x.name, x._data, False, False))
-        values[v.id] = evaluate(v, values)
-        if type(values[v.id]) is not tuple:
-            sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, values[v.id], v.name,
-                                 graph.where(v),
-                                 graph.scopes.get(graph.source(v), ""), v.requires_grad))
-    outputs = [np.array(values.get(v.id, v._data)) for v in graph.outputs]
-    new = [np.array(values.get(v.id, v._data)) for _, v in graph.updates]
-    for (leaf, _), array in zip(graph.updates, new, strict=True):
-        before = leaves[leaf.id].copy()
-        leaves[leaf.id][...] = array
-        sink(observe.Update(leaf.id, leaf.name, before, leaves[leaf.id]))
-    return outputs
-
-
-def result_kind(v: Vertex, tracer: FunctionTracer) -> Any:
-    """What is to be known of a returned vertex: its op and place if it requires a gradient."""
-    return (v.op, v.site, tracer.is_freed(v)) if v.requires_grad else None
-
-
-def with_history(z: Vertex, history: Any) -> Vertex:
-    """An output that had a history; if that was used up inside, it is over, as after backward()."""
-    if history is not None and z.op is None:
-        z.op, z.site, _ = history
-        z.requires_grad = True
+def present(array: Any, history: History, z: Any = None) -> Any:
+    """An output as a tensor; `z` has the history that leads through the call, if there is one."""
+    if z is None or z.op is None:
+        z = history.type.__new__(history.type)
+        Vertex.__init__(z, array, history.requires_grad, history.name)
+        if history.requires_grad:
+            z.op, z.site = history.op, history.site
+        if history.marked:
+            z.base = INFERENCE
+    z.name = history.name
     return z
 
 
-def fits(trace: Trace, leaves: list[Any]) -> bool:
-    """Whether a trace is still true of the world."""
-    if not trace.guards.hold():
-        return False
-    return all((holder(source, leaves)._grad is not None) == had for source, had in trace.entry)
+def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) -> Any:
+    """A view of a tensor from outside, taken as the function took it."""
+    for op, attrs, tracked in steps:
+        with modes(grad=state.now.grad and tracked):
+            x = apply(op, (x,), attrs)
+    x.name = name
+    return x
 
 
-def signature(leaves: list[Any], tree: Tree) -> Any:
-    """What a trace depends on in the arguments: shapes and dtypes of tensors, values of everything else."""
-    parts: list[Any] = []
-    seen: dict[int, int] = {}
-    for leaf in leaves:
-        if isinstance(leaf, Vertex):
-            data = leaf._data
-            parts.append(("tensor", data.shape, data.dtype, leaf.requires_grad, seen.setdefault(id(leaf), len(seen))))
-        elif isinstance(leaf, (int, float, str, bytes, bool, type(None), np.generic, np.dtype, type, slice)):
-            parts.append((type(leaf), repr(leaf) if isinstance(leaf, (float, slice)) else leaf))
-        else:
-            parts.append(("object", id(leaf)))
-    return tree, tuple(parts)
-
-
-def refuse_shared_memory(name: str, graph: Graph, tracer: FunctionTracer) -> None:
-    """Two leaves in one memory, one of them overwritten: what the other reads would depend on the order."""
-    arrays = [(leaf, holder_array(tracer, leaf)) for leaf in graph.leaves]
-    for written, _ in graph.updates:
-        mine = holder_array(tracer, written)
-        for leaf, array in arrays:
-            if leaf is not written and np.may_share_memory(mine, array):
-                raise TraceError("TG-S10", f"{name} overwrites {written.name or 'a tensor'}, which shares memory with "
-                                 f"{leaf.name or 'another tensor'} that it also uses.\nWay out: use one of the two "
-                                 "throughout, or give one its own memory with copy().")
-
-
-def holder_array(tracer: FunctionTracer, leaf: Vertex) -> Any:
-    source = tracer.sources[leaf.id]
-    return source.tensor._grad._data if source.gradient else source.tensor._data  # type: ignore[union-attr]
+def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str) -> Any:
+    return static(fn, level=level, executor=executor, plan=plan)
 
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str = "numpy",

@@ -23,7 +23,7 @@ from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .structure import flatten, unflatten
 from .tensor import Tensor
-from .trace import Tracer
+from .tracer import Tracer
 
 
 class ExpressionTracer(Tracer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Self
@@ -13,7 +14,7 @@ from .conversion import as_array
 from .devices import check_device
 from .errors import DTypeError, GradientError, ShapeError, TraceError, place, user_site
 from .methods import Methods
-from .op import Spec, Vertex, checksum, mark_written, state
+from .op import REGISTRY, Spec, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
 
 FOREIGN = {
@@ -33,6 +34,13 @@ FOREIGN = {
 }
 """What people coming from PyTorch call things, and what they are called here; used in error messages only."""
 
+NUMPY_NAMES = {
+    "absolute": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
+    "arccosh": "acosh", "arctanh": "atanh", "invert": "bitwise_invert", "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift", "true_divide": "divide", "rint": "round",
+}
+"""What NumPy calls ops that have another name here."""
+
 
 class Tensor(Methods):
     """An array that knows how it was made, so that gradients can be taken.
@@ -42,7 +50,22 @@ class Tensor(Methods):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that `array + tensor` comes to the tensor's __radd__
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        """What NumPy does when it meets a tensor.
+
+        `array -= tensor` computes in the array, so that `w.data -= lr * w.grad` works. `array + tensor` and
+        `np.exp(tensor)` are the ops of the same name, and keep the gradient. Other functions are refused.
+        """
+        out = settings.pop("out", ())
+        if method == "__call__" and out and all(isinstance(o, np.ndarray) for o in out):
+            arrays = [x.value("used in NumPy arithmetic") if isinstance(x, Tensor) else x for x in inputs]
+            return ufunc(*arrays, out=out, **settings)
+        op = REGISTRY.get(NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__))
+        if method == "__call__" and op is not None and not out and not settings:
+            return op(*inputs)  # type: ignore[operator]
+        raise TypeError(f"np.{ufunc.__name__} does not know gradients.\nWays out: a function of teachgrad, such as tg.exp(x); or "
+                        f"np.{ufunc.__name__}(x.numpy()) where no gradient is wanted.")
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 
@@ -86,6 +109,9 @@ class Tensor(Methods):
     def grad(self) -> Tensor | None:
         """The gradient that backward() has summed up here, or None. Assign None to forget it."""
         me = self if state.now.tracer is None else state.now.tracer.resolve(self)
+        if me._grad is None and me.op is not None and me.requires_grad and autodiff.retain not in me.hooks:
+            warnings.warn(f"the .grad of a tensor that was computed (by {me.op}) is None: backward() leaves gradients in "
+                          "leaves. Call x.retain_grad() before backward(), or use tg.grad(loss, x).", stacklevel=2)
         return me._grad  # type: ignore[return-value]
 
     @grad.setter
@@ -248,6 +274,14 @@ class Tensor(Methods):
             return shape.stop_gradient(self)
         y.base = me if me.base is None else me.base
         return y  # type: ignore[return-value]
+
+    def retain_grad(self) -> None:
+        """Let backward() leave a gradient in `.grad` of this tensor, though it is no leaf."""
+        if not self.requires_grad:
+            raise GradientError("this tensor does not require a gradient, so no gradient will come by")
+        me = self if state.now.tracer is None else state.now.tracer.resolve(self)
+        if me.op is not None and autodiff.retain not in me.hooks:
+            me.hooks = (*me.hooks, autodiff.retain)
 
     def on_grad(self, hook: Callable[[Any], Any]) -> Callable[[], None]:
         """Call `hook(gradient)` when the gradient of this tensor is complete; an answer that is not None replaces it.

@@ -15,130 +15,136 @@ from typing import Any
 
 import numpy as np
 
-from .errors import TraceError, locate, place, user_site
+from .errors import GradientError, TraceError, locate, place, user_site
 from .graph import Graph
-from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, refresh, state
+from .op import INFERENCE, NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
+from .ops.inplace import renew
 from .tensor import Tensor
+from .tracer import Tracer, shown
+
+NUMBERS_ONLY = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype)
+"""What besides tensors a static function can return."""
 
 
-class Tracer:
-    """Makes vertices without computing: what a traced function and a graph built by hand have in common."""
+@dataclass(frozen=True)
+class Source:
+    """Where a leaf of a graph comes from in a call: an argument, a tensor from outside, or the gradient of one."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.recorded: list[Vertex] = []
-        self.scopes: dict[int, str] = {}
-        self.freed: set[int] = set()
+    argument: int | None = None
+    """The number of the argument, among all flattened ones."""
+    tensor: Vertex | None = None
+    gradient: bool = False
 
-    def resolve(self, x: Any) -> Any:
-        """The vertex that stands for `x` in the graph."""
-        raise NotImplementedError
+    def owner(self, leaves: Sequence[Any]) -> Any:
+        """The tensor, or that whose gradient it is."""
+        return leaves[self.argument] if self.argument is not None else self.tensor
 
-    def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
-        """Add an op to the graph; the result has a `Spec` for its data."""
-        xs = tuple([self.resolve(x) for x in inputs])
-        for x in xs:
-            if x.base is not None and type(x.base) is not Symbolic:
-                refresh(x)
-        try:
-            data = op.infer(*[spec(x) for x in xs], **attrs)
-        except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
-            if "depends on" in str(error):
-                raise TraceError("TG-S04", f"{error}\n{shown(user_site())}\nIn a static graph every shape is known "
-                                 "before the values are.\nWays out: tg.where(mask, x, 0) keeps the shape; or do this "
-                                 "outside the static function.") from error
-            raise explain(op, xs, attrs, error) from error
-        z = xs[0].result_type(data)
-        z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
-        z.requires_grad = state.now.grad and op.differentiable and any(x.requires_grad for x in xs)
-        if op.view:
-            z.base = xs[0] if xs[0].base is None else xs[0].base
-        self.recorded.append(z)
-        if state.now.scope:
-            self.scopes[z.id] = state.now.scope
-        return z
-
-    def free(self, z: Vertex) -> None:
-        """The gradient has passed here; a second backward pass is refused, as in dynamic mode."""
-        self.freed.add(z.id)
-
-    def is_freed(self, z: Vertex) -> bool:
-        return z.id in self.freed
-
-    def leak(self, x: Vertex, why: str) -> None:
-        """A value is asked for that is not there."""
-        raise TraceError("TG-S01", f"a tensor was {why} while {self.name} was traced\n{shown(user_site())}"
-                         f"\n    {history(self.resolve(x))}\n"
-                         "In static mode this value would be decided once and frozen.\n"
-                         "Ways out: tg.where(condition, a, b) keeps both sides in the graph; move the line out of the "
-                         "static function and pass what it decides as an argument; or run it in dynamic mode: "
-                         "`with tg.mode(\"dynamic\"):`.")
-
-    def host_array(self, array: Any) -> None:
-        """A NumPy array is made into a tensor."""
+    def find(self, leaves: Sequence[Any]) -> Any:
+        """The tensor itself."""
+        owner = self.owner(leaves)
+        return owner._grad if self.gradient else owner
 
 
 class StandIn(Tensor):
     """Stands in a trace for a tensor from outside. Notices whether the gradient it comes with is used."""
 
-    __slots__ = ("entry_grad_matters", "kept", "owner", "touched", "tracer")
+    __slots__ = ("kept", "present", "reads_gradient", "real", "source", "touched", "tracer")
 
     tracer: FunctionTracer
-    owner: StandIn
+    present: StandIn
+    """The stand-in as it is now; this one may be what it was before an overwrite."""
+    real: Vertex
+    source: Source | None
+    """None for a constant that the function makes itself."""
     kept: Any
+    """The gradient, once it was touched."""
     touched: bool
     """Whether `.grad` was read or written so far."""
-    entry_grad_matters: bool
+    reads_gradient: bool
     """Whether `.grad` was read before it was written: then the call depends on it."""
 
     @property
     def _grad(self) -> Any:
-        me = self.owner
+        me = self.present
         if not me.touched:
-            me.touched = me.entry_grad_matters = True
+            me.touched = me.reads_gradient = True
             me.kept = self.tracer.entry_gradient(me)
         return me.kept
 
     @_grad.setter
     def _grad(self, value: Any) -> None:
-        self.owner.touched = True
-        self.owner.kept = value
+        self.present.touched = True
+        self.present.kept = value
 
     def earlier_self(self) -> Vertex:
         old = StandIn.__new__(StandIn)
         for slot in Vertex.__slots__:
             if slot != "_grad":
                 setattr(old, slot, getattr(self, slot))
-        old.tracer, old.owner = self.tracer, self.owner
+        old.tracer, old.present, old.real, old.source = self.tracer, self.present, self.real, self.source
         return old
 
 
-def stand_in(x: Vertex, tracer: FunctionTracer) -> StandIn:
+def stand_in(x: Vertex, tracer: FunctionTracer, source: Source | None) -> StandIn:
     """A vertex with the spec of `x` and no value."""
     s = StandIn.__new__(StandIn)
-    s.tracer, s.owner, s.kept, s.touched, s.entry_grad_matters = tracer, s, None, True, False
+    s.tracer, s.present, s.real, s.source = tracer, s, x, source
+    s.kept, s.touched, s.reads_gradient = None, True, False
     Vertex.__init__(s, Spec(x.shape, x.dtype), x.requires_grad, x.name)
     s.touched = False
-    s.site = x.site
+    s.site, s.hooks = x.site, x.hooks
     return s
 
 
+@dataclass
+class Recording:
+    """What one run of a function did."""
+
+    graph: Graph
+    results: list[tuple[Any, ...]]
+    """What each leaf of the returned structure is:
+
+    ("value", a plain value), ("held", a source: a tensor from outside, handed through), ("gradient", a source: what
+    the call has put into its `.grad`), ("output", its number, History) or ("view", a source, the steps of the view).
+    """
+    sources: dict[int, Source]
+    """Where each leaf of the graph comes from, by id."""
+    deposits: list[Source]
+    """Whose `.grad` the last outputs of the graph are."""
+    links: list[tuple[Source, Source]]
+    """Whose `.grad` the call makes which tensor from outside."""
+    cleared: list[Source]
+    """Whose `.grad` the call leaves as None."""
+    entry: list[tuple[Source, Any]]
+    """Tensors whose `.grad` the call starts from, and what that is like."""
+    renewals: dict[int, int]
+    """The vertices, by id, that are what a leaf that requires a gradient is after an overwrite, and the leaf's id."""
+    quiet: set[int]
+    """The recorded vertices, by id, that come from gradient rules."""
+
+
 @dataclass(frozen=True)
-class Source:
-    """What a leaf of the graph is at the time of a call: a tensor from outside, or the gradient it has then."""
+class History:
+    """What is to be known of an output besides its value."""
 
-    tensor: Vertex
-    gradient: bool = False
+    type: type[Vertex]
+    op: Op | None
+    site: Any
+    name: str | None
+    requires_grad: bool
+    freed: bool
+    """Whether a backward pass has been where it comes from."""
+    marked: bool
+    """Whether it was made in inference mode from tensors that require a gradient."""
 
 
-def holder(source: Source | int, leaves: list[Any]) -> Vertex:
-    """The tensor that a leaf of the graph stands for in this call."""
-    if isinstance(source, int):
-        return leaves[source]
-    if source.gradient:
-        assert source.tensor._grad is not None
-        return source.tensor._grad
-    return source.tensor
+@dataclass
+class Facts:
+    """What is true of a tensor from outside when it is first met."""
+
+    requires_grad: bool
+    hooks: tuple[Any, ...]
+    contiguous: bool
 
 
 class FunctionTracer(Tracer):
@@ -147,44 +153,56 @@ class FunctionTracer(Tracer):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.start = next_id()
-        self.inputs: list[StandIn] = []
-        self.cells: list[StandIn] = []
-        self.sources: dict[int, Source] = {}
-        """What each input and cell stands for, by the id it was made with."""
+        self.leaves: list[StandIn] = []
+        """Arguments, cells and gradients, in the order in which they were met."""
         self.constants: dict[int, Any] = {}
         """Arrays of tensors that the function itself made, by the id of their stand-in."""
-        self.stand_ins: dict[int, Vertex] = {}
+        self.stand_ins: dict[int, StandIn] = {}
         """The stand-in of a tensor from outside, by the identity of the tensor."""
-        self.alive: list[Vertex] = []
-        self.arrays: list[tuple[Any, Any]] = []
-        """NumPy arrays that the function made into tensors, and their contents when it did."""
+        self.facts: dict[int, Facts] = {}
+        self.untracked: set[int] = set()
+        """Vertices that were made from nothing that requires a gradient, or under no_grad, by id."""
+        self.blind: set[int] = set()
+        """Vertices that were made under no_grad, by id."""
+        self.marked: set[int] = set()
+        """Vertices that were made in inference mode from what requires a gradient, by id."""
+        self.read: list[Vertex] = []
+        """Constants whose values were read."""
+        self.quiet: set[int] = set()
+        self.renewals: dict[int, int] = {}
+        self.errors = np.geterr()
 
-    def argument(self, x: Vertex) -> Vertex:
-        """A stand-in for an argument of the call."""
-        s = stand_in(x, self)
-        self.remember(x, s, Source(x))
-        self.inputs.append(s)
+    # ---- tensors from outside ----------------------------------------------------------------------------------------
+
+    def meet(self, x: Vertex, source: Source | None) -> StandIn:
+        """A stand-in for a tensor that is not in the graph yet."""
+        s = stand_in(x, self, source)
+        self.stand_ins[id(x)] = s
+        if source is not None:
+            self.leaves.append(s)
+            self.facts[s.id] = Facts(x.requires_grad, x.hooks, x._data.flags.c_contiguous)
         return s
 
-    def remember(self, x: Vertex, s: Vertex, source: Source | None) -> None:
-        self.stand_ins[id(x)] = s
-        self.alive.append(x)
-        if source is not None:
-            self.sources[s.id] = source
+    def argument(self, x: Vertex, number: int) -> None:
+        """Note an argument of the call."""
+        if id(x) not in self.stand_ins:
+            self.meet(x, Source(argument=number))
 
     def entry_gradient(self, s: StandIn) -> Vertex | None:
         """The gradient that the tensor behind `s` comes with."""
-        source = self.sources.get(original(s).id)
-        if source is None or source.gradient or source.tensor._grad is None:
+        g = s.real._grad
+        if s.source is None or s.source.gradient or g is None:
             return None
-        g = stand_in(source.tensor._grad, self)
-        self.remember(source.tensor._grad, g, Source(source.tensor, gradient=True))
-        self.cells.append(g)
-        return g
+        if id(g) in self.stand_ins:
+            raise TraceError("TG-S10", f"the gradient of {s.name or 'a tensor'} is also handed to {self.name} as a tensor of "
+                             "its own.\nWay out: pass a copy() of it.")
+        return self.meet(g, Source(s.source.argument, s.source.tensor, gradient=True))
 
     def resolve(self, x: Any) -> Any:
         known = self.stand_ins.get(id(x))
         if known is not None:
+            if known.requires_grad and x.op is not None and state.now.grad:
+                self.refuse_history(known)
             return known
         data = x._data
         if type(data) is Spec or type(data) is tuple:
@@ -195,53 +213,235 @@ class FunctionTracer(Tracer):
             return x
         if not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
             return x  # a number that was written in the code
-        s = stand_in(x, self)
-        if x.id > self.start and x.op is None:  # made by the function itself: the graph gets a constant
-            s.id = s.stamp = x.id
-            self.constants[s.id] = data.copy()
-            self.remember(x, s, None)
-            return s
+        if x.id > self.start and x.op is None and x.base is None:
+            return self.constant(x)
+        if x.base is not None:
+            refresh(x)
+        s = self.meet(x, Source(tensor=x))
         if x.requires_grad and x.op is not None and state.now.grad:
+            self.refuse_history(s)
+        return s
+
+    def constant(self, x: Vertex) -> StandIn:
+        """A stand-in for a tensor that the function itself has made from plain numbers."""
+        if x.exposed is not None:
+            raise TraceError("TG-S08", f"a tensor in the memory of a NumPy array is made inside {self.name}\n"
+                             f"{shown(user_site())}\nIn static mode the present numbers would be frozen.\n"
+                             "Way out: make it outside, with tg.asarray(array, copy=False), and pass it as an argument.")
+        s = self.meet(x, None)
+        s.id = s.stamp = x.id
+        self.constants[s.id] = x._data.copy()
+        return s
+
+    def refuse_history(self, s: StandIn) -> None:
+        """A tensor that was computed outside is used where gradients are recorded. As an argument that is fine."""
+        if s.source is not None and s.source.argument is None:
+            x = s.real
             raise TraceError("TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is "
                              f"used at {place(user_site())}; a gradient could not reach what it was made from.\n"
                              "Ways out: make it inside the static function; pass it as an argument; or detach() it.")
-        self.remember(x, s, Source(x))
-        self.cells.append(s)
-        return s
 
     def leak(self, x: Vertex, why: str) -> None:
-        made_here = x.id > self.start and id(x) not in self.stand_ins
+        made_here = x.id > self.start and id(x) not in self.stand_ins and x.base is None
         if made_here and isinstance(x._data, np.ndarray) and not x.requires_grad:
-            return  # a constant
+            self.read.append(x)  # a constant; fine unless it is overwritten later
+            return
         super().leak(x, why)
 
-    def host_array(self, array: Any) -> None:
-        self.arrays.append((array, array.copy()))
+    # ---- ops ---------------------------------------------------------------------------------------------------------
+
+    def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
+        if np.geterr() != self.errors:
+            raise TraceError("TG-S05", f"{self.name} changes how NumPy treats errors (np.errstate) around {op}\n"
+                             f"{shown(user_site())}\nIn static mode it would do so while it is traced, not when the "
+                             "numbers are computed.\nWay out: `with np.errstate(...):` around the call of the function.")
+        z = super().apply(op, inputs, attrs)
+        now = state.now
+        if now.quiet:
+            self.quiet.add(z.id)
+        if not z.requires_grad:
+            self.untracked.add(z.id)
+            if not now.grad:
+                self.blind.add(z.id)
+                if now.inference and any(x.requires_grad for x in z.inputs):
+                    self.marked.add(z.id)
+        if self.marked and any(x.id in self.marked for x in z.inputs):
+            if now.grad:
+                raise GradientError(f"a tensor that was made in inference mode is used at {place(user_site())} where "
+                                    "gradients are recorded.\nWay out: use `tg.no_grad()` instead of `tg.inference`.")
+            self.marked.add(z.id)
+        return z
+
+    def refresh(self, x: Vertex) -> None:
+        before = x.id
+        super().refresh(x)
+        if x.id != before:
+            for kind in (self.blind, self.marked):
+                if before in kind:
+                    kind.add(x.id)
+            if not x.requires_grad:
+                self.untracked.add(x.id)
+
+    def is_blind(self, z: Vertex) -> bool:
+        return z.id in self.blind or super().is_blind(z)
+
+    def is_leaf(self, z: Vertex) -> bool:
+        return z.id in self.untracked or super().is_leaf(z)
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
-    def graph(self, outputs: Sequence[Vertex]) -> Graph:
-        """What was recorded, with `outputs` and then the new gradients as its outputs."""
-        written = [s for s in (*self.inputs, *self.cells) if s.past is not None]
-        results = [*outputs, *(s.kept for s in self.with_new_gradients())]
+    def finish(self, answers: Sequence[Any]) -> Recording:
+        """What was recorded, when the function has answered with these leaves of its result."""
+        self.refuse_what_remains()
+        touched = [s for s in self.leaves if s.touched and s.kept is not None and not self.is_entry_gradient(s)]
+        linked = [s for s in touched if isinstance(s.kept, StandIn) and s.kept.source is not None]
+        deposits = [s for s in touched if not (isinstance(s.kept, StandIn) and s.kept.source is not None)]
+        outputs: list[Vertex] = []
+        results = [self.result(answer, deposits, outputs) for answer in answers]
+        for s in deposits:
+            self.refresh(s.kept)
+        families = [id(root_of(v)) for v in outputs]
+        numbers = {family: number for number, family in enumerate(dict.fromkeys(families))}
+        return Recording(
+            graph=self.graph([*outputs, *(s.kept for s in deposits)],
+                             (*map(numbers.__getitem__, families), *range(len(numbers), len(numbers) + len(deposits)))),
+            results=results, sources={original(s).id: source_of(s) for s in self.leaves},
+            deposits=[source_of(s) for s in deposits], links=[(source_of(s), source_of(s.kept)) for s in linked],
+            cleared=[source_of(s) for s in self.leaves if s.touched and s.kept is None],
+            entry=[(source_of(s), kind_of_gradient(s.real._grad)) for s in self.leaves
+                   if s.reads_gradient and not source_of(s).gradient],
+            renewals=self.renewals, quiet=self.quiet)
+
+    def graph(self, results: Sequence[Vertex], families: tuple[int, ...]) -> Graph:
+        """The graph that computes `results` and what the leaves become."""
+        written = [s for s in self.leaves if s.past is not None]
         versions = Versions(computed(self.recorded, [*results, *written]))
-        for s in versions.leaves:
-            if s.id in self.constants:
-                s._data = self.constants[s.id]
-        return Graph(name=self.name, inputs=tuple(original(s) for s in self.inputs),
-                     cells=tuple(original(s) for s in self.cells), outputs=tuple(versions(v) for v in results),
-                     updates=tuple((original(s), versions(s)) for s in written), order=versions.order,
-                     origin=versions.origin, scopes=self.scopes)
+        for v in versions.leaves:
+            if v.id in self.constants:
+                v._data = self.constants[v.id]
+        self.refuse_strided_overwrites(versions)
+        for s in written:
+            v: Vertex = s
+            while v.past is not None:
+                if v.op is renew and v.requires_grad:
+                    self.renewals[versions(v).id] = original(s).id
+                v = v.past
+        leaves = [(original(s), source_of(s)) for s in self.leaves]
+        return Graph(
+            name=self.name, inputs=tuple(v for v, source in leaves if source.argument is not None or source.gradient),
+            cells=tuple(v for v, source in leaves if source.argument is None and not source.gradient),
+            outputs=tuple(versions(v) for v in results), updates=tuple((original(s), versions(s)) for s in written),
+            order=versions.order, origin=versions.origin, scopes=self.scopes, families=families,
+            strides={original(s).id: s.real._data.strides for s in self.leaves if not self.facts[original(s).id].contiguous})
 
-    def with_new_gradients(self) -> list[StandIn]:
-        """Stand-ins in whose `.grad` the function left a tensor that was not there before."""
-        return [s for s in (*self.inputs, *self.cells)
-                if s.touched and s.kept is not None
-                and self.sources.get(original(s.kept).id) != Source(self.sources[original(s).id].tensor, True)]
+    def is_entry_gradient(self, s: StandIn) -> bool:
+        """Whether the gradient of `s` is still the tensor that it came with, perhaps overwritten."""
+        g = s.kept
+        return isinstance(g, StandIn) and g.source is not None and g.source.gradient and g.real is s.real._grad
 
-    def with_cleared_gradients(self) -> list[StandIn]:
-        """Stand-ins whose `.grad` the function leaves as None."""
-        return [s for s in (*self.inputs, *self.cells) if s.touched and s.kept is None]
+    def result(self, value: Any, deposits: list[StandIn], outputs: list[Vertex]) -> tuple[Any, ...]:
+        """What a returned value is; one that the graph has to compute is added to the outputs."""
+        if not isinstance(value, Vertex):
+            if isinstance(value, NUMBERS_ONLY):
+                return "value", value
+            raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return "
+                             "tensors, numbers, strings, None, and tuples, lists and dicts of them.")
+        v = value if isinstance(value, StandIn) else self.resolve(value)
+        self.refresh(v)
+        if isinstance(v, StandIn) and v.source is not None:
+            return "held", v.source
+        for s in deposits:
+            if s.kept is v:
+                return "gradient", source_of(s)
+        steps, root = [], v
+        while root.op is not None and root.op.view:
+            steps.append((root.op, root.attrs, root.id not in self.blind))
+            root = root.inputs[0]
+        if isinstance(root, StandIn) and root.source is not None:
+            return "view", root.source, tuple(reversed(steps)), v.name
+        if (v._grad if not isinstance(v, StandIn) else v.kept) is not None:
+            raise TraceError("TG-S08", f"{self.name} returns a tensor made inside it that has a gradient; only the values "
+                             "would arrive.\nWay out: return its .grad as well, as a tensor of its own.")
+        number = next((k for k, known in enumerate(outputs) if known is v), len(outputs))
+        if number == len(outputs):
+            outputs.append(v)
+        leaf = self.is_leaf(v)
+        return "output", number, History(type(value) if isinstance(v, StandIn) else v.result_type, None if leaf else v.op,
+                                         v.site, v.name, v.requires_grad, self.has_freed_past(v), v.id in self.marked)
+
+    def has_freed_past(self, v: Vertex) -> bool:
+        """Whether a gradient from `v` would meet a part of the graph that a backward pass has freed."""
+        stack, seen = [v], set()
+        while stack:
+            x = stack.pop()
+            if x.id in seen or not x.requires_grad or self.is_leaf(x):
+                continue
+            seen.add(x.id)
+            if self.is_freed(x):
+                return True
+            stack += [as_of(y, x.id) for y in x.inputs]
+        return False
+
+    # ---- refusals ----------------------------------------------------------------------------------------------------
+
+    def refuse_new_flags(self, error: Exception | None = None) -> None:
+        """Refuse a changed requires_grad, also where it is why something else went wrong."""
+        for s in self.leaves:
+            if s.real.requires_grad != self.facts[original(s).id].requires_grad:
+                raise TraceError("TG-S05", f"{self.name} changes requires_grad of {s.name or f'a tensor of shape {s.shape}'}"
+                                 "; in static mode that would happen once, while it is traced.\n"
+                                 "Ways out: set it before the call; or use detach().") from error
+
+    def refuse_what_remains(self) -> None:
+        """Refuse what the function has done to tensors from outside that a graph cannot do."""
+        self.refuse_new_flags()
+        for s in self.leaves:
+            x, facts, name = s.real, self.facts[original(s).id], s.name or f"a tensor of shape {s.shape}"
+            if s.hooks != facts.hooks:
+                raise TraceError("TG-S05", f"{self.name} adds or removes a hook of {name}; in static mode that would happen "
+                                 "once, while it is traced.\nWay out: do it outside; hooks that are there are traced.")
+            if s.past is not None and s.requires_grad and s.op is not renew:
+                raise TraceError("TG-S09", f"{self.name} overwrites {name}, which comes from outside, with values that have "
+                                 f"a history (at {place(s.site)}); the history would end with the call.\n"
+                                 "Ways out: return the new value; or overwrite under tg.no_grad().")
+            if not s.touched or s.kept is None:
+                continue
+            if s.kept.requires_grad:
+                raise TraceError("TG-S09", f"{self.name} leaves a gradient with a history in {name} (create_graph=True); the "
+                                 "history would end with the call.\nWays out: use the gradient inside the static "
+                                 "function; or take it with tg.grad and return it.")
+            if x.requires_grad and x.op is not None and not self.is_entry_gradient(s):
+                raise TraceError("TG-S07", f"backward() inside {self.name} reaches an argument that was computed outside "
+                                 f"({x.op} at {place(x.site)}); the gradient could not go on to what it was made from.\n"
+                                 "Ways out: return the loss and call backward() outside; or pass x.detach().")
+        for x in self.read:
+            known = self.stand_ins.get(id(x))
+            if known is not None and known.past is not None:
+                raise TraceError("TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then overwrites it at "
+                                 f"{place(known.site)}.\nWay out: read it afterwards, or make a second tensor.")
+
+    def refuse_strided_overwrites(self, versions: Versions) -> None:
+        """A transposed tensor from outside is overwritten and then read: the last bits would depend on its layout."""
+        strided = {id(s): s for s in self.leaves if s.past is not None and not self.facts[original(s).id].contiguous}
+        for v in versions.recorded if strided else ():
+            for x in v.inputs:
+                s = strided.get(id(x))
+                if s is not None and as_of(s, v.id).past is not None:
+                    where = locate(v.site)
+                    raise TraceError("TG-S09", f"{self.name} overwrites {s.name or 'a tensor'} and reads it again"
+                                     + (f" ({where})" if where else "") + "; its memory is not in C order (it is a "
+                                     "transpose or a slice).\nWay out: pass a copy().")
+
+
+def kind_of_gradient(g: Any) -> tuple[Any, ...] | None:
+    """What a trace depends on in a gradient that a tensor comes with."""
+    return None if g is None else (g._data.shape, g._data.dtype, g._data.strides, g.requires_grad, g.hooks)
+
+
+def source_of(s: StandIn) -> Source:
+    """The source of a stand-in for a tensor from outside."""
+    assert s.source is not None
+    return s.source
 
 
 def original(s: Vertex) -> Vertex:
@@ -249,6 +449,13 @@ def original(s: Vertex) -> Vertex:
     while s.past is not None:
         s = s.past
     return s
+
+
+def root_of(v: Vertex) -> Vertex:
+    """The vertex in whose memory `v` lies."""
+    while v.op is not None and v.inputs and (v.op.view or type(v.inputs[0]._data) is tuple):
+        v = v.inputs[0]
+    return v
 
 
 def computed(recorded: Sequence[Vertex], results: Sequence[Vertex]) -> list[Vertex]:
@@ -274,6 +481,7 @@ class Versions:
     """
 
     def __init__(self, vertices: Sequence[Vertex]) -> None:
+        self.recorded = vertices
         self.new: dict[int, Vertex] = {}
         self.origin: dict[int, int] = {}
         self.leaves: list[Vertex] = []
@@ -306,33 +514,4 @@ def as_of(x: Vertex, reader: int) -> Vertex:
     return x
 
 
-# ---- what errors say -------------------------------------------------------------------------------------------------
-
-def spec(x: Vertex) -> Any:
-    """The spec of a vertex, whether it has a value or not."""
-    data = x._data
-    return Spec(data.shape, data.dtype) if isinstance(data, np.ndarray) else data
-
-
-def shown(site: Any) -> str:
-    """A place with its line and the expression underlined."""
-    where = locate(site)
-    return where.show() if where else "  (somewhere outside any file)"
-
-
-def history(x: Vertex, depth: int = 3) -> str:
-    """Where a value comes from: `depends on input x (:41) through cross_entropy (:19) <- matmul (:17)`."""
-    steps: list[str] = []
-    while x.op is not None and len(steps) < depth:
-        where = locate(x.site)
-        steps.append(f"{x.op} ({where})" if where else str(x.op))
-        if not x.inputs:
-            break
-        x = max(x.inputs, key=lambda v: v.id)
-    while x.op is not None and x.inputs:
-        x = max(x.inputs, key=lambda v: v.id)
-    source = f"depends on {x.name or 'an input'}"
-    return source + (" through " + " <- ".join(steps) if steps else "")
-
-
-__all__ = ["FunctionTracer", "Source", "StandIn", "Tracer", "history", "holder", "shown", "spec"]
+__all__ = ["FunctionTracer", "History", "Recording", "Source", "StandIn"]

@@ -42,10 +42,10 @@ import numpy as np
 from . import dtypes
 from .errors import PACKAGE, Site, TraceError, locate
 from .function import Call
-from .guards import PLAIN, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Variable
+from .guards import Absent, PLAIN, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Shell, Variable
 from .op import Op, Vertex
 from .revision import Counted
-from .trace import shown
+from .tracer import shown
 
 LIBRARY = tuple({os.path.realpath(path) + os.sep for name, path in sysconfig.get_paths().items()
                  if name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -82,6 +82,8 @@ class Watcher:
         self.mentioned: set[str] = set()
         self.waiting: dict[str, list[Callable[[], None]]] = {}
         """What there is to watch once a name is mentioned."""
+        self.spaces: list[tuple[Any, frozenset[str], str, Site | None]] = []
+        """The attributes of the user's objects and classes, as dicts, and which of them there were."""
         self.effects: list[tuple[str, str, Site]] = []
         self.opaque: FrameType | None = None
         """A running `tg.Function`: it runs in every call, so it may do what it likes."""
@@ -197,6 +199,10 @@ class Watcher:
             raise TraceError("TG-S05", f"{what} reaches more than {MOST} Python objects, too many to watch for "
                              "changes.\nWay out: give the function what it needs as arguments.")
         if isinstance(value, Vertex):
+            if not isinstance(value._data, np.ndarray):
+                return
+            self.guards.append(Shell(value, what, site))
+            self.visit(value.hooks, f"the hooks of {what}", site)
             return
         if isinstance(value, (dict, list, set, deque)):
             self.guards.append(Elements(value, what, site))
@@ -266,12 +272,15 @@ class Watcher:
         if not is_users_module(module):
             return
         space = vars(value)
+        if isinstance(value, type):
+            self.spaces.append((space, frozenset(space), f"an attribute of the class {value.__name__}", site))
         for name in list(space):
             if name in ("__dict__", "__weakref__", "__doc__", "__module__", "__builtins__"):
                 continue
             self.when_mentioned(name, functools.partial(self.entry, space, name, f"{name!r} of {value.__name__}", site))
-            if isinstance(value, type) and name.startswith("__") and isinstance(space[name], FunctionType):
-                self.entry(space, name, f"{name!r} of {value.__name__}", site)  # Python calls these without naming them
+            unnamed = name.startswith("__") or name == "forward"  # called by Python or by `nn.Module`, without the code naming them
+            if isinstance(value, type) and unnamed and isinstance(space[name], FunctionType):
+                self.entry(space, name, f"{name!r} of {value.__name__}", site)
         if isinstance(value, type):
             for base in value.__mro__[1:]:
                 self.visit(base, what, site)
@@ -306,6 +315,7 @@ class Watcher:
             return
         if not isinstance(value, (type, ModuleType)):
             self.guards.append(Attribute(value, "__class__", f"the class of a {cls.__name__}", site))
+        self.spaces.append((space, frozenset(space), f"an attribute of {cls.__name__}", site))
         for name in list(space):
             where = f"{name!r} of {what if isinstance(value, FunctionType) else cls.__name__}"
             self.when_mentioned(name, functools.partial(self.entry, space, name, where, site))
@@ -335,8 +345,17 @@ class Watcher:
 
     # ---- the verdict -------------------------------------------------------------------------------------------------
 
+    def miss(self) -> None:
+        """Watch that names which the code mentions, and which were not found in an object, do not turn up there."""
+        for space, present, what, site in self.spaces:
+            absent = frozenset(self.mentioned - present)
+            if absent:
+                self.guards.append(Absent(space, absent, what, site))
+        self.spaces.clear()
+
     def complain(self, name: str) -> None:
         """Refuse a function that did more than compute: it would do that only once in static mode."""
+        self.miss()
         if self.effects:
             code, what, site = self.effects[0]
             raise TraceError(code, f"{what} inside {name}\n{shown(site)}\nIn static mode this happens while the "

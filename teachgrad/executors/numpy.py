@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import TraceError
 from ..graph import Graph, describe, is_constant, names
+from ..interpreter import own
 from ..op import Op, Spec, Vertex, shares_memory
 from ..passes.layout import layouts
 from ..passes.plan import ALIGNMENT, Plan, lifetimes, storage
@@ -263,19 +264,6 @@ class Writer:
 def is_big(v: Vertex) -> bool:
     """Whether giving the memory of `v` back early is worth a line."""
     return type(v._data) is not Spec or v._data.nbytes >= SMALL
-
-
-def own(*arrays: Any) -> list[Any]:
-    """Copies in memory of their own, laid out as the arrays are, and sharing with each other what the arrays share."""
-    bounds = [np.lib.array_utils.byte_bounds(array) for array in arrays]
-    low, high = min(first for first, _ in bounds), max(last for _, last in bounds)
-    memory = np.empty(high - low, np.uint8)
-    copies = []
-    for array in arrays:
-        copy = np.ndarray(array.shape, array.dtype, memory, array.ctypes.data - low, array.strides)
-        copy[...] = array
-        copies.append(copy)
-    return copies
 
 
 def check_writable(name: str, *arrays: Any) -> None:

@@ -131,6 +131,8 @@ class Linear(Op):
     derivatives = ("W", "x", "1")
 
     def __call__(self, x: Vertex, weight: Vertex, bias: Vertex | None = None, /) -> Any:
+        if not isinstance(x, Vertex):
+            raise DTypeError(f"linear takes a tensor, not a {type(x).__name__}; write tg.tensor(...) around it")
         if x._data.dtype != weight._data.dtype:
             x = astype(x, dtypes.promote(x.dtype, weight.dtype), copy=False)
         return apply(self, (x, weight) if bias is None else (x, weight, bias))

@@ -14,7 +14,7 @@ from .. import observe
 from ..errors import TeachgradError, Where
 from ..graph import Graph, copied, specs
 from ..op import Vertex, modes
-from ..trace import Tracer
+from ..tracer import Tracer
 
 Rule = Callable[[Vertex], Vertex | None]
 

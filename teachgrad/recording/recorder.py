@@ -6,6 +6,7 @@ import linecache
 import platform
 import sys
 import warnings
+import weakref
 from collections.abc import Callable
 from functools import lru_cache
 from os import PathLike
@@ -91,9 +92,12 @@ class _Sink:
         self._timeline = Timeline(self._place)
         self._level = level
         self._warned = False
-        self._known: set[int] = set()
-        """Vertices that have a row: `Leaf` events come with every use, and results without a gradient look
-        like leaves too."""
+        self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
+        """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
+        look like leaves too; but a static program gives its inputs new arrays each time."""
+        self._made: set[int] = set()
+        """The vertices that have a row in this training step. A static program has the same ones each time."""
+        self._step = 0
         self._latest: dict[int, np.ndarray] = {}
         """Copies of the last values of leaves, to tell whether an update began from them."""
         self._flowing: dict[int, tuple[Any, int | None]] = {}
@@ -146,8 +150,12 @@ class _Sink:
 
     def _leaf(self, event: observe.Leaf) -> None:
         if event.id in self._known:
-            return
-        self._known.add(event.id)
+            known = self._known[event.id]
+            if known is None or known() is event.array:
+                return
+            if event.id in self._made and not event.is_parameter:
+                self._begin_again()
+        self._note(event.id, event.array)
         value = self._keep(event.array)
         if event.requires_grad:
             self._remember(event.id, event.array)
@@ -158,7 +166,9 @@ class _Sink:
         )
 
     def _forward(self, event: observe.Forward) -> None:
-        self._known.add(event.id)
+        if event.id in self._made:
+            self._begin_again()
+        self._note(event.id, event.array)
         self._timeline.forward(
             (
                 OP,
@@ -178,6 +188,21 @@ class _Sink:
             ),
             event.requires_grad,
         )
+
+    def _note(self, vertex: int, array: Any) -> None:
+        """Remember that a vertex has a row in this training step, and with which array."""
+        if self._timeline.step != self._step:
+            self._step = self._timeline.step
+            self._made.clear()
+            self._known = {i: known for i, known in self._known.items() if known is None or known() is not None}
+        self._made.add(vertex)
+        self._known[vertex] = weakref.ref(array) if type(array) is np.ndarray else None
+
+    def _begin_again(self) -> None:
+        """A static program runs once more, with the vertices that it had before."""
+        if self._made:
+            self._timeline.again()
+            self._made.clear()
 
     def _seed(self, event: observe.Seed) -> None:
         gradient = self._keep(event.gradient)
@@ -223,6 +248,8 @@ class _Sink:
             before = self._keep(event.before)
         after = self._keep(event.after)
         self._remember(event.id, event.after)
+        if event.id in self._known and type(event.after) is np.ndarray:
+            self._known[event.id] = weakref.ref(event.after)
         self._timeline.update(
             (
                 UPDATE,

@@ -1,9 +1,11 @@
 """Where a row stands in time: its training step, its phase and its number.
 
-A training step ends with updates that follow a backward pass, and the next one begins with the next op that
-takes part in a gradient. Ops that do not (a normalised batch, the arithmetic of a hand-written optimizer)
-wait until it is clear what they belong to: with an update next, they are part of updating; otherwise of the
-step that begins.
+A training step ends with updates that follow a backward pass, and the next one begins with the next op that takes
+part in a gradient. Ops that do not (a normalised batch, the arithmetic of a hand-written optimizer) wait until it is
+clear what they belong to: with an update next, they are part of updating; otherwise of the step that begins.
+
+A static program is a training step for each time it runs: it reports the same vertices again. What it updates comes
+last; an update without a backward pass before it and with more to come is an initialisation or a running average.
 """
 
 from __future__ import annotations
@@ -31,15 +33,18 @@ class Timeline:
         self._pulled = False
         self._updated = False
         self._held: list[Any] = []
+        """Rows whose phase is not clear yet: ops without gradient after a backward pass, updates before one."""
 
     def forward(self, content: Any, tracked: bool) -> None:
         """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
-        if self._pulled:
-            self._held.append(content)
-            if tracked or len(self._held) > MAX_HELD:
-                self._go_on()
-        else:
+        if not self._pulled:
+            if self._held:
+                self._release(FWD)
             self._put(FWD, content)
+            return
+        self._held.append(content)
+        if tracked or len(self._held) > MAX_HELD:
+            self._go_on()
 
     def backward(self, content: Any) -> None:
         """The start of a backward pass, or gradient along an edge."""
@@ -49,24 +54,36 @@ class Timeline:
         self._put(BWD, content)
 
     def update(self, content: Any) -> None:
-        """A leaf was overwritten. Before any backward pass that is an initialisation or a running average."""
-        self._updated = self._pulled
+        """A leaf was overwritten."""
+        if not self._pulled:
+            self._held.append(content)
+            return
+        self._updated = True
         self._release(UPD)
-        self._put(UPD if self._pulled else FWD, content)
+        self._put(UPD, content)
+
+    def again(self) -> None:
+        """A static program begins to run once more."""
+        self._release(UPD)
+        self._next_step()
 
     def close(self) -> None:
         """There will be no more rows."""
-        if self._held:
+        if self._pulled and self._held:
             self._go_on()
+        self._release(UPD)
 
     def _go_on(self) -> None:
         """Begin a new step, if this one has ended, with what was held back."""
         if self._updated:
-            self.step += 1
-            self.row = 0
-            self._updated = False
+            self._next_step()
         self._pulled = False
         self._release(FWD)
+
+    def _next_step(self) -> None:
+        self.step += 1
+        self.row = 0
+        self._pulled = self._updated = False
 
     def _release(self, phase: int) -> None:
         held, self._held = self._held, []

@@ -1,0 +1,126 @@
+"""Making graphs instead of values: what tracing a function and building a graph by hand have in common.
+
+While a tracer is in `state.now.tracer`, every op call comes here instead of being computed: the rule for shapes and
+types runs, and the result is a vertex with a `Spec` where its value will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import Site, TraceError, locate, user_site
+from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
+
+
+class Tracer:
+    """Makes vertices without computing."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.recorded: list[Vertex] = []
+        self.scopes: dict[int, str] = {}
+        self.freed: set[int] = set()
+        self.refusal: TraceError | None = None
+        """The error that says why this cannot be traced; a function that catches it is refused all the same."""
+
+    def resolve(self, x: Any) -> Any:
+        """The vertex that stands for `x` in the graph."""
+        raise NotImplementedError
+
+    def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
+        """Add an op to the graph; the result has a `Spec` for its data."""
+        xs = tuple([self.resolve(x) for x in inputs])
+        for x in xs:
+            if x.base is not None:
+                self.refresh(x)
+        try:
+            data = op.infer(*[spec(x) for x in xs], **attrs)
+        except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
+            if "depends on" in str(error):
+                raise TraceError("TG-S04", f"{error}\n{shown(user_site())}\nIn a static graph every shape is known "
+                                 "before the values are.\nWays out: tg.where(mask, x, 0) keeps the shape; or do this "
+                                 "outside the static function.") from error
+            raise explain(op, xs, attrs, error) from error
+        z = xs[0].result_type(data)
+        z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
+        z.requires_grad = state.now.grad and op.differentiable and any(x.requires_grad for x in xs)
+        if op.view:
+            z.base = xs[0] if xs[0].base is None else xs[0].base
+        self.recorded.append(z)
+        if state.now.scope:
+            self.scopes[z.id] = state.now.scope
+        return z
+
+    def refresh(self, x: Vertex) -> None:
+        """Bring a view up to date after what it is a view of was overwritten: it becomes a view of the younger base.
+
+        In dynamic mode the memory is shared, so only the history has to follow; here the value has to as well.
+        """
+        base = x.base
+        if base is None or type(base) is Symbolic or base.stamp <= x.stamp:
+            return
+        self.refresh(x.inputs[0])
+        old = x.past = x.earlier_self()
+        x.id, x.stamp = next_id(), base.stamp
+        old.stamp = next_id()
+        x.requires_grad = base.requires_grad and not self.is_blind(old)
+
+    def is_blind(self, z: Vertex) -> bool:
+        """Whether no gradient flows through `z`, since it was made where none is recorded."""
+        assert z.op is not None
+        return not z.op.differentiable
+
+    def is_leaf(self, z: Vertex) -> bool:
+        """Whether a gradient that has come to `z` stays there."""
+        return z.op is None or not z.op.differentiable
+
+    def free(self, z: Vertex) -> None:
+        """The gradient has passed here; a second backward pass is refused, as in dynamic mode."""
+        self.freed.add(z.id)
+
+    def is_freed(self, z: Vertex) -> bool:
+        """Whether a gradient has passed here."""
+        return z.id in self.freed
+
+    def leak(self, x: Vertex, why: str) -> None:
+        """A value is asked for that is not there."""
+        self.refusal = TraceError(
+            "TG-S01", f"a tensor was {why} while {self.name} was traced\n{shown(user_site())}"
+            f"\n    {history(self.resolve(x))}\n"
+            "In static mode this value would be decided once and frozen.\n"
+            "Ways out: tg.where(condition, a, b) keeps both sides in the graph; move the line out of the "
+            "static function and pass what it decides as an argument; or run it in dynamic mode: "
+            "`with tg.mode(\"dynamic\"):`.")
+        raise self.refusal
+
+
+def spec(x: Vertex) -> Any:
+    """The spec of a vertex, whether it has a value or not."""
+    data = x._data
+    return Spec(data.shape, data.dtype) if isinstance(data, np.ndarray) else data
+
+
+def shown(site: Site | None) -> str:
+    """A place with its line and the expression underlined."""
+    where = locate(site)
+    return where.show() if where else "  (somewhere outside any file)"
+
+
+def history(x: Vertex, depth: int = 3) -> str:
+    """Where a value comes from: `depends on input x through cross_entropy (lesson.py:19) <- matmul (lesson.py:17)`."""
+    steps: list[str] = []
+    while x.op is not None and x.inputs:
+        if len(steps) < depth:
+            where = locate(x.site)
+            steps.append(f"{x.op} ({where})" if where else str(x.op))
+        x = max(x.inputs, key=lambda v: v.id)
+        while x.past is not None and x.op is not None:
+            x = x.past
+    source = f"depends on {x.name or 'an input'}"
+    return source + (" through " + " <- ".join(steps) if steps else "")
+
+
+__all__ = ["Tracer", "history", "shown", "spec"]
