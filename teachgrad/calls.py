@@ -67,7 +67,8 @@ class Call:
         used = [k for k, g in enumerate(gradients) if g is not None]
         wanted = [k for k, x in enumerate(inputs) if x.requires_grad]
         if state.now.grad and any(k in self.before for k in wanted):
-            raise InplaceError(f"{self.graph.name} has overwritten a tensor that its result depends on, so the gradient of "
+            raise InplaceError(f"{self.graph.name} has overwritten a tensor that its result depends on, so the "
+                               f"gradient of "
                                "that result cannot be differentiated again.\nWay out: compute the gradient inside the "
                                "static function.")
         answers = self.backward(used, wanted, [self.present(k, x) for k, x in enumerate(inputs)],
@@ -87,7 +88,7 @@ class Call:
 
 
 def pulling_back(recording: Recording) -> Callable[..., Any]:
-    """A function that runs the ops of a graph on tensors, then carries gradients of some outputs back to some leaves."""
+    """A function that runs the ops of a graph on tensors, then carries gradients of outputs back to some leaves."""
     return functools.partial(replay_and_pull_back, recording.graph, recording.renewals)
 
 

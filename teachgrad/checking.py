@@ -39,9 +39,10 @@ def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs
     thread = get_ident()
 
     def watch(event: observe.Event) -> None:
-        if isinstance(event, observe.Forward) and get_ident() == thread and isinstance(event.array, np.ndarray):
-            if event.op not in REGISTRY or computes(REGISTRY[event.op]):  # a tg.Function is not in the registry
-                steps.append(event._replace(array=event.array.copy()))
+        if not isinstance(event, observe.Forward) or get_ident() != thread or not isinstance(event.array, np.ndarray):
+            return
+        if event.op not in REGISTRY or computes(REGISTRY[event.op]):  # a tg.Function is not in the registry
+            steps.append(event._replace(array=event.array.copy()))
 
     with observe.watching(watch):
         plain = flatten(function.fn(*args, **kwargs))[0]
@@ -59,7 +60,8 @@ def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs
             raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic "
                              f"{_short(want)}, static {_short(copied(got))}")
         if flag != getattr(got, "requires_grad", None):
-            raise TraceError("TG-S14", f"result {number} of {function.name} requires a gradient in one of the modes only")
+            raise TraceError("TG-S14", f"result {number} of {function.name} requires a gradient in one of the "
+                                       f"modes only")
     for x, (data, _, gradient_data) in zip(touched, after, strict=True):
         name = x.name or f"a tensor of shape {x.shape}"
         if not same_bits(data, x._data):
@@ -89,7 +91,8 @@ def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forwa
             raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at {graph.where(v)}: "
                              f"dynamic {_short(step.array)}, static {_short(values[v.id])}")
     if len(steps) != len(vertices):
-        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: it does "
+        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: "
+                         f"it does "
                          "not do the same on every call")
 
 

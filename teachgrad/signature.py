@@ -76,7 +76,8 @@ class Fit:
         """Tensors from whose gradient the call starts, and what that is like."""
         self.foreign = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
         """Tensors from outside that the call uses, arguments left out."""
-        self.fixed = {number: leaf for number, leaf in enumerate(leaves) if isinstance(leaf, Vertex) and id(leaf) in fixed}
+        self.fixed = {number: leaf for number, leaf in enumerate(leaves)
+                      if isinstance(leaf, Vertex) and id(leaf) in fixed}
         """Arguments that the function also reaches in another way, by their number."""
         self.objects = [leaf for leaf in leaves if not isinstance(leaf, Vertex)]  # kept, so that no other gets their id
         self.cells = cells
@@ -104,7 +105,8 @@ class Fit:
             conditions.append(f"{terms.bind(self.counted)}.hold()")
         names = "".join(f"x{number}, " for number in range(len(leaves)))
         lines = ["def quick(leaves, now):", f"    if len(leaves) != {len(leaves)}: return False",
-                 *([f"    {names}= leaves"] if leaves else []), "    try:", f"        return {' and '.join(conditions)}",
+                 *([f"    {names}= leaves"] if leaves else []), "    try:", f"        return "
+                 f"{' and '.join(conditions)}",
                  "    except Exception:", "        return False  # another kind of argument, or a name that is gone"]
         text = "\n".join(lines)
         if text == self.text:
@@ -129,8 +131,7 @@ class Fit:
             found.append(f"type({name}) is {terms.bind(type(x))} and (d := {name}._data).shape == {data.shape} "
                          f"and d.dtype is {terms.bind(data.dtype)} and d.strides == {data.strides} "
                          f"and {name}.requires_grad is {x.requires_grad} and {name}.hooks is {terms.bind(x.hooks)}")
-            for other in tensors[:position]:
-                found.append(f"{name} is{'' if leaves[other] is x else ' not'} x{other}")
+            found += [f"{name} is{'' if leaves[other] is x else ' not'} x{other}" for other in tensors[:position]]
             if number in self.fixed:
                 found.append(f"{name} is {terms.bind(x)}")
             elif self.foreign:
@@ -178,17 +179,19 @@ class Fit:
         gradients = [source.owner(leaves)._grad for source, _ in self.entries]
         taken = {id(g) for g in gradients if g is not None}
         for number, leaf in enumerate(leaves):
-            if isinstance(leaf, Vertex):
-                if id(leaf) in taken or (leaf is not self.fixed[number] if number in self.fixed else id(leaf) in foreign):
-                    return False
-        return all(kind_of_gradient(g) == like for g, (_, like) in zip(gradients, self.entries, strict=True)) and self.lasts()
+            wrong = leaf is not self.fixed[number] if number in self.fixed else id(leaf) in foreign
+            if isinstance(leaf, Vertex) and (id(leaf) in taken or wrong):
+                return False
+        alike = [kind_of_gradient(g) == like for g, (_, like) in zip(gradients, self.entries, strict=True)]
+        return all(alike) and self.lasts()
 
     def lasts(self) -> bool:
         """Whether all guards hold."""
         return all(guard.holds() for guard in self.guards) and self.counted.hold()
 
 
-def refuse_shared_memory(name: str, written: Iterable[Source], sources: Iterable[Source], leaves: Sequence[Any]) -> None:
+def refuse_shared_memory(name: str, written: Iterable[Source], sources: Iterable[Source],
+                         leaves: Sequence[Any]) -> None:
     """Two leaves in one memory, one of them overwritten: what the other reads would depend on the order."""
     tensors = list({id(x): x for x in (source.find(leaves) for source in sources)}.values())
     for target in [source.find(leaves) for source in written]:

@@ -26,13 +26,13 @@ from .graph import Graph
 from .guards import Shell
 from .interpreter import watched_run
 from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
-from .tensor import Tensor
 from .passes import LEVELS, optimize
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .signature import Fit, difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
+from .tensor import Tensor
 from .trace import FunctionTracer, History, Recording, Source
 from .watcher import Watcher
 
@@ -153,7 +153,7 @@ class StaticFunction:
         """Programs do not travel; a copy traces again. A decorated function of a module is found by its name."""
         module = sys.modules.get(getattr(self, "__module__", ""))
         if getattr(module, getattr(self, "__qualname__", ""), None) is self:
-            return self.__qualname__  # type: ignore[attr-defined]
+            return self.__qualname__
         return _made_again, (self.fn, self.level, self.executor, self.plan_mode)
 
     @property
@@ -224,7 +224,8 @@ class StaticFunction:
                     break
             else:
                 if self.count >= MOST_PROGRAMS and not self.forget_stale():
-                    raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for "
+                    raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, "
+                                     f"and now for "
                                      f"another one: {difference([*self.programs, key])}.\nWays out: pad batches to one "
                                      "size; pass a number that varies as a tensor; or make a second static function.")
                 trace = self.traced(leaves, tree)
@@ -273,7 +274,8 @@ class StaticFunction:
         """Lists and dicts among the arguments, and the modes of the thread, must be left as they were."""
         after, same_tree = flatten((args, kwargs))
         if same_tree != tree or any(a is not b for a, b in zip(after, leaves, strict=True)):
-            raise TraceError("TG-S05", f"{self.name} changes a list or dict that it is given; in static mode it would be "
+            raise TraceError("TG-S05", f"{self.name} changes a list or dict that it is given; in static mode it "
+                             f"would be "
                              "given a copy.\nWay out: return what is new.")
         if (state.now.grad, state.now.inference) != before:
             raise TraceError("TG-S05", f"{self.name} ends in another gradient mode than it began in.\n"

@@ -64,7 +64,8 @@ class Tensor(Methods):
         op = REGISTRY.get(NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__))
         if method == "__call__" and op is not None and not out and not settings:
             return op(*inputs)  # type: ignore[operator]
-        raise TypeError(f"np.{ufunc.__name__} does not know gradients.\nWays out: a function of teachgrad, such as tg.exp(x); or "
+        raise TypeError(f"np.{ufunc.__name__} does not know gradients.\nWays out: a function of teachgrad, such "
+                        f"as tg.exp(x); or "
                         f"np.{ufunc.__name__}(x.numpy()) where no gradient is wanted.")
 
     # ---- what it is --------------------------------------------------------------------------------------------------
@@ -110,7 +111,8 @@ class Tensor(Methods):
         """The gradient that backward() has summed up here, or None. Assign None to forget it."""
         me = self if state.now.tracer is None else state.now.tracer.resolve(self)
         if me._grad is None and me.op is not None and me.requires_grad and autodiff.retain not in me.hooks:
-            warnings.warn(f"the .grad of a tensor that was computed (by {me.op}) is None: backward() leaves gradients in "
+            warnings.warn(f"the .grad of a tensor that was computed (by {me.op}) is None: backward() leaves "
+                          f"gradients in "
                           "leaves. Call x.retain_grad() before backward(), or use tg.grad(loss, x).", stacklevel=2)
         return me._grad  # type: ignore[return-value]
 

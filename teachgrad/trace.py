@@ -17,7 +17,7 @@ import numpy as np
 
 from .errors import GradientError, TraceError, locate, place, user_site
 from .graph import Graph
-from .op import INFERENCE, NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
+from .op import NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
 from .ops.inplace import renew
 from .tensor import Tensor
 from .tracer import Tracer, shown
@@ -194,7 +194,8 @@ class FunctionTracer(Tracer):
         if s.source is None or s.source.gradient or g is None:
             return None
         if id(g) in self.stand_ins:
-            raise TraceError("TG-S10", f"the gradient of {s.name or 'a tensor'} is also handed to {self.name} as a tensor of "
+            raise TraceError("TG-S10", f"the gradient of {s.name or 'a tensor'} is also handed to {self.name} as "
+                             f"a tensor of "
                              "its own.\nWay out: pass a copy() of it.")
         return self.meet(g, Source(s.source.argument, s.source.tensor, gradient=True))
 
@@ -227,7 +228,8 @@ class FunctionTracer(Tracer):
         if x.exposed is not None:
             raise TraceError("TG-S08", f"a tensor in the memory of a NumPy array is made inside {self.name}\n"
                              f"{shown(user_site())}\nIn static mode the present numbers would be frozen.\n"
-                             "Way out: make it outside, with tg.asarray(array, copy=False), and pass it as an argument.")
+                             "Way out: make it outside, with tg.asarray(array, copy=False), and pass it as an "
+                             "argument.")
         s = self.meet(x, None)
         s.id = s.stamp = x.id
         self.constants[s.id] = x._data.copy()
@@ -254,7 +256,8 @@ class FunctionTracer(Tracer):
         if np.geterr() != self.errors:
             raise TraceError("TG-S05", f"{self.name} changes how NumPy treats errors (np.errstate) around {op}\n"
                              f"{shown(user_site())}\nIn static mode it would do so while it is traced, not when the "
-                             "numbers are computed.\nWay out: `with np.errstate(...):` around the call of the function.")
+                             "numbers are computed.\nWay out: `with np.errstate(...):` around the call of the "
+                             "function.")
         z = super().apply(op, inputs, attrs)
         now = state.now
         if now.quiet:
@@ -321,18 +324,19 @@ class FunctionTracer(Tracer):
                 v._data = self.constants[v.id]
         self.refuse_strided_overwrites(versions)
         for s in written:
-            v: Vertex = s
-            while v.past is not None:
-                if v.op is renew and v.requires_grad:
-                    self.renewals[versions(v).id] = original(s).id
-                v = v.past
+            later: Vertex = s
+            while later.past is not None:
+                if later.op is renew and later.requires_grad:
+                    self.renewals[versions(later).id] = original(s).id
+                later = later.past
         leaves = [(original(s), source_of(s)) for s in self.leaves]
         return Graph(
             name=self.name, inputs=tuple(v for v, source in leaves if source.argument is not None or source.gradient),
             cells=tuple(v for v, source in leaves if source.argument is None and not source.gradient),
             outputs=tuple(versions(v) for v in results), updates=tuple((original(s), versions(s)) for s in written),
             order=versions.order, origin=versions.origin, scopes=self.scopes, families=families,
-            strides={original(s).id: s.real._data.strides for s in self.leaves if not self.facts[original(s).id].contiguous})
+            strides={original(s).id: s.real._data.strides for s in self.leaves
+                     if not self.facts[original(s).id].contiguous})
 
     def is_entry_gradient(self, s: StandIn) -> bool:
         """Whether the gradient of `s` is still the tensor that it came with, perhaps overwritten."""
@@ -360,13 +364,15 @@ class FunctionTracer(Tracer):
         if isinstance(root, StandIn) and root.source is not None:
             return "view", root.source, tuple(reversed(steps)), v.name
         if (v._grad if not isinstance(v, StandIn) else v.kept) is not None:
-            raise TraceError("TG-S08", f"{self.name} returns a tensor made inside it that has a gradient; only the values "
+            raise TraceError("TG-S08", f"{self.name} returns a tensor made inside it that has a gradient; only "
+                             f"the values "
                              "would arrive.\nWay out: return its .grad as well, as a tensor of its own.")
         number = next((k for k, known in enumerate(outputs) if known is v), len(outputs))
         if number == len(outputs):
             outputs.append(v)
         leaf = self.is_leaf(v)
-        return "output", number, History(type(value) if isinstance(v, StandIn) else v.result_type, None if leaf else v.op,
+        cls = type(value) if isinstance(v, StandIn) else v.result_type
+        return "output", number, History(cls, None if leaf else v.op,
                                          v.site, v.name, v.requires_grad, self.has_freed_past(v), v.id in self.marked)
 
     def has_freed_past(self, v: Vertex) -> bool:
@@ -388,7 +394,8 @@ class FunctionTracer(Tracer):
         """Refuse a changed requires_grad, also where it is why something else went wrong."""
         for s in self.leaves:
             if s.real.requires_grad != self.facts[original(s).id].requires_grad:
-                raise TraceError("TG-S05", f"{self.name} changes requires_grad of {s.name or f'a tensor of shape {s.shape}'}"
+                raise TraceError("TG-S05", f"{self.name} changes requires_grad of "
+                                 f"{s.name or f'a tensor of shape {s.shape}'}"
                                  "; in static mode that would happen once, while it is traced.\n"
                                  "Ways out: set it before the call; or use detach().") from error
 
@@ -398,26 +405,32 @@ class FunctionTracer(Tracer):
         for s in self.leaves:
             x, facts, name = s.real, self.facts[original(s).id], s.name or f"a tensor of shape {s.shape}"
             if s.hooks != facts.hooks:
-                raise TraceError("TG-S05", f"{self.name} adds or removes a hook of {name}; in static mode that would happen "
+                raise TraceError("TG-S05", f"{self.name} adds or removes a hook of {name}; in static mode that "
+                                 f"would happen "
                                  "once, while it is traced.\nWay out: do it outside; hooks that are there are traced.")
             if s.past is not None and s.requires_grad and s.op is not renew:
-                raise TraceError("TG-S09", f"{self.name} overwrites {name}, which comes from outside, with values that have "
+                raise TraceError("TG-S09", f"{self.name} overwrites {name}, which comes from outside, with values "
+                                 f"that have "
                                  f"a history (at {place(s.site)}); the history would end with the call.\n"
                                  "Ways out: return the new value; or overwrite under tg.no_grad().")
             if not s.touched or s.kept is None:
                 continue
             if s.kept.requires_grad:
-                raise TraceError("TG-S09", f"{self.name} leaves a gradient with a history in {name} (create_graph=True); the "
+                raise TraceError("TG-S09", f"{self.name} leaves a gradient with a history in {name} "
+                                 f"(create_graph=True); the "
                                  "history would end with the call.\nWays out: use the gradient inside the static "
                                  "function; or take it with tg.grad and return it.")
             if x.requires_grad and x.op is not None and not self.is_entry_gradient(s):
-                raise TraceError("TG-S07", f"backward() inside {self.name} reaches an argument that was computed outside "
-                                 f"({x.op} at {place(x.site)}); the gradient could not go on to what it was made from.\n"
+                raise TraceError("TG-S07", f"backward() inside {self.name} reaches an argument that was computed "
+                                 f"outside "
+                                 f"({x.op} at {place(x.site)}); the gradient could not go on to what it was made "
+                                 f"from.\n"
                                  "Ways out: return the loss and call backward() outside; or pass x.detach().")
         for x in self.read:
             known = self.stand_ins.get(id(x))
             if known is not None and known.past is not None:
-                raise TraceError("TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then overwrites it at "
+                raise TraceError("TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then "
+                                 f"overwrites it at "
                                  f"{place(known.site)}.\nWay out: read it afterwards, or make a second tensor.")
 
     def refuse_strided_overwrites(self, versions: Versions) -> None:

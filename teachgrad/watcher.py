@@ -42,7 +42,7 @@ import numpy as np
 from . import dtypes
 from .errors import PACKAGE, Site, TraceError, locate
 from .function import Call
-from .guards import Absent, PLAIN, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Shell, Variable
+from .guards import PLAIN, Absent, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Shell, Variable
 from .op import Op, Vertex
 from .revision import Counted
 from .tracer import shown
@@ -278,7 +278,7 @@ class Watcher:
             if name in ("__dict__", "__weakref__", "__doc__", "__module__", "__builtins__"):
                 continue
             self.when_mentioned(name, functools.partial(self.entry, space, name, f"{name!r} of {value.__name__}", site))
-            unnamed = name.startswith("__") or name == "forward"  # called by Python or by `nn.Module`, without the code naming them
+            unnamed = name.startswith("__") or name == "forward"  # called by Python or `nn.Module`, not by the code
             if isinstance(value, type) and unnamed and isinstance(space[name], FunctionType):
                 self.entry(space, name, f"{name!r} of {value.__name__}", site)
         if isinstance(value, type):

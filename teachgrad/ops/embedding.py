@@ -22,7 +22,8 @@ def in_range(indices: Array, length: int, what: str) -> None:
 
 def need_integers(name: str, indices: Vertex) -> None:
     if not isinstance(indices, Vertex):
-        raise DTypeError(f"{name} takes a tensor of integers, not a {type(indices).__name__}; write tg.tensor(...) around it")
+        raise DTypeError(f"{name} takes a tensor of integers, not a {type(indices).__name__}; write "
+                         f"tg.tensor(...) around it")
     if indices._data.dtype.kind not in "iu":
         raise DTypeError(f"{name} takes integer indices, not {indices.dtype}; write tg.astype(indices, tg.int64)")
 
