@@ -176,15 +176,24 @@ async def test_search(session: Open) -> None:
         assert "'no such thing' is not found" in shown(pilot)[-1]
 
 
+async def test_a_prompt_takes_keys_that_are_typed_fast(session: Open) -> None:
+    async with running(session("net")) as pilot:
+        for key in ("slash", "r", "e", "l", "u", "enter"):
+            app_of(pilot).simulate_key(key)
+        await pilot.pause()
+        assert str(app_of(pilot).moment) == "t0/fwd/3"
+        assert not app_of(pilot).options.revealed
+
+
 async def test_prompts_close(session: Open) -> None:
     async with running(session("micrograd")) as pilot:
         prompt = pilot.app.query_one("#prompt", Input)
         await pilot.press("colon")
-        assert prompt.has_class("-open")
+        assert prompt.display
         await pilot.press("backspace")
-        assert not prompt.has_class("-open")
+        assert not prompt.display
         await pilot.press("slash", "escape")
-        assert not prompt.has_class("-open")
+        assert not prompt.display
         await pilot.press("s")
         assert str(app_of(pilot).moment) == "t0/fwd/1"
         await pilot.press("colon")

@@ -25,9 +25,16 @@ def send(event: object) -> None:
     observe.sink(event)
 
 
+_leaves: dict[tuple[int, str], np.ndarray] = {}
+"""As in a real run, the array of a leaf lives on and is the same in every event."""
+
+
 def leaf(id: int, value: object, name: str | None = None, grad: bool = True, parameter: bool = False) -> None:
-    array = np.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else scalar(value)  # type: ignore[arg-type]
-    send(observe.Leaf(id, name, array, grad, parameter))
+    if not isinstance(value, np.ndarray):
+        value = _leaves.setdefault(
+            (id, repr(value)), np.asarray(value) if isinstance(value, np.generic) else scalar(value)
+        )  # type: ignore[arg-type]
+    send(observe.Leaf(id, name, value, grad, parameter))
 
 
 def op(
@@ -84,13 +91,15 @@ def record(path: Path, level: Level = "values") -> Path:
 def training(steps: int) -> None:
     """Steps of w ← w - w for w = 1, 2, 3, ...: a leaf, a product, its gradient, an update. Vertex 1 is w."""
     next_id = 100
+    w = scalar(1)
     for step in range(steps):
-        w = scalar(step + 1)
         leaf(1, w, "w", parameter=True)
         leaf(next_id, float(step), None, grad=False)
         op(next_id + 1, "multiply", (1, next_id), (step + 1.0) * step, scope="model.layer")
         send(observe.Seed(next_id + 1, scalar(1.0)))
         send(observe.Backward(next_id + 1, "multiply", scalar(1.0)))
         edge(next_id + 1, 1, 0, float(step), float(step))
-        send(observe.Update(1, "w", w, scalar(step + 2)))
+        before = w.copy()
+        w += 1
+        send(observe.Update(1, "w", before, w))
         next_id += 2

@@ -363,3 +363,25 @@ def test_gradients_that_arrive_from_elsewhere(tmp_path: Path) -> None:
     with Reader(tmp_path / "r.tgr") as run:
         last = list(run.rows(0))[-1]
         assert float(run.values(last.incoming)) == 10.0  # type: ignore[arg-type]
+
+
+def test_each_run_of_a_static_program_is_a_training_step(tmp_path: Path) -> None:
+    w, count = np.zeros(2), np.array(0.0)
+    with Recorder(tmp_path / "r.tgr", level="values"):
+        for run in range(3):
+            send(observe.Leaf(1, "w", w, True, True))
+            send(observe.Leaf(2, "count", count, False, False))  # the state of an optimizer
+            send(observe.Leaf(3, None, np.full(2, run + 1.0), False, False))
+            op(4, "multiply", (1, 3), w * (run + 1))
+            op(5, "add", (1, 4), w * (run + 2), grad=False)
+            for leaf_id, name, array in ((1, "w", w), (2, "count", count)):
+                before = array.copy()
+                array += 1
+                send(observe.Update(leaf_id, name, before, array))
+    with Reader(tmp_path / "r.tgr") as run_:
+        rows = [[(row.phase, row.kind, row.vertex) for row in run_.rows(step)] for step in range(run_.steps)]
+        body = [("fwd", "leaf", 3), ("fwd", "op", 4), ("fwd", "op", 5), ("upd", "update", 1), ("upd", "update", 2)]
+        assert rows == [[("fwd", "leaf", 1), ("fwd", "leaf", 2), *body], body, body]
+        assert [run_.values(run_.value_at(1, Moment(step, 0, "fwd"))).tolist() for step in range(3)] == [  # type: ignore[arg-type, union-attr]
+            [0, 0], [1, 1], [2, 2]]  # fmt: skip
+        assert [float(run_.values(next(run_.rows(step)).value)[0]) for step in (1, 2)] == [2.0, 3.0]  # type: ignore[index, arg-type]

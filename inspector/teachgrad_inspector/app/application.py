@@ -30,8 +30,9 @@ from .styles import Palette
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
-TAKEN = ("pane", "pane_back")
-"""Actions whose keys mean something to Textual itself."""
+FIRST = ("pane", "pane_back", "search", "go")
+"""Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
+that letters typed right after it are not taken for keys."""
 FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
@@ -44,13 +45,12 @@ class Inspector(App[int]):
     Screen { layout: vertical; overflow: hidden; }
     #prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; background: $surface; }
     #prompt:focus { border: none; }
-    #prompt.-open { display: block; }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-normal"), (140, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
-                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id in TAKEN
+                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id in FIRST
             )
             for action in ACTIONS.values()
         ),
@@ -228,6 +228,12 @@ class Inspector(App[int]):
 
     # ---- prompts -----------------------------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
+        if action in ("go", "search", "pane"):
+            return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
+        return True
+
     def action_go(self) -> None:
         self._ask(":")
 
@@ -237,15 +243,15 @@ class Inspector(App[int]):
     def _ask(self, mark: str) -> None:
         prompt = self.query_one("#prompt", Input)
         prompt.value = mark
-        prompt.add_class("-open")
-        prompt.focus()
+        prompt.display = True
+        self.screen.set_focus(prompt)  # at once: `focus()` would let keys that are typed fast go astray
         prompt.cursor_position = len(mark)
 
     def _close_prompt(self) -> None:
         prompt = self.query_one("#prompt", Input)
-        prompt.remove_class("-open")
+        prompt.display = False
         prompt.value = ""
-        self.query_one(Sheet).focus()
+        self.screen.set_focus(self.query_one(Sheet))
 
     @on(Input.Submitted, "#prompt")
     def _answered(self, event: Input.Submitted) -> None:
@@ -259,7 +265,7 @@ class Inspector(App[int]):
 
     @on(Input.Changed, "#prompt")
     def _emptied(self, event: Input.Changed) -> None:
-        if not event.value and event.input.has_class("-open"):
+        if not event.value and event.input.display:
             self._close_prompt()
 
     def action_again(self, forward: bool) -> None:
@@ -319,7 +325,7 @@ class Inspector(App[int]):
         self._set(revealed=True)
 
     def action_escape(self) -> None:
-        if self.query_one("#prompt", Input).has_class("-open"):
+        if self.query_one("#prompt", Input).display:
             self._close_prompt()
         elif self.options.zoom:
             self._set(zoom=False)
