@@ -60,9 +60,8 @@ def watched_run(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
     outputs = own_families(graph, [values.get(v.id, v._data) for v in graph.outputs])
     new = [np.array(values.get(v.id, v._data)) for _, v in graph.updates]
     for (leaf, _), array in zip(graph.updates, new, strict=True):
-        before = leaves[leaf.id].copy()
         leaves[leaf.id][...] = array
-        sink(observe.Update(leaf.id, leaf.name, before, leaves[leaf.id]))
+        sink(observe.Update(leaf.id, leaf.name, leaves[leaf.id]))
     return outputs
 
 
@@ -72,14 +71,14 @@ def own_families(graph: Graph, arrays: Sequence[Any]) -> list[Any]:
     answers = list(arrays)
     for family in set(families):
         members = [number for number, other in enumerate(families) if other == family]
-        same_memory = [members] if len({id(root(arrays[n])) for n in members}) == 1 else [[n] for n in members]
+        same_memory = [members] if len({id(memory_of(arrays[n])) for n in members}) == 1 else [[n] for n in members]
         for numbers in same_memory:
             for number, copy in zip(numbers, own(*[arrays[n] for n in numbers]), strict=True):
                 answers[number] = copy
     return answers
 
 
-def root(array: Any) -> Any:
+def memory_of(array: Any) -> Any:
     """The array whose memory this one is a view of."""
     while isinstance(array.base, np.ndarray):
         array = array.base

@@ -68,11 +68,14 @@ class Accumulate(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A leaf was overwritten: by an optimizer, by `w.data = ...`, or in place under `no_grad`."""
+    """A leaf was overwritten: by an optimizer, by `w.data = ...`, or in place under `no_grad`.
+
+    What it was before is not told: a copy of every parameter would cost more than the update. Whoever wants to know it
+    has seen it in the `Leaf` or `Update` before.
+    """
 
     id: int
     name: str | None
-    before: Any
     after: Any
 
 

@@ -98,13 +98,12 @@ class Tensor(Methods):
             array = array.astype(self.dtype, order="C")
         if array.shape != self.shape and self.op is not None:
             raise ShapeError(f"the data of a tensor of shape {self.shape} cannot be replaced by shape {array.shape}")
-        before = self._data
-        if array is not before:
+        if array is not self._data:
             self._data = array
         self.exposed = None
         mark_written(self)
         if observe.sink is not None:
-            observe.sink(observe.Update(self.id, self.name, before, array))
+            observe.sink(observe.Update(self.id, self.name, array))
 
     @property
     def grad(self) -> Tensor | None:

@@ -135,8 +135,8 @@ def overwrite(x: Vertex, value: Any) -> Any:
             raise ShapeError(f"values of shape {value.shape} cannot be written into a tensor of shape {x.shape}")
         value = broadcast_to(value, x.shape)
     keep_operand(target, value)
-    before = write(target, (...,), value)
-    relink(target, value, before)
+    write(target, (...,), value)
+    relink(target, value)
     return x
 
 
@@ -161,35 +161,33 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
     pattern, tensors = split_index(x, index)
     if state.now.tracer is not None or (state.now.grad and (target.requires_grad or value.requires_grad)):
         result = apply(set_item, (target, value, *tensors), {"index": pattern})
-        before = write(target, (...,), result)
+        write(target, (...,), result)
     else:
         result = value
-        before = write(target, join_index(pattern, [t._data for t in tensors]), value)
-    relink(target, result, before)
+        write(target, join_index(pattern, [t._data for t in tensors]), value)
+    relink(target, result)
 
 
-def write(x: Vertex, index: Any, value: Vertex) -> Array | None:
-    """Put values into the memory of `x`; what was there before, if somebody watches."""
+def write(x: Vertex, index: Any, value: Vertex) -> None:
+    """Put values into the memory of `x`."""
     if isinstance(x._data, Spec):
-        return None
-    before = x._data.copy() if observe.sink is not None else None
+        return
     try:
         x._data[index] = value._data
     except (ValueError, IndexError) as error:
         kind = ShapeError if x._data.flags.writeable else InplaceError
         raise kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}") from error
-    return before
 
 
-def relink(x: Vertex, value: Vertex, before: Array | None) -> None:
+def relink(x: Vertex, value: Vertex) -> None:
     """Make the history of `x` say that it is now `value`."""
     if state.now.tracer is not None:
         relink_traced(x, value)
         return
     if not (state.now.grad and (x.requires_grad or value.requires_grad)):
         mark_written(x)
-        if before is not None and observe.sink is not None:
-            observe.sink(observe.Update(x.id, x.name, before, x._data))
+        if observe.sink is not None and not isinstance(x._data, Spec):
+            observe.sink(observe.Update(x.id, x.name, x._data))
         return
     writer = user_site()
     old = overwritten(x, writer)

@@ -76,7 +76,6 @@ class Update(Op):
         rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
         for x, row in zip(xs, rows, strict=True):
             memory = row[0]
-            before = memory.copy() if sink else None
             try:
                 if memory.size <= PIECE:
                     self.compute(np, memory, *row, **attrs)
@@ -90,7 +89,7 @@ class Update(Op):
             else:
                 mark_written(x)
             if sink:
-                sink(observe.Update(x.id, x.name, before, memory))
+                sink(observe.Update(x.id, x.name, memory))
 
 
 class CountUpdate(Update):

@@ -98,8 +98,6 @@ class _Sink:
         self._made: set[int] = set()
         """The vertices that have a row in this training step. A static program has the same ones each time."""
         self._step = 0
-        self._latest: dict[int, np.ndarray] = {}
-        """Copies of the last values of leaves, to tell whether an update began from them."""
         self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
         self._incoming: dict[int, int | None] = {}
@@ -157,8 +155,6 @@ class _Sink:
                 self._begin_again()
         self._note(event.id, event.array)
         value = self._keep(event.array)
-        if event.requires_grad:
-            self._remember(event.id, event.array)
         flags = REQUIRES_GRAD * event.requires_grad | PARAMETER * event.is_parameter
         self._timeline.forward(
             (LEAF, event.id, None, None, None, _short(event.name), None, None, None, None, flags, value, None, None),
@@ -243,11 +239,7 @@ class _Sink:
         )
 
     def _update(self, event: observe.Update) -> None:
-        before = None
-        if self._level == "values" and not self._is_latest(event.id, event.before):
-            before = self._keep(event.before)
         after = self._keep(event.after)
-        self._remember(event.id, event.after)
         if event.id in self._known and type(event.after) is np.ndarray:
             self._known[event.id] = weakref.ref(event.after)
         self._timeline.update(
@@ -264,7 +256,7 @@ class _Sink:
                 None,
                 REQUIRES_GRAD,
                 after,
-                before,
+                None,
                 None,
             )
         )
@@ -355,15 +347,6 @@ class _Sink:
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index; None where values are not kept."""
         return self._keep_values(array) if self._level == "values" else None
-
-    def _is_latest(self, leaf: int, array: Any) -> bool:
-        """Whether a leaf is as it was recorded last."""
-        known = self._latest.get(leaf)
-        return known is not None and known.dtype == array.dtype and np.array_equal(known, array)
-
-    def _remember(self, leaf: int, array: Any) -> None:
-        if self._level == "values":
-            self._latest[leaf] = np.array(array)
 
 
 @lru_cache(maxsize=1024)

@@ -18,8 +18,7 @@ class Row(NamedTuple):
     - `seed`: a backward pass starts at `vertex`; `value` is the gradient it starts with.
     - `edge`: gradient flows out of vertex `source` into its input number `edge`, which is `vertex`. `incoming` is the
       gradient at the source, `delta` the contribution, `value` the running sum of the gradient at `vertex`.
-    - `update`: a leaf was overwritten; `value` is its new value, `delta` the old one, where that was not the last one
-      recorded.
+    - `update`: a leaf was overwritten; `value` is its new value. The old one is in the row about it before this one.
 
     `value`, `delta` and `incoming` are numbers of arrays, or None where nothing was kept.
     """

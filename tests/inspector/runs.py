@@ -78,9 +78,8 @@ def net(steps: int = 2) -> None:
             for target, edge, part in edges:
                 send(observe.Accumulate(ids[source], ids[target], edge, part, part))
         for leaf, name, value, slope in ((W1, "fc1.weight", w1, g1), (W2, "fc2.weight", w2, g2)):
-            before = value.copy()
             value -= 0.125 * slope
-            send(observe.Update(leaf, name, before, value))
+            send(observe.Update(leaf, name, value))
 
 
 def deep(blocks: int = 6) -> None:

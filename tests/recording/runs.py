@@ -99,7 +99,6 @@ def training(steps: int) -> None:
         send(observe.Seed(next_id + 1, scalar(1.0)))
         send(observe.Backward(next_id + 1, "multiply", scalar(1.0)))
         edge(next_id + 1, 1, 0, float(step), float(step))
-        before = w.copy()
         w += 1
-        send(observe.Update(1, "w", before, w))
+        send(observe.Update(1, "w", w))
         next_id += 2

@@ -297,13 +297,7 @@ def _facts(session: Session, moment: Moment, row: Row, element: tuple[int, ...] 
     if row.kind != "update" or element is None:
         return ()
     name = session.name(row.vertex, moment.step)
-    before = session.array(
-        row.delta
-        if row.delta is not None
-        else session.value_of(row.vertex, Moment(moment.step, row.row - 1, "upd"))
-        if row.row
-        else None
-    )
+    before = session.array(session.value_of(row.vertex, Moment(moment.step, row.row - 1, "upd")))
     after = session.array(row.value)
     if before is None or after is None or before.shape != after.shape:
         return ()
