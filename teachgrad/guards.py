@@ -109,7 +109,7 @@ class Absent(Guard):
         return self.names.isdisjoint(self.space)
 
     def quick(self, bind: Callable[[Any], str]) -> str:
-        return f"{bind(self.names)}.isdisjoint({bind(self.space)})"
+        return f"{bind(self.space.keys())}.isdisjoint({bind(self.names)})"  # which looks at the names alone
 
 
 class Attribute(Guard):

@@ -14,6 +14,7 @@ import _thread
 import builtins
 import contextvars
 import datetime
+import dis
 import functools
 import io
 import os
@@ -59,6 +60,8 @@ WORKERS = ("concurrent/futures/_base.py", "concurrent/futures/thread.py", "concu
            "multiprocessing/pool.py", "multiprocessing/process.py", "asyncio/base_events.py")
 """Files of Python's library whose functions have others do work."""
 ENVIRONMENT = {os.getenv.__code__, type(os.environ).__getitem__.__code__, Mapping.get.__code__}
+READS_SOURCE = ("linecache.py", "tokenize.py")
+"""Files of Python's library that open source files, for tracebacks and for us."""
 LOG = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 BY_ANY_NAME = {"getattr", "vars", "__dict__", "attrgetter", "asdict", "astuple", "fields", "eval", "exec", "globals",
                "locals", "__getattribute__", "getmembers", "dir", "__slots__", "copy", "deepcopy", "replace"}
@@ -117,6 +120,8 @@ class Watcher:
                 self.builtin_call(argument, frame)
             elif argument is os.urandom:
                 self.effects.append(("TG-S06", "the system's source of random numbers is used", users_site(frame)))
+            elif argument is builtins.open and not frame.f_code.co_filename.endswith(READS_SOURCE):
+                self.effects.append(("TG-S05", "a file is opened", users_site(frame)))
             elif argument in THREADS:
                 self.effects.append(("TG-S05", "a thread is started", users_site(frame)))
 
@@ -155,7 +160,7 @@ class Watcher:
             self.alive.append(code)
             names = names_in(code, self.local)
             self.mention(names)
-            self.globals(frame.f_globals, names, f"a global of {code.co_name}()", site)
+            self.globals(frame.f_globals, globals_of(code), f"a global of {code.co_name}()", site)
         if id(code) not in self.local:
             for name in code.co_freevars:
                 if name in frame.f_locals:
@@ -165,6 +170,9 @@ class Watcher:
         """Watch globals."""
         if not {"globals", "eval", "exec"}.isdisjoint(names):
             names = [name for name, value in space.items() if not isinstance(value, (ModuleType, type, FunctionType))]
+        absent = frozenset(name for name in names if name not in space)
+        if absent:
+            self.guards.append(Absent(space, absent, what, site))
         for name in names:
             if name in space:
                 self.guards.append(Entry(space, name, f"{what}, {name!r},", site))
@@ -218,7 +226,9 @@ class Watcher:
         elif isinstance(value, (bytearray, array)):
             self.guards.append(Contents(memoryview(value), what, site))
         elif isinstance(value, (weakref.ref, contextvars.ContextVar)):
-            self.guards.append(Answer(value if isinstance(value, weakref.ref) else value.get, what, site))
+            ask = value if isinstance(value, weakref.ref) else functools.partial(value.get, None)
+            self.guards.append(Answer(ask, what, site))
+            self.visit(ask(), what, site)
         elif isinstance(value, (FunctionType, MethodType, functools.partial, BuiltinFunctionType, property,
                                 staticmethod, classmethod)):
             self.callable(value, what, site)
@@ -399,6 +409,12 @@ def names_in(code: CodeType, inner: set[int]) -> tuple[str, ...]:
             inner.add(id(constant))
             found += names_in(constant, inner)
     return tuple(dict.fromkeys(found))
+
+
+def globals_of(code: CodeType) -> list[str]:
+    """The names that the code of a function looks for among the globals, and then among Python's own."""
+    loads = (step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return list(dict.fromkeys(loads))
 
 
 def is_users_file(filename: str | None) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import TraceError
 from ..graph import Graph, describe, is_constant, names
-from ..interpreter import own
+from ..interpreter import memory_of, own
 from ..op import Op, Spec, Vertex, shares_memory
 from ..passes.layout import layouts
 from ..passes.plan import ALIGNMENT, Plan, lifetimes, storage
@@ -238,7 +238,8 @@ class Writer:
         for number, (v, family) in enumerate(zip(graph.outputs, families, strict=True)):
             root = self.root(v)
             if root.op is None or root.id in self.static or taken.setdefault(root.id, family) != family:
-                copied.setdefault((root.id, family), []).append(number)
+                place = id(memory_of(v._data)) if is_constant(v) else root.id
+                copied.setdefault((place, family), []).append(number)
         for numbers in copied.values():
             sources = [answers[number] for number in numbers]
             for number in numbers:
