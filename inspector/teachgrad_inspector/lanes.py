@@ -139,8 +139,9 @@ class Lanes:
                 stays[key] = number
         if not self.rails:  # with room to spare, gradients of leaves stay: that is where `.grad` is
             end = len(self.items) - 1
-            leaves = {row.vertex for row in self.step.rows if row.kind == "leaf"}
-            stays |= {key: end for key in stays if key & 1 and (key >> 1 in leaves or key >> 1 not in self.step.made)}
+            made = {row.vertex for row in self.step.rows if row.kind == "op"}
+            leaves = [vertex for vertex in self.step.into if vertex not in made]
+            stays |= {vertex << 1 | 1: end for vertex in leaves}
         stays |= parked
         lane: dict[Key, int] = {}
         free: list[int] = []

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from teachgrad.errors import TeachgradError
-from teachgrad.recording import Moment, Row
+from teachgrad.recording import Moment
 
 from .. import navigation
 from ..canvas import Canvas
@@ -347,10 +347,6 @@ class Inspector(App[int]):
             keys = " ".join(keys_of(action, self._keys))
             call = action.call
             yield SystemCommand(f"{action.group}: {action.help}", keys, lambda call=call: self.run_action(call))
-
-    def row(self) -> Row:
-        """The row under the cursor."""
-        return self.session.row(self.moment)
 
 
 def _neighbour(element: tuple[int, ...], lengths: tuple[int, ...], right: int, down: int) -> tuple[int, ...]:

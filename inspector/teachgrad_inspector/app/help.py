@@ -55,6 +55,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen > VerticalScroll { width: 92%; max-width: 96; height: 92%; border: round $accent; padding: 0 1;
                                   background: $surface; }
+    HelpScreen.-tiny > VerticalScroll { width: 100%; height: 100%; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "dismiss", "close")]
 

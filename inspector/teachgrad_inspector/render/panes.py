@@ -52,7 +52,7 @@ def stack(canvas: Canvas, x: int, y: int, width: int, height: int, parts: Sequen
     room = height - len(parts) - 1
     heights = share([(part.least, part.wanted) for part in parts], room)
     left = room - sum(heights)
-    greedy = next((i for i, part in enumerate(parts) if part.greedy), len(parts) - 1)
+    greedy = next((i for i, part in enumerate(parts) if part.greedy), 0)
     heights[greedy] += max(0, left)
     top = y
     for i, (part, lines) in enumerate(zip(parts, heights, strict=True)):
