@@ -74,11 +74,18 @@ class Torch:
         return getattr(self.torch, name)(*xs)
 
 
-def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
-    """Run the program of a seed; its loss and its leaves. All choices depend on the seed and on shapes alone."""
+SHAPES = ((3, 4), (4,), (3, 1), (4, 3), (2, 3, 4))
+
+
+def inputs(seed: int, dtype: Any) -> list[Any]:
+    """The arrays that the program of a seed starts from."""
+    rng = np.random.default_rng([seed, 1])
+    return [(rng.standard_normal(shape) * 0.8).astype(dtype) for shape in SHAPES]
+
+
+def run(lib: Any, seed: int, leaves: list[Any]) -> Any:
+    """Run the program of a seed on leaves; its loss. All choices depend on the seed and on shapes alone."""
     rng = np.random.default_rng(seed)
-    leaves = [lib.make((rng.standard_normal(shape) * 0.8).astype(dtype))
-              for shape in ((3, 4), (4,), (3, 1), (4, 3), (2, 3, 4))]
     pool = list(leaves)
 
     def pick(condition: Any = lambda x: True) -> Any:
@@ -148,7 +155,7 @@ def run(lib: Any, seed: int, dtype: Any) -> tuple[Any, list[Any]]:
     for x in pool[-3:]:
         part = (x * x).mean() + x.sum() * 0.1
         loss = part if loss is None else loss + part
-    return loss, leaves
+    return loss
 
 
 def numbers(gradients: list[Any], leaves: list[Any]) -> list[Any]:
@@ -160,7 +167,8 @@ def compare(seed: int) -> None:
     dtype, tolerance = (np.float32, 2e-4) if seed % 4 == 0 else (np.float64, 1e-11)
     answers = []
     for lib in (Teachgrad(), Torch()):
-        loss, leaves = run(lib, seed, dtype)
+        leaves = [lib.make(array) for array in inputs(seed, dtype)]
+        loss = run(lib, seed, leaves)
         first = lib.grad(loss, leaves)
         penalty = sum((g * g).sum() for g in first if g is not None)
         second = lib.grad(penalty, leaves) if getattr(penalty, "requires_grad", False) else [None] * len(leaves)

@@ -25,7 +25,7 @@ Run = Callable[[Callable[..., Any]], Callable[..., Any]]
 """What a scenario puts its function through: nothing, or `tg.static` in some way."""
 
 
-def T(*shape: int, seed: int = 0, grad: bool = False, dtype: Any = np.float32) -> Any:  # noqa: N802
+def T(*shape: int, seed: int = 0, grad: bool = False, dtype: Any = np.float32) -> Any:
     """A tensor of normal numbers."""
     data = np.random.default_rng(seed).normal(size=shape).astype(dtype)
     return tg.tensor(data, requires_grad=grad)

@@ -612,7 +612,7 @@ def set_as_argument(run: Run) -> Any:
 
 @WORLD.same
 def trees_as_arguments(run: Run) -> Any:
-    Pair = collections.namedtuple("Pair", "a b")  # noqa: PYI024
+    Pair = collections.namedtuple("Pair", "a b")
     f = run(lambda p, **k: {"sum": p.a + k["y"][0], "pair": Pair(p.b, k["z"])})
     yield f(Pair(x, T(3, seed=1)), y=[x], z=2)
     yield f(Pair(x, T(3, seed=1)), z=2, y=[x])
