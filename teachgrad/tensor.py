@@ -150,6 +150,8 @@ class Tensor(Methods):
         return shape.matrix_transpose(self)
 
     def __repr__(self) -> str:
+        if state.now.tracer is not None:
+            state.now.tracer.leak(self, "turned into text")
         value = self._data
         if isinstance(value, Spec):
             text = f"shape={value.shape}"

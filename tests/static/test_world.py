@@ -296,7 +296,7 @@ def attribute_by_a_computed_name(run: Run) -> Any:
 def attribute_through_vars(run: Run) -> Any:
     c = Plain()
     c.k = 2.0
-    f = run(lambda x: x * list(vars(c).values())[0])
+    f = run(lambda x: x * next(iter(vars(c).values())))
     yield f(x)
     c.k = 3.0
     yield f(x)
