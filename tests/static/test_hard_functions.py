@@ -1,4 +1,4 @@
-"""Functions that are hard for a static graph: each gives the bits of plain Python, or a refusal that says where and why.
+"""Functions hard for a static graph: each gives the bits of plain Python, or a refusal that says where and why.
 
 A scenario runs its function several times, on inputs that take all paths, and answers with everything that can be told
 apart afterwards: results, gradients, state. Functions that give silently different answers must not exist.
@@ -711,7 +711,7 @@ def comprehensions_and_generators(run: Run) -> Any:
     def f(x: Any) -> Any:
         rows = [row * float(k) for k, row in enumerate(x)]
         total = sum(row.sum() for row in x)
-        return {k: row for k, row in zip("ab", rows, strict=False)}, total, [*map(lambda r: r + 1.0, rows)]
+        return dict(zip("ab", rows, strict=False)), total, [row + 1.0 for row in rows]
 
     return run(f)(T(3, 2))
 
