@@ -55,6 +55,14 @@ class TraceError(TeachgradError, RuntimeError):
         super().__init__(f"[{code}] {message}")
         self.code = code
 
+    @classmethod
+    def at(cls, code: str, what: str, site: Site | None, why: str, *ways: str) -> TraceError:
+        """A refusal in four parts: what happened, where, why it cannot be in a graph, and what can be done instead."""
+        where = locate(site)
+        shown = where.show() if where else "  (somewhere outside any file)"
+        out = "Way out: " + ways[0] if len(ways) == 1 else "Ways out: " + "; ".join([*ways[:-1], "or " + ways[-1]])
+        return cls(code, f"{what}\n{shown}\n{why}\n{out}.")
+
 
 class ExecutorError(TeachgradError, RuntimeError):
     """An executor that is not there, or that lacks an operation."""

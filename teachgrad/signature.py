@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import TraceError
+from .errors import TraceError, user_site
 from .guards import Counting, Guard, Terms, alike
 from .op import Modes, Vertex, state
 from .structure import Tree
@@ -197,6 +197,8 @@ def refuse_shared_memory(name: str, written: Iterable[Source], sources: Iterable
     for target in [source.find(leaves) for source in written]:
         for x in tensors:
             if x is not target and np.may_share_memory(target._data, x._data):
-                raise TraceError("TG-S10", f"{name} overwrites {target.name or 'a tensor'}, which shares memory with "
-                                 f"{x.name or 'another tensor'} that it also uses.\nWay out: use one of the two "
-                                 "throughout, or give one its own memory with copy().")
+                raise TraceError.at(
+                    "TG-S10", f"{name} overwrites {target.name or 'a tensor'}, which shares memory with "
+                    f"{x.name or 'another tensor'} that it also uses", user_site(),
+                    "What the other one reads would depend on when it is read.",
+                    "use one of the two throughout", "give one its own memory with copy()")

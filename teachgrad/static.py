@@ -21,7 +21,7 @@ import numpy as np
 from . import executors, observe
 from .calls import Call, pulling_back
 from .checking import run_both
-from .errors import TeachgradError, TraceError, user_site
+from .errors import Site, TeachgradError, TraceError, user_site
 from .graph import Graph
 from .guards import Shell
 from .interpreter import watched_run
@@ -214,8 +214,8 @@ class StaticFunction:
             return last
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, np.ndarray):
-                raise TraceError("TG-S08", f"argument {number} of {self.name} is a NumPy array, whose values would be "
-                                 "frozen.\nWay out: pass tg.tensor(array).")
+                raise TraceError.at("TG-S08", f"argument {number} of {self.name} is a NumPy array", user_site(),
+                                    "Its values would be frozen.", "pass tg.tensor(array)")
         key = signature(leaves, tree)
         with self.lock:
             for trace in self.programs.get(key, ()):
@@ -224,10 +224,10 @@ class StaticFunction:
                     break
             else:
                 if self.count >= MOST_PROGRAMS and not self.forget_stale():
-                    raise TraceError("TG-S03", f"{self.name} was traced for {self.count} different signatures, "
-                                     f"and now for "
-                                     f"another one: {difference([*self.programs, key])}.\nWays out: pad batches to one "
-                                     "size; pass a number that varies as a tensor; or make a second static function.")
+                    raise TraceError.at(
+                        "TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for one more",
+                        user_site(), f"Of these, {difference([*self.programs, key])}.", "pad batches to one size",
+                        "pass a number that varies as a tensor", "make a second static function")
                 trace = self.traced(leaves, tree)
                 self.programs.setdefault(key, []).append(trace)
             refuse_shared_memory(self.name, trace.written, trace.sources.values(), leaves)
@@ -245,7 +245,8 @@ class StaticFunction:
 
     def traced(self, leaves: list[Any], tree: Tree) -> Trace:
         """Run the function once with specs in place of values, and compile what it did."""
-        tracer, watcher = FunctionTracer(self.name), Watcher()
+        watcher = Watcher()
+        tracer = FunctionTracer(self.name, watcher.line_of)
         watcher.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
@@ -265,21 +266,22 @@ class StaticFunction:
             if tracer.refusal is not None:  # the function caught it, and went on with something else
                 raise tracer.refusal
             watcher.complain(self.name)
-            self.refuse_changes(args, kwargs, leaves, tree, before)
+            self.refuse_changes(args, kwargs, leaves, tree, before, watcher.returned)
             results, output = flatten(answer)
-            recording = tracer.finish(results)
+            recording = tracer.finish(results, watcher.returned)
         return Trace(self, recording, output, leaves, tree, watcher)
 
-    def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool]) -> None:
+    def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool],
+                       site: Site | None) -> None:
         """Lists and dicts among the arguments, and the modes of the thread, must be left as they were."""
         after, same_tree = flatten((args, kwargs))
         if same_tree != tree or any(a is not b for a, b in zip(after, leaves, strict=True)):
-            raise TraceError("TG-S05", f"{self.name} changes a list or dict that it is given; in static mode it "
-                             f"would be "
-                             "given a copy.\nWay out: return what is new.")
+            raise TraceError.at("TG-S05", f"{self.name} changes a list or dict that it is given", site,
+                                "In static mode it is given a copy.", "return what is new")
         if (state.now.grad, state.now.inference) != before:
-            raise TraceError("TG-S05", f"{self.name} ends in another gradient mode than it began in.\n"
-                             "Way out: `with tg.no_grad():` around a block ends with the block.")
+            raise TraceError.at("TG-S05", f"{self.name} ends in another gradient mode than it began in", site,
+                                "In static mode it would do so once, while it is traced.",
+                                "`with tg.no_grad():` around a block ends with the block")
 
     # ---- running -----------------------------------------------------------------------------------------------------
 

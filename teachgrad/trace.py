@@ -9,18 +9,18 @@ What cannot be part of a graph is refused with a `TraceError` that names the use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .errors import GradientError, TraceError, locate, place, user_site
+from .errors import GradientError, Site, TraceError, place, user_site
 from .graph import Graph
 from .op import NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
 from .ops.inplace import renew
 from .tensor import Tensor
-from .tracer import Tracer, shown
+from .tracer import Tracer
 
 NUMBERS_ONLY = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype)
 """What besides tensors a static function can return."""
@@ -150,8 +150,11 @@ class Facts:
 class FunctionTracer(Tracer):
     """Records one run of a Python function."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, line_of: Callable[..., Site | None]) -> None:
         super().__init__(name)
+        self.line_of = line_of
+        """Where the code that runs mentions a name."""
+        self.returned: Site | None = None
         self.start = next_id()
         self.leaves: list[StandIn] = []
         """Arguments, cells and gradients, in the order in which they were met."""
@@ -194,9 +197,9 @@ class FunctionTracer(Tracer):
         if s.source is None or s.source.gradient or g is None:
             return None
         if id(g) in self.stand_ins:
-            raise TraceError("TG-S10", f"the gradient of {s.name or 'a tensor'} is also handed to {self.name} as "
-                             f"a tensor of "
-                             "its own.\nWay out: pass a copy() of it.")
+            raise TraceError.at(
+                "TG-S10", f"the gradient of {called(s)} is also handed to {self.name} as a tensor of its own",
+                user_site(), "A graph has one place for each tensor.", "pass a copy() of it")
         return self.meet(g, Source(s.source.argument, s.source.tensor, gradient=True))
 
     def resolve(self, x: Any) -> Any:
@@ -208,9 +211,9 @@ class FunctionTracer(Tracer):
         data = x._data
         if type(data) is Spec or type(data) is tuple:
             if x.id < self.start:
-                raise TraceError("TG-S07", f"a tensor that belongs to another static graph is used at "
-                                 f"{place(user_site())}; it has no value here.\nWay out: return it from the function "
-                                 "that made it, and pass the result.")
+                raise TraceError.at(
+                    "TG-S07", "a tensor that belongs to another static graph is used", user_site(),
+                    "It has no value here.", "return it from the function that made it, and pass the result")
             return x
         if not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
             return x  # a number that was written in the code
@@ -226,10 +229,10 @@ class FunctionTracer(Tracer):
     def constant(self, x: Vertex) -> StandIn:
         """A stand-in for a tensor that the function itself has made from plain numbers."""
         if x.exposed is not None:
-            raise TraceError("TG-S08", f"a tensor in the memory of a NumPy array is made inside {self.name}\n"
-                             f"{shown(user_site())}\nIn static mode the present numbers would be frozen.\n"
-                             "Way out: make it outside, with tg.asarray(array, copy=False), and pass it as an "
-                             "argument.")
+            raise TraceError.at(
+                "TG-S08", f"a tensor in the memory of a NumPy array is made inside {self.name}", user_site(),
+                "In static mode the present numbers would be frozen.",
+                "make it outside, with tg.asarray(array, copy=False), and pass it as an argument")
         s = self.meet(x, None)
         s.id = s.stamp = x.id
         self.constants[s.id] = x._data.copy()
@@ -239,9 +242,10 @@ class FunctionTracer(Tracer):
         """A tensor that was computed outside is used where gradients are recorded. As an argument that is fine."""
         if s.source is not None and s.source.argument is None:
             x = s.real
-            raise TraceError("TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is "
-                             f"used at {place(user_site())}; a gradient could not reach what it was made from.\n"
-                             "Ways out: make it inside the static function; pass it as an argument; or detach() it.")
+            raise TraceError.at(
+                "TG-S07", f"a tensor with a history outside {self.name} ({x.op} at {place(x.site)}) is used",
+                user_site(), "A gradient could not reach what it was made from.", "make it inside the static function",
+                "pass it as an argument", "detach() it")
 
     def leak(self, x: Vertex, why: str) -> None:
         made_here = x.id > self.start and id(x) not in self.stand_ins and x.base is None
@@ -254,10 +258,10 @@ class FunctionTracer(Tracer):
 
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
         if np.geterr() != self.errors:
-            raise TraceError("TG-S05", f"{self.name} changes how NumPy treats errors (np.errstate) around {op}\n"
-                             f"{shown(user_site())}\nIn static mode it would do so while it is traced, not when the "
-                             "numbers are computed.\nWay out: `with np.errstate(...):` around the call of the "
-                             "function.")
+            raise TraceError.at(
+                "TG-S05", f"{self.name} changes how NumPy treats errors (np.errstate) around {op}", user_site(),
+                "In static mode it would do so while it is traced, not when the numbers are computed.",
+                "`with np.errstate(...):` around the call of the function")
         z = super().apply(op, inputs, attrs)
         now = state.now
         if now.quiet:
@@ -293,8 +297,9 @@ class FunctionTracer(Tracer):
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
-    def finish(self, answers: Sequence[Any]) -> Recording:
-        """What was recorded, when the function has answered with these leaves of its result."""
+    def finish(self, answers: Sequence[Any], returned: Site | None) -> Recording:
+        """What was recorded, when the function has answered with these leaves of its result, at that place."""
+        self.returned = returned
         self.refuse_what_remains()
         touched = [s for s in self.leaves if s.touched and s.kept is not None and not self.is_entry_gradient(s)]
         linked = [s for s in touched if isinstance(s.kept, StandIn) and s.kept.source is not None]
@@ -348,8 +353,10 @@ class FunctionTracer(Tracer):
         if not isinstance(value, Vertex):
             if isinstance(value, NUMBERS_ONLY):
                 return "value", value
-            raise TraceError("TG-S08", f"{self.name} returns a {type(value).__name__}; a static function can return "
-                             "tensors, numbers, strings, None, and tuples, lists and dicts of them.")
+            raise TraceError.at(
+                "TG-S08", f"{self.name} returns a {type(value).__name__}", self.returned,
+                "A static function can return tensors, numbers, strings, None, and tuples, lists and dicts of them.",
+                "return what it is made of")
         v = value if isinstance(value, StandIn) else self.resolve(value)
         self.refresh(v)
         if isinstance(v, StandIn) and v.source is not None:
@@ -364,9 +371,9 @@ class FunctionTracer(Tracer):
         if isinstance(root, StandIn) and root.source is not None:
             return "view", root.source, tuple(reversed(steps)), v.name
         if (v._grad if not isinstance(v, StandIn) else v.kept) is not None:
-            raise TraceError("TG-S08", f"{self.name} returns a tensor made inside it that has a gradient; only "
-                             f"the values "
-                             "would arrive.\nWay out: return its .grad as well, as a tensor of its own.")
+            raise TraceError.at(
+                "TG-S08", f"{self.name} returns a tensor made inside it that has a gradient", self.returned,
+                "Only the values would arrive.", "return its .grad as well, as a tensor of its own")
         number = next((k for k, known in enumerate(outputs) if known is v), len(outputs))
         if number == len(outputs):
             outputs.append(v)
@@ -394,44 +401,45 @@ class FunctionTracer(Tracer):
         """Refuse a changed requires_grad, also where it is why something else went wrong."""
         for s in self.leaves:
             if s.real.requires_grad != self.facts[original(s).id].requires_grad:
-                raise TraceError("TG-S05", f"{self.name} changes requires_grad of "
-                                 f"{s.name or f'a tensor of shape {s.shape}'}"
-                                 "; in static mode that would happen once, while it is traced.\n"
-                                 "Ways out: set it before the call; or use detach().") from error
+                raise TraceError.at(
+                    "TG-S05", f"{self.name} changes requires_grad of {called(s)}", self.line_of("requires_grad"),
+                    "In static mode that would happen once, while it is traced.", "set it before the call",
+                    "use detach()") from error
 
     def refuse_what_remains(self) -> None:
         """Refuse what the function has done to tensors from outside that a graph cannot do."""
         self.refuse_new_flags()
         for s in self.leaves:
-            x, facts, name = s.real, self.facts[original(s).id], s.name or f"a tensor of shape {s.shape}"
-            if s.hooks != facts.hooks:
-                raise TraceError("TG-S05", f"{self.name} adds or removes a hook of {name}; in static mode that "
-                                 f"would happen "
-                                 "once, while it is traced.\nWay out: do it outside; hooks that are there are traced.")
+            x = s.real
+            if s.hooks != self.facts[original(s).id].hooks:
+                raise TraceError.at(
+                    "TG-S05", f"{self.name} adds or removes a hook of {called(s)}", self.line_of("on_grad"),
+                    "In static mode that would happen once, while it is traced.",
+                    "do it outside; hooks that are there are traced")
             if s.past is not None and s.requires_grad and s.op is not renew:
-                raise TraceError("TG-S09", f"{self.name} overwrites {name}, which comes from outside, with values "
-                                 f"that have "
-                                 f"a history (at {place(s.site)}); the history would end with the call.\n"
-                                 "Ways out: return the new value; or overwrite under tg.no_grad().")
+                raise TraceError.at(
+                    "TG-S09", f"{self.name} overwrites {called(s)}, which comes from outside, with values that have a "
+                    "history", s.site, "The history would end with the call.", "return the new value",
+                    "overwrite under tg.no_grad()")
             if not s.touched or s.kept is None:
                 continue
             if s.kept.requires_grad:
-                raise TraceError("TG-S09", f"{self.name} leaves a gradient with a history in {name} "
-                                 f"(create_graph=True); the "
-                                 "history would end with the call.\nWays out: use the gradient inside the static "
-                                 "function; or take it with tg.grad and return it.")
+                raise TraceError.at(
+                    "TG-S09", f"{self.name} leaves a gradient with a history in {called(s)} (create_graph=True)",
+                    self.line_of("create_graph", "backward"), "The history would end with the call.",
+                    "use the gradient inside the static function", "take it with tg.grad and return it")
             if x.requires_grad and x.op is not None and not self.is_entry_gradient(s):
-                raise TraceError("TG-S07", f"backward() inside {self.name} reaches an argument that was computed "
-                                 f"outside "
-                                 f"({x.op} at {place(x.site)}); the gradient could not go on to what it was made "
-                                 f"from.\n"
-                                 "Ways out: return the loss and call backward() outside; or pass x.detach().")
+                raise TraceError.at(
+                    "TG-S07", f"backward() inside {self.name} reaches an argument that was computed outside "
+                    f"({x.op} at {place(x.site)})", self.line_of("backward"),
+                    "The gradient could not go on to what it was made from.",
+                    "return the loss and call backward() outside", "pass x.detach()")
         for x in self.read:
             known = self.stand_ins.get(id(x))
             if known is not None and known.past is not None:
-                raise TraceError("TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then "
-                                 f"overwrites it at "
-                                 f"{place(known.site)}.\nWay out: read it afterwards, or make a second tensor.")
+                raise TraceError.at(
+                    "TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then overwrites it",
+                    known.site, "What was read would not change with it.", "read it afterwards", "make a second tensor")
 
     def refuse_strided_overwrites(self, versions: Versions) -> None:
         """A transposed tensor from outside is overwritten and then read: the last bits would depend on its layout."""
@@ -440,10 +448,15 @@ class FunctionTracer(Tracer):
             for x in v.inputs:
                 s = strided.get(id(x))
                 if s is not None and as_of(s, v.id).past is not None:
-                    where = locate(v.site)
-                    raise TraceError("TG-S09", f"{self.name} overwrites {s.name or 'a tensor'} and reads it again"
-                                     + (f" ({where})" if where else "") + "; its memory is not in C order (it is a "
-                                     "transpose or a slice).\nWay out: pass a copy().")
+                    raise TraceError.at(
+                        "TG-S09", f"{self.name} overwrites {called(s)} and reads it again", v.site,
+                        "Its memory is not in C order (it is a transpose or a slice); last bits may depend on that.",
+                        "pass a copy()")
+
+
+def called(s: Vertex) -> str:
+    """A tensor in the middle of a sentence."""
+    return s.name or f"a tensor of shape {s.shape}"
 
 
 def kind_of_gradient(g: Any) -> tuple[Any, ...] | None:

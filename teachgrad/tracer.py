@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import Site, TraceError, locate, user_site
+from .errors import TraceError, locate, user_site
 from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
 
 
@@ -40,9 +40,9 @@ class Tracer:
             data = op.infer(*[spec(x) for x in xs], **attrs)
         except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
             if "depends on" in str(error):
-                raise TraceError("TG-S04", f"{error}\n{shown(user_site())}\nIn a static graph every shape is known "
-                                 "before the values are.\nWays out: tg.where(mask, x, 0) keeps the shape; or do this "
-                                 "outside the static function.") from error
+                raise TraceError.at(
+                    "TG-S04", str(error), user_site(), "In a static graph every shape is known before the values are.",
+                    "tg.where(mask, x, 0) keeps the shape", "do this outside the static function") from error
             raise explain(op, xs, attrs, error) from error
         z = xs[0].result_type(data)
         z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
@@ -87,13 +87,12 @@ class Tracer:
 
     def leak(self, x: Vertex, why: str) -> None:
         """A value is asked for that is not there."""
-        self.refusal = TraceError(
-            "TG-S01", f"a tensor was {why} while {self.name} was traced\n{shown(user_site())}"
-            f"\n    {history(self.resolve(x))}\n"
-            "In static mode this value would be decided once and frozen.\n"
-            "Ways out: tg.where(condition, a, b) keeps both sides in the graph; move the line out of the "
-            "static function and pass what it decides as an argument; or run it in dynamic mode: "
-            "`with tg.mode(\"dynamic\"):`.")
+        self.refusal = TraceError.at(
+            "TG-S01", f"a tensor was {why} while {self.name} was traced", user_site(),
+            f"The value {history(self.resolve(x))}. In static mode it would be decided once and frozen.",
+            "tg.where(condition, a, b) keeps both sides in the graph",
+            "move the line out of the static function and pass what it decides as an argument",
+            'run it in dynamic mode: `with tg.mode("dynamic"):`')
         raise self.refusal
 
 
@@ -101,12 +100,6 @@ def spec(x: Vertex) -> Any:
     """The spec of a vertex, whether it has a value or not."""
     data = x._data
     return Spec(data.shape, data.dtype) if isinstance(data, np.ndarray) else data
-
-
-def shown(site: Site | None) -> str:
-    """A place with its line and the expression underlined."""
-    where = locate(site)
-    return where.show() if where else "  (somewhere outside any file)"
 
 
 def history(x: Vertex, depth: int = 3) -> str:
@@ -123,4 +116,4 @@ def history(x: Vertex, depth: int = 3) -> str:
     return source + (" through " + " <- ".join(steps) if steps else "")
 
 
-__all__ = ["Tracer", "history", "shown", "spec"]
+__all__ = ["Tracer", "history", "spec"]

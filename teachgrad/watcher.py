@@ -19,6 +19,7 @@ import functools
 import io
 import os
 import random
+import re
 import sys
 import sysconfig
 import time
@@ -41,12 +42,11 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .errors import PACKAGE, Site, TraceError, locate
+from .errors import PACKAGE, Site, TraceError
 from .function import Call
 from .guards import PLAIN, Absent, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Shell, Variable
 from .op import Op, Vertex
 from .revision import Counted
-from .tracer import shown
 
 LIBRARY = tuple({os.path.realpath(path) + os.sep for name, path in sysconfig.get_paths().items()
                  if name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -80,6 +80,11 @@ class Watcher:
         """The identity of every object that is watched, and of every tensor that was met."""
         self.alive: list[Any] = []
         self.codes: set[tuple[int, int]] = set()
+        self.entered: list[CodeType] = []
+        """The code of the user's functions that ran, in the order in which they were first called."""
+        self.outermost: FrameType | None = None
+        self.returned: Site | None = None
+        """Where the function itself returned."""
         self.local: set[int] = set()
         """Code of functions written inside those that ran: their closures are the traced function's own."""
         self.mentioned: set[str] = set()
@@ -112,9 +117,13 @@ class Watcher:
             if code is OPAQUE:
                 self.opaque = frame
             elif is_users(code):
+                if self.outermost is None:
+                    self.outermost = frame
                 self.enter(code, frame)
             elif frame.f_back is not None and is_users(frame.f_back.f_code):
                 self.library_call(code, frame.f_back)
+        elif event == "return" and frame is self.outermost:
+            self.returned = frame.f_code, frame.f_lasti
         elif event == "c_call":
             if is_users(frame.f_code):
                 self.builtin_call(argument, frame)
@@ -157,7 +166,7 @@ class Watcher:
         site = (code, 0)
         if (id(code), id(frame.f_globals)) not in self.codes:
             self.codes.add((id(code), id(frame.f_globals)))
-            self.alive.append(code)
+            self.entered.append(code)
             names = names_in(code, self.local)
             self.mention(names)
             self.globals(frame.f_globals, globals_of(code), f"a global of {code.co_name}()", site)
@@ -204,8 +213,8 @@ class Watcher:
         self.known.add(id(value))
         self.alive.append(value)
         if len(self.alive) > MOST:
-            raise TraceError("TG-S05", f"{what} reaches more than {MOST} Python objects, too many to watch for "
-                             "changes.\nWay out: give the function what it needs as arguments.")
+            raise TraceError.at("TG-S05", f"{what} reaches more than {MOST} Python objects", site or self.returned,
+                                "That is too many to watch.", "give the function what it needs as arguments")
         if isinstance(value, Vertex):
             if not isinstance(value._data, np.ndarray):
                 return
@@ -368,28 +377,37 @@ class Watcher:
         self.miss()
         if self.effects:
             code, what, site = self.effects[0]
-            raise TraceError(code, f"{what} inside {name}\n{shown(site)}\nIn static mode this happens while the "
-                             "function is traced, and not again.\nWays out: return the value and use it outside; or "
-                             "run in dynamic mode: `with tg.mode(\"dynamic\"):`.")
+            raise TraceError.at(
+                code, f"{what} inside {name}", site,
+                "In static mode this happens while the function is traced, and not again.",
+                "return the value and use it outside", 'run in dynamic mode: `with tg.mode("dynamic"):`')
         if random_state() != self.random:
-            self.refuse_randomness(name, "NumPy's or Python's generator")
+            self.refuse_randomness(name, "NumPy's or Python's generator", self.line_of("random", "rand"))
         for guard in self.guards:
             if not guard.holds():
+                names = re.findall(r"'(\w+)'", guard.what)
+                place = self.line_of(*names) or guard.where or self.returned
                 if guard.random:
-                    self.refuse_randomness(name, guard.what)
-                where = locate(guard.where)
-                raise TraceError("TG-S05", f"{name} changes {guard.what} while it runs"
-                                 + (f" ({where})" if where else "") +
-                                 "; in static mode that would happen once, while it is traced.\nWays out: return the "
-                                 "value instead; or keep numbers that change in a tensor, which becomes part of the "
-                                 "graph.")
+                    self.refuse_randomness(name, guard.what, place)
+                raise TraceError.at(
+                    "TG-S05", f"{name} changes {guard.what} while it runs", place,
+                    "In static mode that would happen once, while it is traced.", "return the value instead",
+                    "keep numbers that change in a tensor, which becomes part of the graph")
 
     @staticmethod
-    def refuse_randomness(name: str, source: str) -> None:
+    def refuse_randomness(name: str, source: str, site: Site | None) -> None:
         """Numbers that no graph can draw were drawn."""
-        raise TraceError("TG-S06", f"{name} draws random numbers from {source}; in static mode they would be drawn "
-                         "once and frozen.\nWays out: tg.random, whose numbers are part of the graph; or draw outside "
-                         "and pass them as an argument.")
+        raise TraceError.at(
+            "TG-S06", f"{name} draws random numbers from {source}", site,
+            "In static mode they would be drawn once and frozen.",
+            "tg.random, whose numbers are part of the graph", "draw outside and pass them as an argument")
+
+    def line_of(self, *names: str) -> Site | None:
+        """Where the code that ran changes something of one of these names, or at least mentions it."""
+        steps = [(code, step) for code in self.entered for step in dis.get_instructions(code)
+                 if step.argval in names and not step.opname.endswith("_FAST")]
+        steps.sort(key=lambda found: not found[1].opname.startswith(("STORE_", "DELETE_")))
+        return next(((code, step.offset) for code, step in steps if step.opname != "LOAD_CONST"), None)
 
 
 def names_in(code: CodeType, inner: set[int]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TraceError
+from ..errors import TraceError, user_site
 from ..graph import Graph, describe, is_constant, names
 from ..interpreter import memory_of, own
 from ..op import Op, Spec, Vertex, shares_memory
@@ -59,8 +59,9 @@ class NumpyProgram:
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
             if self.running:
-                raise TraceError("TG-S11", f"{self.graph.name} was called again while it ran, from the code of a "
-                                 "tg.Function in it.\nWay out: call the plain function there.")
+                raise TraceError.at(
+                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
+                    user_site(), "Its memory is in use.", "call the plain function there")
             if cells is not self.bound:
                 self.bind(cells)
             self.running = True
@@ -271,8 +272,9 @@ def check_writable(name: str, *arrays: Any) -> None:
     """Refuse before anything is written."""
     for array in arrays:
         if not array.flags.writeable:
-            raise TraceError("TG-S09", f"{name} overwrites a tensor of shape {array.shape} whose memory is read-only.\n"
-                             "Way out: give it memory of its own with copy().")
+            raise TraceError.at(
+                "TG-S09", f"{name} overwrites a tensor of shape {array.shape} whose memory is read-only", user_site(),
+                "Nothing has been written yet.", "give it memory of its own with copy()")
 
 
 def build(graph: Graph, plan: Plan) -> NumpyProgram:
