@@ -17,6 +17,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -55,7 +56,8 @@ def _start(plan: Plan, numbers: range, w: int) -> tuple[BaseProcess, Connection]
         daemon=True,
     )
     try:
-        process.start()
+        with _interrupts_held_back():
+            process.start()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         receiver.close()
         raise DataError(
@@ -65,6 +67,22 @@ def _start(plan: Plan, numbers: range, w: int) -> tuple[BaseProcess, Connection]
     finally:
         sender.close()  # the worker holds its own: when that closes, we read the end of the pipe
     return process, receiver
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back in this thread, and in a process that starts meanwhile: it inherits the mask.
+
+    A worker would otherwise meet it while it still imports, before it can say that it leaves Ctrl-C to the loop.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(plan: Plan, number: int, process: BaseProcess, receiver: Connection) -> Any:
@@ -102,6 +120,8 @@ def _stop(team: Team) -> None:
 def work(plan: Plan, numbers: range, sender: Connection, default_dtype: str) -> None:
     """The life of a worker: load, send, and at the first error send that and end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop decides what it means
+    if hasattr(signal, "pthread_sigmask"):  # ignored from here on, so what the dataset starts need not inherit the mask
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     tg.set_default_dtype(default_dtype)
     for number in numbers:
