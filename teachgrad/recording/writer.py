@@ -160,19 +160,21 @@ def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
         # Opening the file with O_EXCL first: SQLite would follow a link that somebody put there meanwhile.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        # Off means that a power cut may lose the file; the death of the process does not. It comes first: with it and
+        # no journal, the tables are made in a millisecond, instead of waiting for the disk again and again.
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=OFF")
         # 16 kB pages and a log of 2 MB, which stays in the cache, write arrays twice as fast as the defaults.
         connection.execute("PRAGMA page_size=16384")
+        connection.execute("BEGIN")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={VERSION}")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA wal_autocheckpoint=128")
-        # Off means that a power cut may lose the file; the death of the process does not.
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("BEGIN")
         for statement in TABLES.values():
             connection.execute(statement)
         connection.executemany("INSERT INTO about VALUES (?,?)", about.items())
         connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA wal_autocheckpoint=128")
     except (sqlite3.Error, OSError) as error:
         raise RecordingError(f"cannot record to {path}: {error}") from None
     return connection

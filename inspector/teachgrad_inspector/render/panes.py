@@ -52,7 +52,8 @@ def stack(canvas: Canvas, x: int, y: int, width: int, height: int, parts: Sequen
     room = height - len(parts) - 1
     heights = share([(part.least, part.wanted) for part in parts], room)
     left = room - sum(heights)
-    greedy = next((i for i, part in enumerate(parts) if part.greedy), 0)
+    hungry = (i for i, part in enumerate(parts) if part.wanted > heights[i])
+    greedy = next((i for i, part in enumerate(parts) if part.greedy), next(hungry, len(parts) - 1))
     heights[greedy] += max(0, left)
     top = y
     for i, (part, lines) in enumerate(zip(parts, heights, strict=True)):
