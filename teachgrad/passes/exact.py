@@ -10,6 +10,7 @@ from ..graph import Graph, constant, is_constant
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
 from ..ops.elementwise import multiply
+from ..ops.shape import permute_dims
 from .lower import RULES
 from .rewriting import Rewrite, Rule, rewrite
 
@@ -45,6 +46,15 @@ def drop_copies(graph: Graph) -> Rule:
         return v.inputs[0] if v.op.view or is_dense(v.inputs[0], graph.strides) else None
 
     return drop_copy
+
+
+def undo_turns(v: Vertex) -> Vertex | None:
+    """Axes that are put in another order and back again are the axes as they were, in the same memory."""
+    x = v.inputs[0] if v.inputs else v
+    if v.op is not permute_dims or x.op is not permute_dims:
+        return None
+    there, back = x.attrs["axes"], v.attrs["axes"]
+    return x.inputs[0] if [there[axis] for axis in back] == list(range(len(back))) else None
 
 
 def is_dense(x: Vertex, strides: Mapping[int, Any]) -> bool:
@@ -132,8 +142,8 @@ def spare(graph: Graph, log: list[Rewrite]) -> Graph:
 
 
 def merge(graph: Graph, log: list[Rewrite]) -> Graph:
-    """Common subexpressions: compute equal things once; leave out copies that nobody could tell apart."""
-    return rewrite(graph, "merge", [drop_copies(graph), merge_equal()], log)
+    """Common subexpressions: compute equal things once; leave out copies and turns that nobody could tell apart."""
+    return rewrite(graph, "merge", [drop_copies(graph), undo_turns, merge_equal()], log)
 
 
 def prune(graph: Graph, log: list[Rewrite]) -> Graph:

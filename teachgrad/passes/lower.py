@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..op import Vertex
 from ..ops.elementwise import add, multiply, subtract, tanh_gradient
 from ..ops.matmul import linear, matmul, matmul_nt, matmul_tn
+from ..ops.pieces import PIECE
 from ..ops.shape import matrix_transpose
 from ..ops.updates import sgd_update
 
@@ -41,8 +42,11 @@ def tanh_gradient_in_steps(v: Vertex) -> Vertex | None:
 
 
 def sgd_in_steps(v: Vertex) -> Vertex | None:
-    """p - η d as a product and a difference; the difference can be written straight over p."""
-    if v.op is not sgd_update:
+    """p - η d as a product and a difference; the difference can be written straight over p.
+
+    Long ones stay whole: the op computes them piece by piece, and needs no memory for all of η d.
+    """
+    if v.op is not sgd_update or v.inputs[0].size > PIECE:
         return None
     p, d, lr = v.inputs
     return subtract(p, multiply(d, lr))
