@@ -77,7 +77,8 @@ from .ops.sorting import argsort, sort
 from .ops.statistics import prod, std, var
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
-from .static import mode, static
+from .runmode import mode
+from .static import static
 from .symbolic import function, placeholder
 from .symbolic import state_of as state
 

@@ -9,11 +9,9 @@ the results into tensors. `tg.mode` decides whether static functions run so, as 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,101 +19,23 @@ import numpy as np
 from . import executors, observe
 from .calls import Call, pulling_back
 from .checking import run_both
+from .compiled import Trace
 from .errors import Site, TeachgradError, TraceError, user_site
 from .graph import Graph
-from .guards import Shell
 from .interpreter import watched_run
 from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
-from .passes import LEVELS, optimize
+from .passes import LEVELS
 from .passes.plan import MODES as PLANS
-from .passes.plan import Plan, plan_memory
-from .passes.rewriting import Rewrite
-from .signature import Fit, difference, refuse_shared_memory, signature
+from .passes.plan import Plan
+from .runmode import current_mode
+from .signature import difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
-from .trace import FunctionTracer, History, Recording, Source
+from .trace import FunctionTracer, History, Recording
 from .watcher import Watcher
 
-RUN_MODES = ("dynamic", "static", "check")
 MOST_PROGRAMS = 8
 """So many traces of one function are kept; beyond them, something varies that should not."""
-
-
-class _Mode(threading.local):
-    name = os.environ.get("TEACHGRAD_MODE", "static")
-
-
-_mode = _Mode()
-
-
-def current_mode() -> str:
-    """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said at the start, else "static"."""
-    if _mode.name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of "
-                             f"{', '.join(RUN_MODES)}")
-    return _mode.name
-
-
-@contextmanager
-def mode(name: str) -> Iterator[None]:
-    """Decide how every `tg.static` function runs inside this block, in this thread.
-
-    "dynamic": as plain Python; "static": as a compiled graph; "check": both on every call, stopping at the first
-    differing bit and naming the op that made it.
-    """
-    if name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {name!r}; choose one of {', '.join(RUN_MODES)}")
-    before, _mode.name = _mode.name, name
-    try:
-        yield
-    finally:
-        _mode.name = before
-
-
-class Trace:
-    """One traced and compiled run of a function."""
-
-    def __init__(self, function: StaticFunction, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree,
-                 watcher: Watcher) -> None:
-        self.recording, self.output = recording, output
-        self.moments: list[tuple[str, Graph]]
-        """The graph as recorded and after each pass."""
-        self.rewrites: list[Rewrite]
-        self.moments, self.rewrites = optimize(recording.graph, function.level)
-        self.graph: Graph = self.moments[-1][1]
-        """The optimised graph."""
-        self.plan: Plan = plan_memory(self.graph, function.plan_mode) if function.level != "O0" else Plan()
-        self.program: executors.Program = function.build(self.graph, self.plan)
-        self.sources: dict[int, Source] = recording.sources
-        """What each leaf of the graph stands for, by id."""
-        self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
-        self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
-        """What the program overwrites."""
-        self.outputs = [what[2] for what in first_of_each_output(recording.results)]
-        self.differentiable = any(history.requires_grad and history.op is not None and not history.freed
-                                  for history in self.outputs)
-        """Whether a result has a history that a backward() outside the function may follow."""
-        self.backward: StaticFunction | None = None
-        """The function that carries gradients of the results back to the leaves, made when first needed."""
-        self.calls = 0
-        cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
-        self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
-                       recording.entry, recording.sources.values(), watcher.known, cells, self.written)
-
-
-def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The results that are outputs of the graph, each once, in the order of the outputs."""
-    found: dict[int, tuple[Any, ...]] = {}
-    for what in results:
-        if what[0] == "output":
-            found.setdefault(what[1], what)
-    return [found[number] for number in sorted(found)]
-
-
-def shells(sources: Any, watcher: Watcher) -> list[Shell]:
-    """Guards for the tensors from outside that the watcher has not met."""
-    tensors = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
-    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in watcher.known]
 
 
 class StaticFunction:
@@ -269,7 +189,8 @@ class StaticFunction:
             self.refuse_changes(args, kwargs, leaves, tree, before, watcher.returned)
             results, output = flatten(answer)
             recording = tracer.finish(results, watcher.returned)
-        return Trace(self, recording, output, leaves, tree, watcher)
+        return Trace(recording, output, leaves, tree, watcher,
+                     level=self.level, plan=self.plan_mode, build=self.build)
 
     def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool],
                        site: Site | None) -> None:
@@ -345,7 +266,7 @@ class StaticFunction:
             live = [None] * len(arrays)
         return [present(array, history, z) for array, history, z in zip(arrays, trace.outputs, live, strict=True)]
 
-    def pull_back_of(self, trace: Trace) -> StaticFunction:
+    def pull_back_of(self, trace: Trace) -> Callable[..., Any]:
         """The function that carries gradients through a call of `trace`."""
         if trace.backward is None:
             trace.backward = StaticFunction(pulling_back(trace.recording), "O1", "numpy", "reuse")

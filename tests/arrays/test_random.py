@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
-from teachgrad.static import mode, static
+from teachgrad.runmode import mode
+from teachgrad.static import static
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,66 @@
+"""A trace: one run of a function as a graph, made better by passes, planned, and compiled to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .executors import Build, Program
+from .graph import Graph
+from .guards import Shell
+from .passes import optimize
+from .passes.plan import Plan, plan_memory
+from .passes.rewriting import Rewrite
+from .signature import Fit
+from .structure import Tree
+from .trace import Recording, Source
+from .watcher import Watcher
+
+
+class Trace:
+    """One traced and compiled run of a function."""
+
+    def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, watcher: Watcher, *,
+                 level: str, plan: str, build: Build) -> None:
+        self.recording, self.output = recording, output
+        self.moments: list[tuple[str, Graph]]
+        """The graph as recorded and after each pass."""
+        self.rewrites: list[Rewrite]
+        self.moments, self.rewrites = optimize(recording.graph, level)
+        self.graph: Graph = self.moments[-1][1]
+        """The optimised graph."""
+        self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
+        self.program: Program = build(self.graph, self.plan)
+        self.sources: dict[int, Source] = recording.sources
+        """What each leaf of the graph stands for, by id."""
+        self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
+        self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
+        """What the program overwrites."""
+        self.outputs = [what[2] for what in first_of_each_output(recording.results)]
+        self.differentiable = any(history.requires_grad and history.op is not None and not history.freed
+                                  for history in self.outputs)
+        """Whether a result has a history that a backward() outside the function may follow."""
+        self.backward: Callable[..., Any] | None = None
+        """The function that carries gradients of the results back to the leaves, made when first needed."""
+        self.calls = 0
+        cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
+        self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
+                       recording.entry, recording.sources.values(), watcher.known, cells, self.written)
+
+
+def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The results that are outputs of the graph, each once, in the order of the outputs."""
+    found: dict[int, tuple[Any, ...]] = {}
+    for what in results:
+        if what[0] == "output":
+            found.setdefault(what[1], what)
+    return [found[number] for number in sorted(found)]
+
+
+def shells(sources: Any, watcher: Watcher) -> list[Shell]:
+    """Guards for the tensors from outside that the watcher has not met."""
+    tensors = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
+    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in watcher.known]
+
+
+__all__ = ["Trace"]
