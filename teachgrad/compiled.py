@@ -12,15 +12,16 @@ from .passes import optimize
 from .passes.plan import Plan, plan_memory
 from .passes.rewriting import Rewrite
 from .signature import Fit
+from .stand_ins import Source
 from .structure import Tree
-from .trace import Recording, Source
-from .watcher import Watcher
+from .trace import Recording
+from .world import World
 
 
 class Trace:
     """One traced and compiled run of a function."""
 
-    def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, watcher: Watcher, *,
+    def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, world: World, *,
                  level: str, plan: str, build: Build) -> None:
         self.recording, self.output = recording, output
         self.moments: list[tuple[str, Graph]]
@@ -44,8 +45,8 @@ class Trace:
         """The function that carries gradients of the results back to the leaves, made when first needed."""
         self.calls = 0
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
-        self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
-                       recording.entry, recording.sources.values(), watcher.known, cells, self.written)
+        self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
+                       recording.entry, recording.sources.values(), world.known, cells, self.written)
 
 
 def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -57,10 +58,10 @@ def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, 
     return [found[number] for number in sorted(found)]
 
 
-def shells(sources: Any, watcher: Watcher) -> list[Shell]:
-    """Guards for the tensors from outside that the watcher has not met."""
+def shells(sources: Any, world: World) -> list[Shell]:
+    """Guards for the tensors from outside that are not watched yet."""
     tensors = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
-    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in watcher.known]
+    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in world.known]
 
 
 __all__ = ["Trace"]

@@ -27,6 +27,7 @@ from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
+from .refusals import refuse_new_flags
 from .runmode import current_mode
 from .signature import difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
@@ -167,13 +168,13 @@ class StaticFunction:
         """Run the function once with specs in place of values, and compile what it did."""
         watcher = Watcher()
         tracer = FunctionTracer(self.name, watcher.line_of)
-        watcher.visit(self.fn, f"the function {self.name}()", None)
+        watcher.world.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
                 tracer.argument(leaf, number)
-                watcher.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
+                watcher.world.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
             else:
-                watcher.visit(leaf, f"argument {number} of {self.name}()", None)
+                watcher.world.visit(leaf, f"argument {number} of {self.name}()", None)
         args, kwargs = unflatten(tree, leaves)
         before = state.now.grad, state.now.inference
         with modes(tracer=tracer):
@@ -181,7 +182,7 @@ class StaticFunction:
                 with watcher:
                     answer = self.fn(*args, **kwargs)
             except TeachgradError as error:
-                tracer.refuse_new_flags(error)
+                refuse_new_flags(self.name, tracer.leaves, watcher.line_of, error)
                 raise
             if tracer.refusal is not None:  # the function caught it, and went on with something else
                 raise tracer.refusal
@@ -189,7 +190,7 @@ class StaticFunction:
             self.refuse_changes(args, kwargs, leaves, tree, before, watcher.returned)
             results, output = flatten(answer)
             recording = tracer.finish(results, watcher.returned)
-        return Trace(recording, output, leaves, tree, watcher,
+        return Trace(recording, output, leaves, tree, watcher.world,
                      level=self.level, plan=self.plan_mode, build=self.build)
 
     def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool],
