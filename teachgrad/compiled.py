@@ -37,7 +37,13 @@ class Trace:
         self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
         self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
         """What the program overwrites."""
+        self.takers = fixed_owners(recording.deposits)
+        """The tensors whose `.grad` the last outputs become, if they are the same in every call."""
+        self.targets = fixed_owners(self.written) if not any(source.gradient for source in self.written) else None
+        """The tensors that are overwritten, if they are the same in every call."""
         self.outputs = [what[2] for what in first_of_each_output(recording.results)]
+        self.plain = [what[:2] for what in recording.results] == [("output", k) for k in range(len(self.outputs))]
+        """Whether the call returns the outputs of the graph, in their order, and nothing else."""
         self.differentiable = any(history.requires_grad and history.op is not None and not history.freed
                                   for history in self.outputs)
         """Whether a result has a history that a backward() outside the function may follow."""
@@ -47,6 +53,13 @@ class Trace:
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
+
+
+def fixed_owners(sources: Sequence[Source]) -> list[Any] | None:
+    """The tensors that sources stand for, or whose gradients, if none depends on the arguments of a call."""
+    if any(source.argument is not None for source in sources):
+        return None
+    return [source.tensor for source in sources]
 
 
 def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

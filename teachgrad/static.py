@@ -211,7 +211,8 @@ class StaticFunction:
         """Run a program on the present values and put the results where they belong."""
         recording = trace.recording
         inputs = [source.find(leaves)._data for source in trace.inputs]
-        held = [what[1].find(leaves) if what[0] in ("held", "view") else None for what in recording.results]
+        held = () if trace.plain else [what[1].find(leaves) if what[0] in ("held", "view") else None
+                                       for what in recording.results]
         call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
@@ -221,13 +222,23 @@ class StaticFunction:
         if trace.written:
             self.note_writes(trace, leaves)
         count = len(trace.outputs)
-        for source, array in zip(recording.deposits, arrays[count:], strict=True):
-            source.owner(leaves)._grad = Tensor(array)
+        takers = trace.takers
+        if takers is None:
+            takers = [source.owner(leaves) for source in recording.deposits]
+        for x, array in zip(takers, arrays[count:], strict=True):
+            x._grad = Tensor(array)
         for source in recording.cleared:
             source.owner(leaves)._grad = None
         if recording.links:
             self.link(recording, leaves)
-        made = self.presented(trace, arrays[:count], call)
+        answers = made = self.presented(trace, arrays[:count], call)
+        if not trace.plain:
+            answers = self.results(recording, leaves, made, held)
+        return answers[0] if trace.output is None else unflatten(trace.output, answers)
+
+    @staticmethod
+    def results(recording: Recording, leaves: Sequence[Any], made: Sequence[Any], held: Sequence[Any]) -> list[Any]:
+        """What the call returns, one by one: outputs of the graph, plain values, gradients, tensors from outside."""
         answers = []
         for what, x in zip(recording.results, held, strict=True):
             kind = what[0]
@@ -239,15 +250,18 @@ class StaticFunction:
                 answers.append(what[1].owner(leaves)._grad)
             else:
                 answers.append(x if kind == "held" else view_of(x, what[2], what[3]))
-        return answers[0] if trace.output is None else unflatten(trace.output, answers)
+        return answers
 
     @staticmethod
     def note_writes(trace: Trace, leaves: Sequence[Any]) -> None:
         """Tell the tensors that were overwritten, as writing in place would have."""
         stamp, site = next_id(), user_site()
-        for source in trace.written:
-            x = source.find(leaves)
-            x = x if x.base is None else x.base
+        targets = trace.targets
+        if targets is None:
+            targets = [source.find(leaves) for source in trace.written]
+        for x in targets:
+            if x.base is not None:
+                x = x.base
             x.stamp = stamp
             if x.op is None:
                 x.site = site
@@ -261,10 +275,9 @@ class StaticFunction:
     @staticmethod
     def presented(trace: Trace, arrays: Sequence[Any], call: Call | None) -> list[Any]:
         """The outputs as tensors, with the history that plain Python would have left."""
-        if call is not None and call.matters:
-            live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
-        else:
-            live = [None] * len(arrays)
+        if call is None or not call.matters:
+            return [present(array, history) for array, history in zip(arrays, trace.outputs, strict=True)]
+        live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
         return [present(array, history, z) for array, history, z in zip(arrays, trace.outputs, live, strict=True)]
 
     def pull_back_of(self, trace: Trace) -> Callable[..., Any]:

@@ -165,7 +165,7 @@ class AveragePoolGradient(Op):
         z = xp.ascontiguousarray(u) / divisors(xp, size, kernel, stride, padding, counted, divisor, u.dtype)
         for axis, (k, s, n) in enumerate(zip(kernel, stride, whole, strict=True), 1):
             last = out is not None and axis == len(kernel) and whole == size
-            spread = out if last else xp.empty((*z.shape[:axis], n, *z.shape[axis + 1:]), z.dtype)
+            spread: Array = out if last else xp.empty((*z.shape[:axis], n, *z.shape[axis + 1:]), z.dtype)
             spread.fill(0)
             for part in parts_along(spread, axis, k, z.shape[axis], s, 1):
                 part += z

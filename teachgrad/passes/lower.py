@@ -7,11 +7,13 @@ rule here lists the very NumPy calls that the op's `forward` makes, in their ord
 
 from __future__ import annotations
 
+from ..graph import constant
 from ..op import Vertex
 from ..ops.elementwise import add, multiply, subtract, tanh_gradient
-from ..ops.matmul import linear, matmul, matmul_nt, matmul_tn
+from ..ops.matmul import OVER_ROWS, linear, matmul, matmul_nt, matmul_tn
 from ..ops.pieces import PIECE
-from ..ops.shape import matrix_transpose
+from ..ops.reductions import sum as total
+from ..ops.shape import matrix_transpose, ones, sums_by_product
 from ..ops.updates import sgd_update
 
 
@@ -52,4 +54,13 @@ def sgd_in_steps(v: Vertex) -> Vertex | None:
     return subtract(p, multiply(d, lr))
 
 
-RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps)
+def sum_over_rows_is_a_product(v: Vertex) -> Vertex | None:
+    """Σ over the first axis of a matrix as a product with a row of ones, as `add_rows` computes it."""
+    if v.op is not total or v.attrs != OVER_ROWS or not sums_by_product(v.inputs[0]._data):
+        return None
+    x = v.inputs[0]
+    return matmul(constant(ones(x.shape[0], x.dtype), v), x)
+
+
+RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps,
+         sum_over_rows_is_a_product)
