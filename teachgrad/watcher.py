@@ -39,8 +39,11 @@ WORKERS = ("concurrent/futures/_base.py", "concurrent/futures/thread.py", "concu
            "multiprocessing/pool.py", "multiprocessing/process.py", "asyncio/base_events.py")
 """Files of Python's library whose functions have others do work."""
 ENVIRONMENT = {os.getenv.__code__, type(os.environ).__getitem__.__code__, Mapping.get.__code__}
-READS_SOURCE = ("linecache.py", "tokenize.py")
-"""Files of Python's library that open source files, for tracebacks and for us."""
+READS_SOURCE = ("linecache.py", "tokenize.py", "<frozen importlib._bootstrap_external>")
+"""Files of Python's library that open source files: to import, for tracebacks and for us."""
+FILES = {getattr(os, name) for name in ("access", "getcwd", "listdir", "lstat", "open", "readlink", "remove", "rename",
+                                        "replace", "rmdir", "mkdir", "scandir", "stat", "unlink", "utime")}
+"""What asks for files or changes them without opening any."""
 LOG = {"debug", "info", "warning", "warn", "error", "exception", "critical", "log"}
 OPAQUE = Call.run.__code__
 
@@ -97,10 +100,15 @@ class Watcher:
                 self.builtin_call(argument, frame)
             elif argument is os.urandom:
                 self.effects.append(("TG-S06", "the system's source of random numbers is used", users_site(frame)))
-            elif argument is builtins.open and not frame.f_code.co_filename.endswith(READS_SOURCE):
-                self.effects.append(("TG-S05", "a file is opened", users_site(frame)))
             elif argument in THREADS:
                 self.effects.append(("TG-S05", "a thread is started", users_site(frame)))
+            elif frame.f_code.co_filename.endswith(READS_SOURCE):
+                pass
+            elif argument is builtins.open:
+                self.effects.append(("TG-S05", "a file is opened", users_site(frame)))
+            elif argument in FILES:
+                what = f"the file system is asked with {argument.__name__}()"
+                self.effects.append(("TG-S05", what, users_site(frame)))
 
     def builtin_call(self, function: Any, frame: FrameType) -> None:
         """The user's code calls a function that is not written in Python."""
@@ -113,6 +121,8 @@ class Watcher:
             self.effects.append(("TG-S05", f"{function.__name__}() of a file is called", site))
         elif function in THREADS:
             self.effects.append(("TG-S05", "a thread is started", site))
+        elif function in FILES:
+            self.effects.append(("TG-S05", f"the file system is asked with {function.__name__}()", site))
         elif function is os.urandom:
             self.effects.append(("TG-S06", "the system's source of random numbers is used", site))
         elif isinstance(function, BuiltinFunctionType) and function in CLOCKS:
