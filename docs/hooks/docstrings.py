@@ -1,4 +1,4 @@
-"""Show the `>>>` examples of docstrings as code and their arguments as a list, which Markdown alone would run together."""
+"""Show the `>>>` examples of docstrings as code and their arguments as a list; Markdown would run them together."""
 
 from __future__ import annotations
 
