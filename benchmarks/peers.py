@@ -59,8 +59,8 @@ ENVIRONMENT = {
 }
 """The environment of every measuring process: one thread for each library, and freed memory stays with the process.
 
-Python may keep the bytecode of what it imports. Installed libraries brought theirs along; where a setting of the machine
-forbade it to a library that runs from its sources, that one alone would be compiled anew in every process.
+Python may keep the bytecode of what it imports. Installed libraries brought theirs along; where a setting of the
+machine forbade it to a library that runs from its sources, that one alone would be compiled anew in every process.
 
 Left to itself, glibc gives large freed arrays back to the system or does not, by what lies above them in memory; a step
 that pays for fresh pages takes twice as long. That must not depend on which contestants share a process.
