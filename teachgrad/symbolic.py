@@ -103,8 +103,7 @@ class Function:
     """Expressions as a program. Made by `tg.function`."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
-                 level: str,
-                 executor: str, plan: str, name: str) -> None:
+                 level: str, executor: str, plan: str, name: str) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
         self.output_leaves, self.output_tree = flatten(outputs)
@@ -134,7 +133,7 @@ class Function:
     rewrites: list[Rewrite]
 
     def refuse(self, leaves: dict[int, Vertex]) -> None:
-        """Refuse missing and unused inputs."""
+        """Refuse inputs that are missing, unused or there twice."""
         given = {x.id for x in self.parameters}
         for x in leaves.values():
             if not isinstance(x, State) and x.id not in given:
@@ -142,12 +141,21 @@ class Function:
                     "TG-S08", f"{self.name} needs the placeholder {x.name or 'without a name'}, made at "
                     f"{place(x.site)}", user_site(), "It is not among the inputs.", "add it to the inputs",
                     "replace it with givens")
-        for x in self.parameters:
+        for number, x in enumerate(self.parameters):
+            if any(x is y for y in self.parameters[:number]):
+                raise TraceError.at(
+                    "TG-S08", f"{self.name} has the input {x.name or 'without a name'}, made at {place(x.site)}, twice",
+                    user_site(), "Its two arguments could differ.", "a placeholder for each argument")
             if x.id not in leaves:
                 raise TraceError.at(
                     "TG-S08", f"{self.name} does not need its input {x.name or 'without a name'}, made at "
                     f"{place(x.site)}", user_site(), "No output and no update depends on it.",
                     "leave it out of the inputs")
+
+    @property
+    def source(self) -> str:
+        """The program as text; it is written in the first call."""
+        return self.program.source
 
     def arrays(self, args: Sequence[Any]) -> list[Any]:
         """The arguments as arrays, checked against their placeholders."""
@@ -229,7 +237,8 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
     new: dict[int, Vertex] = {}
     for old, value in givens.items():
         if not isinstance(value, Vertex):
-            value = old.result_type(np.asarray(value, old.dtype))
+            array = np.asarray(value, old.dtype)
+            value = old.result_type(array if array.ndim else np.full(old.shape, array))
         if value.shape != old.shape or value.dtype != old.dtype:
             raise ShapeError(f"givens replaces {old.name or 'a tensor'} of {old.dtype}{list(old.shape)} by "
                              f"{value.dtype}{list(value.shape)}")
@@ -254,7 +263,7 @@ def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, An
         inputs: placeholders, in the order of the arguments. Each must be used.
         outputs: an expression, or tuples, lists and dicts of them.
         updates: {state: its new value}. All of them read the old values, and are committed together at the end.
-        givens: {tensor: what stands in its place}, applied before anything is compiled.
+        givens: {tensor: what stands in its place}, applied before anything is compiled; a number fills its shape.
         level, executor, plan: as in `tg.static`.
         name: for error messages.
     """

@@ -60,7 +60,7 @@ def exchange(run: Run) -> Any:
 
 def settings(run: Run) -> Any:
     """The same op on the same input, with other settings."""
-    return run(lambda x: x.max(axis=0) * x.max(axis=1) + x.sum(axis=1))(T(4, 4))
+    return run(lambda x: x.max(axis=0) * x.max(axis=1))(T(4, 4))
 
 
 def constants(run: Run) -> Any:
@@ -252,5 +252,5 @@ def test_check_mode_names_the_op_that_differs(monkeypatch: pytest.MonkeyPatch) -
         return tg.tanh(y) * tg.cos(x)
 
     line = f.__code__.co_firstlineno + 2
-    with pytest.raises(tg.TraceError, match=rf"TG-S14.* first difference .* is tanh:[^\0]*test_mutants.py:{line}"):
+    with pytest.raises(tg.TraceError, match=rf"(?s)TG-S14.* first difference .* is tanh.*test_mutants.py:{line}"):
         checked(f)(T(5))
