@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from .executors import Build, Program
+from .executors.watched import WatchedProgram
 from .graph import Graph
 from .guards import Shell
 from .passes import optimize
@@ -53,6 +55,11 @@ class Trace:
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
+
+    @cached_property
+    def watched(self) -> WatchedProgram:
+        """The program that tells the watcher what it does, made when somebody first watches."""
+        return WatchedProgram(self.graph, self.plan)
 
 
 def fixed_owners(sources: Sequence[Source]) -> list[Any] | None:

@@ -22,7 +22,6 @@ from .checking import run_both
 from .compiled import Trace
 from .errors import Site, TeachgradError, TraceError, user_site
 from .graph import Graph
-from .interpreter import watched_run
 from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
@@ -217,7 +216,7 @@ class StaticFunction:
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
         else:
-            arrays = watched_run(trace.graph, [*inputs, *trace.fit.arrays])
+            arrays = trace.watched(inputs, trace.fit.arrays)
         trace.calls += 1
         if trace.written:
             self.note_writes(trace, leaves)

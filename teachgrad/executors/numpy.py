@@ -88,10 +88,14 @@ class NumpyProgram:
             if not changed:
                 return
             self.loose += changed
-        writer = Writer(self, cells)
+        writer = self.writer(cells)
         source = writer.text()
         exec(compile(source, f"<{self.graph.name}, numpy executor>", "exec"), writer.namespace)
         self.source, self.run, self.bound = source, writer.namespace["run"], cells
+
+    def writer(self, cells: Sequence[Any]) -> Writer:
+        """What writes the function."""
+        return Writer(self, cells)
 
 
 class Writer:

@@ -46,17 +46,17 @@ def statistics_of(array: np.ndarray, sample: bool = False) -> Statistics:
     """
     flat = array.reshape(-1)
     n = flat.size
-    if flat.dtype not in _ones or n < 2:
+    ones = _ones.get(flat.dtype)
+    if ones is None or n < 2:
         return _careful(flat) if n else EMPTY
-    low, high = float(flat[flat.argmin()]), float(flat[flat.argmax()])
+    low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
         n = flat.size
-    ones = _ones[flat.dtype]
     if ones.size < n:
         ones = _ones[flat.dtype] = np.ones(n, flat.dtype)
-    mean = float(flat.dot(ones[:n])) / n
-    variance = float(flat.dot(flat)) / n - mean * mean
+    mean = flat.dot(ones[:n]).item() / n
+    variance = flat.dot(flat).item() / n - mean * mean
     if not (1e-3 * mean * mean < variance < math.inf and low - high <= 0.0 and high - low < math.inf):
         return _careful(array.reshape(-1))
     if low > 0.0 or high < 0.0:

@@ -21,15 +21,26 @@ FWD, BWD, UPD = range(3)
 Place = Callable[[int, int, int, Any], None]
 
 
+class Note:
+    """Something that is no row, held back with the rows that it came between."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+
 class Timeline:
-    """Gives rows their places. `place(step, row, phase, content)` is called once for each row, in order."""
+    """Gives rows their places. `place(step, row, phase, content)` is called once for each row, in order; and
+    `note(step, row, content)` for what happens just before a row, but is none."""
 
-    __slots__ = ("_held", "_place", "_pulled", "_updated", "row", "step")
+    __slots__ = ("_held", "_note", "_place", "_pulled", "_updated", "row", "step")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, note: Callable[[int, int, Any], None]) -> None:
         self.step = 0
         self.row = 0
         self._place = place
+        self._note = note
         self._pulled = False
         self._updated = False
         self._held: list[Any] = []
@@ -62,6 +73,13 @@ class Timeline:
         self._release(UPD)
         self._put(UPD, content)
 
+    def note(self, content: Any) -> None:
+        """Something that is no row, and happens before the row that comes next."""
+        if self._held:
+            self._held.append(Note(content))
+        else:
+            self._note(self.step, self.row, content)
+
     def again(self) -> None:
         """A static program begins to run once more."""
         self._release(UPD)
@@ -88,7 +106,10 @@ class Timeline:
     def _release(self, phase: int) -> None:
         held, self._held = self._held, []
         for content in held:
-            self._put(phase, content)
+            if type(content) is Note:
+                self._note(self.step, self.row, content.content)
+            else:
+                self._put(phase, content)
 
     def _put(self, phase: int, content: Any) -> None:
         self._place(self.step, self.row, phase, content)
