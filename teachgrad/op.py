@@ -41,6 +41,7 @@ from .errors import (
     ShapeError,
     Site,
     TeachgradError,
+    Where,
     locate,
     place,
     user_site,
@@ -418,13 +419,14 @@ def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, An
                          z.requires_grad))
 
 
-def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: Exception) -> Exception:
+def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: Exception,
+            where: Where | None = None) -> Exception:
     """Turn an error of the array library into one that names the op, the shapes and the user's line."""
     if isinstance(error, TeachgradError):
         return error
     what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
     settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
-    where = locate(user_site())
+    where = where or locate(user_site())
     reason: Exception = error
     with suppress(Exception):  # the op's own shape rule often says better what is wrong, and how to go on
         try:
