@@ -29,6 +29,8 @@ from .tracer import Tracer
 class ExpressionTracer(Tracer):
     """Makes expressions wherever an operand has no value, in any thread, at any time. Keeps nothing."""
 
+    lasting = True
+
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = {}) -> Any:
         z = super().apply(op, inputs, attrs)
         self.recorded.clear()
@@ -43,12 +45,6 @@ class ExpressionTracer(Tracer):
                 "Its value would be frozen.", "make it a tg.state, which a function reads anew on every call",
                 "detach() it")
         return x
-
-    def is_freed(self, z: Vertex) -> bool:
-        return False
-
-    def free(self, z: Vertex) -> None:
-        """Expressions may be differentiated any number of times."""
 
 
 EXPRESSIONS = ExpressionTracer("an expression")

@@ -18,6 +18,9 @@ from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
 class Tracer:
     """Makes vertices without computing."""
 
+    lasting = False
+    """Whether what is made can be differentiated any number of times, gradients included, without being asked to."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.recorded: list[Vertex] = []
