@@ -214,7 +214,7 @@ def test_memory_is_freed_without_the_garbage_collector() -> None:
     gc.disable()
     try:
         tracemalloc.start()
-        for _ in range(100):  # Python keeps some freed objects for reuse; let it have them first
+        for _ in range(500):  # Python keeps some freed objects for reuse; let it have them first
             step()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(1000):
