@@ -22,7 +22,7 @@ from ..errors import RecordingError, Where
 from ..version import __version__
 from .attributes import encode
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
-from .statistics import statistics_of
+from .statistics import numbers_of
 from .timeline import Timeline
 from .writer import Writer
 
@@ -87,7 +87,7 @@ class _Sink:
 
     def __init__(self, writer: Writer, level: Level) -> None:
         self._writer = writer
-        self._timeline = Timeline(self._place, self._place_note)
+        self._timeline = Timeline(writer.add)
         self._level = level
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
@@ -99,7 +99,8 @@ class _Sink:
         self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
         self._incoming: dict[int, int | None] = {}
-        self._metas: dict[tuple[Any, ...], int] = {}
+        self._kinds: dict[tuple[Any, ...], tuple[str, str]] = {}
+        self._metas: dict[tuple[str, str], int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
         keep: dict[Level, Callable[[Any], int | None]] = {
@@ -141,14 +142,6 @@ class _Sink:
 
     # ---- rows ----------------------------------------------------------------------------------------------
 
-    def _place(self, step: int, row: int, phase: int, content: tuple[str, tuple[Any, ...]]) -> None:
-        kind, values = content
-        self._writer.add(kind, (step, row, phase, *values))
-
-    def _place_note(self, step: int, row: int, content: tuple[str, tuple[Any, ...]]) -> None:
-        kind, values = content
-        self._writer.add(kind, (step, row, *values))
-
     def _leaf(self, event: observe.Leaf) -> None:
         vertex, name, array, requires_grad, is_parameter = event
         if vertex in self._known:
@@ -159,7 +152,7 @@ class _Sink:
                 self._begin_again()
         self._note(vertex, array)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
-        self._timeline.forward(("leaf", (vertex, _short(name), flags, self._keep(array))), False)
+        self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
 
     def _forward(self, event: observe.Forward) -> None:
         vertex, op, inputs, attrs, array, name, where, scope, requires_grad = event
@@ -171,7 +164,7 @@ class _Sink:
             vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
             REQUIRES_GRAD * requires_grad, self._keep(array),
         )  # fmt: skip
-        self._timeline.forward(("op", values), requires_grad)
+        self._timeline.forward("op", values, requires_grad)
 
     def _note(self, vertex: int, array: Any) -> None:
         """Remember that a vertex has a row in this training step, and with which array."""
@@ -191,7 +184,7 @@ class _Sink:
     def _seed(self, event: observe.Seed) -> None:
         gradient = self._keep(event.gradient)
         self._flowing[event.id] = event.gradient, gradient
-        self._timeline.backward(("seed", (event.id, gradient)))
+        self._timeline.backward("seed", (event.id, gradient))
 
     def _backward(self, event: observe.Backward) -> None:
         array, stored = self._flowing.pop(event.id, (None, None))
@@ -206,31 +199,31 @@ class _Sink:
         delta = self._keep(contribution)
         kept = delta if total is contribution else self._keep(total)
         self._flowing[target] = total, kept
-        self._timeline.backward(("edge", (target, source, edge, kept, delta, self._incoming.get(source))))
+        self._timeline.backward("edge", (target, source, edge, kept, delta, self._incoming.get(source)))
 
     def _update(self, event: observe.Update) -> None:
         vertex, name, after = event
         if vertex in self._known and type(after) is np.ndarray:
             self._known[vertex] = weakref.ref(after)
-        self._timeline.update(("update", (vertex, _short(name), self._keep(after))))
+        self._timeline.update("update", (vertex, _short(name), self._keep(after)))
 
     # ---- other tables --------------------------------------------------------------------------------------
 
     def _rewrite(self, event: observe.Rewrite) -> None:
         pass_name, rule, before, after, where = event
-        self._timeline.note(("rewrite", (pass_name, rule, before, after, self._site(where))))
+        self._timeline.note("rewrite", (pass_name, rule, before, after, self._site(where)))
 
     def _alloc(self, event: observe.Alloc) -> None:
         if event.vertex in self._made:
             self._begin_again()
-        self._timeline.note(("alloc", event))
+        self._timeline.note("alloc", event)
 
     def _free(self, event: observe.Free) -> None:
-        self._timeline.note(("free", event))
+        self._timeline.note("free", event)
 
     def _kernel(self, event: observe.Kernel) -> None:
         name, vertices, seconds = event
-        self._timeline.note(("kernel", (name, ",".join(map(str, vertices)), seconds)))
+        self._timeline.note("kernel", (name, ",".join(map(str, vertices)), seconds))
 
     def _site(self, where: Where | None) -> int | None:
         if where is None:
@@ -260,43 +253,40 @@ class _Sink:
     # ---- arrays --------------------------------------------------------------------------------------------
 
     def _keep_meta(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray:
+        kind = self._kind(array)
+        if kind is None:
             return None
-        key = (array.dtype, array.shape)
-        number = self._metas.get(key)
+        number = self._metas.get(kind)
         if number is None:
-            name = DTYPE_NAMES.get(array.dtype)
-            if name is None:
-                return None
-            number = self._metas[key] = self._writer.add_description(name, _shape(array.shape))
+            number = self._metas[kind] = self._writer.add_description(*kind)
         return number
 
     def _keep_statistics(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray:
-            return None
-        name = DTYPE_NAMES.get(array.dtype)
-        if name is None:
-            return None
-        return self._writer.add_description(name, _shape(array.shape), statistics_of(array, sample=True))
+        kind = self._kind(array)
+        return None if kind is None else self._writer.add_statistics(*kind, *numbers_of(array, sample=True))
 
     def _keep_values(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray or array.nbytes > MAX_BYTES:
+        kind = self._kind(array)
+        if kind is None or array.nbytes > MAX_BYTES:
             return self._keep_meta(array)
-        name = DTYPE_NAMES.get(array.dtype)
-        if name is None:
+        return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
+
+    def _kind(self, array: Any) -> tuple[str, str] | None:
+        """The dtype and the shape of an array as text, or None if it cannot be recorded."""
+        if type(array) is not np.ndarray:
             return None
-        return self._writer.add_array(name, _shape(array.shape), np.ascontiguousarray(array, DTYPES[name]))
+        key = (array.dtype, array.shape)
+        kind = self._kinds.get(key)
+        if kind is None and array.dtype in DTYPE_NAMES:
+            kind = self._kinds[key] = DTYPE_NAMES[array.dtype], ",".join(map(str, array.shape))
+        return kind
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index; None where values are not kept."""
         return self._keep_values(array) if self._level == "values" else None
 
 
-@lru_cache(maxsize=1024)
-def _shape(lengths: tuple[int, ...]) -> str:
-    return ",".join(map(str, lengths))
-
-
+@lru_cache(maxsize=4096)
 def _short(text: str | None) -> str:
     return _sound(text[:MAX_TEXT]) if text else ""
 

@@ -95,10 +95,16 @@ class Writer:
         if self._due or len(rows) >= COMMIT_ROWS:
             self.commit()
 
-    def add_description(self, dtype: str, shape: str, statistics: tuple[Any, ...] = ()) -> int:
-        """Take what is known of an array, without its elements, and give it a number."""
+    def add_description(self, dtype: str, shape: str) -> int:
+        """Give an array a number of which no more is kept than this."""
         self._arrays = number = self._arrays + 1
-        self._rows["statistics" if statistics else "description"].append((number, dtype, shape, *statistics))
+        self._rows["description"].append((number, dtype, shape))
+        return number
+
+    def add_statistics(self, *description: Any) -> int:
+        """Take dtype, shape and statistics of an array, and give it a number."""
+        self._arrays = number = self._arrays + 1
+        self._rows["statistics"].append((number, *description))
         return number
 
     def add_array(self, dtype: str, shape: str, array: np.ndarray) -> int:
