@@ -330,6 +330,21 @@ class Op:
         """Compute the result from arrays of the namespace `xp`."""
         raise NotImplementedError(f"{self.name} has no forward computation")
 
+    def parts(self, z: Any, *inputs: Any) -> Any:
+        """The result `z` made of simpler ops, for executors that put many ops into one loop; None if it has no parts.
+
+        The value is the same but for last bits. An op with several results answers with a tuple.
+        """
+        return None
+
+    def c_body(self, z: Any, *inputs: Any) -> str | None:
+        """The body of a C function for this call, if the op has loops of its own that fit no other op's.
+
+        Its arrays are `z` and the parameters of `forward`, all in C order without gaps. It returns 1 where `forward`
+        would raise, with nothing but z written, and otherwise 0.
+        """
+        return None
+
     def vjp(self, g: Any, z: Any, *inputs: Any) -> Sequence[Vertex | None]:
         """Pull the gradient `g` of the result `z` back to each input: (dz/dx)^T g, in teachgrad's own ops.
 

@@ -312,7 +312,7 @@ def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str) ->
     return static(fn, level=level, executor=executor, plan=plan)
 
 
-def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str = "numpy",
+def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
            plan: str = "reuse") -> Any:
     """Make a function run as a static graph.
 
@@ -322,12 +322,13 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
 
     Args:
         fn: the function; its arguments and results are tensors, numbers, strings, and tuples, lists and dicts of them.
-        level: how far the graph is rewritten. "O0" replays the recorded calls, "O1" keeps every bit.
-        executor: what runs it; see `tg.executors.available()`.
+        level: how far the graph is rewritten. "O0" replays the recorded calls, "O1" keeps every bit,
+            "O3" fuses and compiles, and last bits may differ.
+        executor: what runs it; see `tg.executors.available()`. If it is not given, "c" at level O3, else "numpy".
         plan: how memory is shared: "off", "inplace", "reuse" or "best".
     """
     if fn is None:
         return functools.partial(static, level=level, executor=executor, plan=plan)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor, plan)
+    return StaticFunction(fn, level, executor or ("c" if level == "O3" else "numpy"), plan)

@@ -163,6 +163,8 @@ def sums_by_product(x: Array | Spec) -> bool:
 class SumTo(Op):
     r"""z sums x over the axes along which an array of `shape` is repeated to the shape of x: undoes broadcasting"""
 
+    c_start, c_step = "0", "{z} + {x}"
+
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
         if type(shape) is not tuple:
             shape = as_shape(shape)

@@ -4,6 +4,7 @@
 | --- | --- |
 | O0 replay | the recorded calls, in order |
 | O1 exact | only rewrites that keep every bit |
+| O3 fast | ops are taken apart, put into loops together, and compiled; last bits may differ |
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 from ..errors import TeachgradError
 from ..graph import Graph
 from .exact import O0, O1, Pass
+from .fast import O3
 from .rewriting import Rewrite
 
-LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1}
+LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1, "O3": O3}
 
 
 def optimize(graph: Graph, level: str) -> tuple[list[tuple[str, Graph]], list[Rewrite]]:
