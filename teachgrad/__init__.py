@@ -40,6 +40,8 @@ from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor
 from . import linalg, random, xp
 from .random import seed
+from .spelling import FUNCTIONS as _FUNCTIONS
+from .spelling import hint as _hint
 from .version import __version__ as __version__
 
 # ---- functions on tensors --------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.drawing"), name)
     if name == "Recorder":
         return import_module(f"{__name__}.recording").Recorder
-    raise AttributeError(f"module 'teachgrad' has no attribute {name!r}")
+    raise AttributeError(f"module 'teachgrad' has no attribute {name!r}" + _hint(name, _FUNCTIONS, "tg."))
 
 
 __all__ = [

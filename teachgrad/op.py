@@ -46,6 +46,7 @@ from .errors import (
     place,
     user_site,
 )
+from .spelling import own_keywords, takes_axis
 
 Array = Any
 Shape = tuple[int, ...]
@@ -311,6 +312,9 @@ class Op:
     def __init_subclass__(cls) -> None:
         if not cls.__dict__.get("name"):
             cls.name = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
+        call: Any = cls.__dict__.get("__call__")
+        if takes_axis(call):
+            cls.__call__ = own_keywords(call)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         if REGISTRY.setdefault(self.name, self) is not self:

@@ -17,6 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..spelling import own_keywords
 from .shape import broadcast_to, normalize_axis
 
 Pattern = tuple[Any, ...]
@@ -196,6 +197,7 @@ getitem, take_items, put_item, set_item = GetItem(), TakeItems(), PutItem(), Set
 take_along, put_along = TakeAlong(), PutAlong()
 
 
+@own_keywords
 def take(x: Vertex, indices: Vertex, /, *, axis: int | None = None) -> Any:
     """The elements (or slices) of `x` at integer positions along one axis; `axis` may be left out for one axis."""
     if axis is None:

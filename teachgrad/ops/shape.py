@@ -18,6 +18,7 @@ from .. import dtypes
 from ..devices import check_device
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..spelling import own_keywords
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
@@ -297,12 +298,14 @@ broadcast_to, sum_to = BroadcastTo(), SumTo()
 reshape, permute_dims, flip, concat = Reshape(), PermuteDims(), Flip(), Concat()
 
 
+@own_keywords
 def expand_dims(x: Vertex, /, axis: int = 0) -> Any:
     """`x` with a new axis of length 1 at position `axis`."""
     axis = normalize_axis(axis, x.ndim + 1)
     return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
+@own_keywords
 def squeeze(x: Vertex, /, axis: int | Sequence[int]) -> Any:
     """`x` without the named axes, each of which must have length 1."""
     axes = normalize_axes(axis, x.ndim)
@@ -331,6 +334,7 @@ def moveaxis(x: Vertex, source: int | Sequence[int], destination: int | Sequence
     return permute_dims(x, order)
 
 
+@own_keywords
 def stack(arrays: Sequence[Vertex], /, *, axis: int = 0) -> Any:
     """Join tensors of one shape along a new axis."""
     parts = list(arrays)
