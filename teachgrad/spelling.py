@@ -28,7 +28,7 @@ FUNCTIONS = {
     "permute": "permute_dims", "transpose": "permute_dims", "swapaxes": "permute_dims", "movedim": "moveaxis",
     "unsqueeze": "expand_dims", "flatten": "reshape", "unbind": "unstack", "repeat_interleave": "repeat",
     "expand": "broadcast_to", "clone": "asarray", "from_numpy": "asarray", "as_tensor": "asarray", "array": "asarray",
-    "mm": "matmul", "bmm": "matmul", "mv": "matmul", "dot": "vecdot", "mul": "multiply", "sub": "subtract",
+    "mm": "matmul", "bmm": "matmul", "mv": "matmul", "mul": "multiply", "sub": "subtract",
     "div": "divide", "neg": "negative", "absolute": "abs", "clamp": "clip", "eq": "equal",
     "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "amax": "max",
     "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "unique": "unique_values",
