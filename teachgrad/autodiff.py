@@ -71,7 +71,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     if tracer is not None and tracer.lasting:
         create_graph = retain_graph = True
     now = state.now
-    outside = now.grad, now.quiet
+    outside = now.grad, now.quiet, now.scope
     now.grad, now.quiet = create_graph, not (create_graph or now.candid)
     try:
         for output, seed in zip(outputs, seeds, strict=True):
@@ -98,6 +98,8 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
             elif not z.inputs or (tracer is not None and tracer.is_freed(z)):
                 raise freed(z)
             else:
+                if tracer is not None:
+                    tracer.pull(z)
                 send(g, z, found, gradients)
                 if not retain_graph:
                     if tracer is None:
@@ -105,7 +107,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                     else:
                         tracer.free(z)
     finally:
-        now.grad, now.quiet = outside
+        now.grad, now.quiet, now.scope = outside
     return result
 
 

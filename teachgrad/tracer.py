@@ -80,6 +80,10 @@ class Tracer:
         """Whether a gradient that has come to `z` stays there."""
         return z.op is None or not z.op.differentiable
 
+    def pull(self, z: Vertex) -> None:
+        """The gradient rule of `z` is about to run: what it does belongs to the module that made `z`."""
+        state.now.scope = self.scopes.get(z.id, "")
+
     def free(self, z: Vertex) -> None:
         """The gradient has passed here; a second backward pass is refused, as in dynamic mode."""
         self.freed.add(z.id)

@@ -40,6 +40,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 class Roll(Op):
     r"""z_i = x_(i - shift) along the axes: what is pushed out at the end comes in at the front"""
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1 for j = i - shift",)
 
@@ -103,6 +104,7 @@ def repeat(x: Vertex, repeats: Any, /, *, axis: int | None = None) -> Any:
 class RepeatedPlaces(Op):
     r"""z = 0, ..., 0, 1, ..., 1, ...: the index i as often as repeats_i says"""
 
+    arithmetic = 0
     differentiable = False
 
     def infer(self, repeats: Spec, *, length: int) -> Spec:
@@ -122,6 +124,7 @@ class Unstack(Op):
     arrays of the size of x.
     """
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1",)
 

@@ -54,6 +54,7 @@ def as_shape(shape: Any) -> Shape:
 class Astype(Op):
     r"""z = x as another dtype,   dz/dx = 1 between floating-point types; nothing flows through integers"""
 
+    arithmetic = 0
     derivatives: tuple[str, ...] = ("1",)
 
     def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
@@ -84,6 +85,7 @@ class Cast(Astype):
 class Copy(Op):
     r"""z = x in memory of its own,   dz/dx = 1"""
 
+    arithmetic = 0
     derivatives = ("1",)
 
     def __call__(self, x: Vertex, /) -> Any:
@@ -102,6 +104,7 @@ class Copy(Op):
 class StopGradient(Op):
     r"""z = x, as a constant: no gradient flows through it"""
 
+    arithmetic = 0
     differentiable = False
     view = True
 
@@ -118,6 +121,7 @@ class StopGradient(Op):
 class BroadcastTo(Op):
     r"""z repeats x along new axes and along axes of length 1, up to `shape`;   the gradient sums over the repeats"""
 
+    arithmetic = 0
     view = True
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
@@ -243,6 +247,8 @@ class PermuteDims(Op):
 class Flip(Op):
     r"""z is x with the order of the elements reversed along the axes"""
 
+    arithmetic = 0
+
     def __call__(self, x: Vertex, /, *, axis: int | Sequence[int] | None = None) -> Any:
         return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim)})
 
@@ -259,6 +265,7 @@ class Flip(Op):
 class Concat(Op):
     r"""z joins the inputs along an axis that exists already; all other lengths must agree"""
 
+    arithmetic = 0
     writes_out = True
 
     def __call__(self, arrays: Sequence[Vertex], /, *, axis: int | None = 0) -> Any:
