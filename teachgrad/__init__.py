@@ -91,6 +91,7 @@ e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 if TYPE_CHECKING:
     from . import data, drawing, nn, optim
     from .drawing import dot, draw, html, show
+    from .profiling import profile
     from .recording import Recorder
 
 
@@ -99,6 +100,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in ("dot", "draw", "html", "show"):
         return getattr(import_module(f"{__name__}.drawing"), name)
+    if name == "profile":
+        return import_module(f"{__name__}.profiling").profile
     if name == "Recorder":
         return import_module(f"{__name__}.recording").Recorder
     raise AttributeError(f"module 'teachgrad' has no attribute {name!r}" + _hint(name, _FUNCTIONS, "tg."))
@@ -117,7 +120,7 @@ __all__ = [
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError",
     # built on top
-    "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "show",
+    "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",

@@ -215,6 +215,8 @@ class StaticFunction:
         call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
+        elif state.now.meter is not None:
+            arrays = state.now.meter.run(trace, inputs, trace.fit.arrays)
         else:
             arrays = trace.watched(inputs, trace.fit.arrays)
         trace.calls += 1

@@ -16,7 +16,7 @@ from . import dtypes, executors
 from .conversion import as_array
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
-from .op import Op, Spec, Symbolic, Vertex, apply, modes
+from .op import Op, Spec, Symbolic, Vertex, apply, modes, state
 from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
@@ -174,7 +174,8 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """Run: the outputs as tensors. Updates are committed together, if nothing fails."""
-        outputs = self.program(self.arrays(args), [x.cell for x in self.states])
+        arrays, cells, meter = self.arrays(args), [x.cell for x in self.states], state.now.meter
+        outputs = self.program(arrays, cells) if meter is None else meter.run(self, arrays, cells)
         return unflatten(self.output_tree, [Tensor(array) for array in outputs])
 
     def trial(self, *args: Any) -> tuple[Any, dict[str, Any]]:

@@ -1,0 +1,130 @@
+"""Measuring: what stands in place of computing while a profile is taken, and listens to what belongs to whom."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from threading import get_ident
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import observe
+from ..drawing.model import BACKWARD, FORWARD, UPDATE
+from ..errors import Where
+from ..executors.measured import Measured, measured
+from ..op import Array, Op, state
+from .runs import Kernels, Run, dtype_of, nbytes
+
+NOWHERE: tuple[str, Where | None] = "", None
+
+
+class Change(NamedTuple):
+    """Memory was taken (bytes > 0) or given back (bytes < 0) for the result of a run."""
+
+    run: int
+    bytes: int
+
+
+class Meter:
+    """Runs computations of one thread and keeps the time.
+
+    In dynamic mode an op is a kernel. Its module and line come with the events of the run: a forward op is reported
+    right after it has run; an op of the backward pass belongs to the vertex whose gradient rule has just begun.
+    """
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.overhead = 0.0
+        """Seconds that measuring itself took."""
+        self.programs: dict[int, tuple[Any, Measured]] = {}
+        """The compiled functions that ran, by identity, each with the twin of its program."""
+        self.calls: list[tuple[int, int, list[float]]] = []
+        """Calls of these: which one, before which run of dynamic mode, and what the clock said."""
+        self.memory: list[Change] = []
+        self.thread = get_ident()
+        self.origins: dict[int, tuple[str, Where | None]] = {}
+        """The module and the line of forward ops, by vertex."""
+        self.pulling = NOWHERE
+        self.pulled = False
+
+    # ---- dynamic mode ------------------------------------------------------------------------------------------------
+
+    def compute(self, op: Op, arrays: list[Array], attrs: Mapping[str, Any]) -> Any:
+        """Compute an op; its result in C order, which is part of the work."""
+        now = state.now
+        entered = perf_counter()
+        now.meter = None  # an op of the user's own may use tensors inside; that is its time
+        try:
+            begin = perf_counter()
+            data = op.kernel(*arrays) if op.kernel is not None and not attrs else op.forward(np, *arrays, **attrs)
+            if type(data) is np.ndarray and not data.flags.c_contiguous and not op.view:
+                data = data.copy()
+            end = perf_counter()
+        finally:
+            now.meter = self
+        phase = BACKWARD if now.quiet else UPDATE if self.pulled and not now.grad else FORWARD
+        scope, where = self.pulling if phase is BACKWARD else (now.scope, None)
+        result = data if type(data) in (tuple, np.ndarray) else np.asarray(data)
+        self.runs.append(Run(
+            op.name, op.name, begin, end - begin, phase, scope, str(where) if where else "",
+            0 if op.view else nbytes(arrays), 0 if op.view else nbytes([result]), op.flops(result, *arrays, **attrs),
+            dtype_of(result), "dynamic"))
+        if "out" not in attrs:
+            self.watch(result)
+        self.overhead += perf_counter() - end + begin - entered
+        return data
+
+    def watch(self, result: Any) -> None:
+        """Note the memory of a result, now and when it is given back."""
+        for array in result if type(result) is tuple else (result,):
+            if array.base is None:
+                run, size = len(self.runs) - 1, array.nbytes
+                self.memory.append(Change(run, size))
+                weakref.finalize(array, self.memory.append, Change(run, -size)).atexit = False
+
+    def event(self, event: observe.Event) -> None:
+        """Take what an event says about the run before it, or those to come."""
+        if get_ident() != self.thread:
+            return
+        entered = perf_counter()
+        kind = type(event)
+        if kind is observe.Forward:
+            self.origins[event.id] = event.scope, event.where  # type: ignore[union-attr]
+            if self.runs:
+                self.runs[-1].where = str(event.where) if event.where else ""  # type: ignore[union-attr]
+            if event.requires_grad:  # type: ignore[union-attr]
+                self.pulled = False
+        elif kind is observe.Seed:
+            self.pulled = True
+            self.pulling = NOWHERE
+        elif kind is observe.Backward:
+            self.pulling = self.origins.get(event.id, NOWHERE)  # type: ignore[union-attr]
+        self.overhead += perf_counter() - entered
+
+    # ---- static mode -------------------------------------------------------------------------------------------------
+
+    def run(self, compiled: Any, inputs: Sequence[Array], cells: list[Array]) -> list[Array]:
+        """Run a twin of the program of a compiled function."""
+        entered = perf_counter()
+        if id(compiled) not in self.programs:
+            self.programs[id(compiled)] = compiled, measured(compiled.program, compiled.graph)
+        twin = self.programs[id(compiled)][1]
+        begin = perf_counter()
+        outputs = twin(inputs, cells)
+        end = perf_counter()
+        self.calls.append((id(compiled), len(self.runs), list(twin.ticks)))
+        self.overhead += perf_counter() - end + begin - entered
+        return outputs
+
+    def all_runs(self) -> list[Run]:
+        """Everything that ran, in order."""
+        kernels = {number: Kernels(compiled, twin.kernels) for number, (compiled, twin) in self.programs.items()}
+        answer: list[Run] = []
+        done = 0
+        for number, before, ticks in self.calls:
+            answer += self.runs[done:before]
+            answer += kernels[number].runs(ticks)
+            done = before
+        return answer + self.runs[done:]
