@@ -78,6 +78,9 @@ from .ops.shape import (
 from .ops.sorting import argsort, sort
 from .ops.statistics import prod, std, var
 
+# ---- loops and branches ----------------------------------------------------------------------------------------------
+from .control import cond, scan, while_loop
+
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .runmode import mode
 from .static import static
@@ -121,6 +124,8 @@ __all__ = [
     "ShapeError", "TeachgradError", "TraceError",
     # built on top
     "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
+    # loops and branches
+    "cond", "scan", "while_loop",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",

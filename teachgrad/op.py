@@ -314,6 +314,9 @@ class Op:
     """Whether equal inputs always give equal results and nothing else happens; then equal calls may be merged."""
     may_fail: bool = False
     """Whether the forward computation can raise for some values (a singular matrix, a user's own code)."""
+    gathers: bool = False
+    """Whether the op itself adds to the gradients of its inputs, with `gather`, instead of answering `vjp`: loops do,
+    whose every step adds something."""
     may_overwrite: tuple[int, ...] = ()
     """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
@@ -379,6 +382,11 @@ class Op:
         By default `arithmetic` for each element of the largest among them.
         """
         return 0 if self.view else self.arithmetic * max(size_of(z), max(map(size_of, inputs), default=0))
+
+    def gather(self, g: Any, z: Any, inputs: Sequence[Any], found: Mapping[int, Any],
+               gradients: dict[int, Any]) -> None:
+        """Pull the gradient `g` of `z` back and add it to `gradients`, for those inputs whose id is in `found`."""
+        raise NotImplementedError(f"{self.name} gathers nothing")
 
     def card(self) -> str:
         """All that is known about the op, as text."""

@@ -16,7 +16,7 @@ from .rewriting import Rewrite, Rule, rewrite
 
 LARGEST_FOLDED = 1 << 16
 """Constants above this many bytes are not made ahead of time if their inputs are smaller: they would fill memory."""
-IDENTITIES = ("copy", "renew", "stop_gradient", "positive")
+IDENTITIES = ("boundary", "copy", "renew", "stop_gradient", "positive")
 """Ops whose result equals their input."""
 
 
