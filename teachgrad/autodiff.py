@@ -44,10 +44,15 @@ def reachable(outputs: Iterable[Vertex], ends: Iterable[Vertex] = ()) -> dict[in
 
 
 def between(found: dict[int, Vertex], targets: Sequence[Vertex]) -> dict[int, Vertex]:
-    """Those of the reachable vertices that depend on a target: the only ones a gradient has to pass through."""
+    """Those of the reachable vertices that depend on a target: the only ones a gradient has to pass through.
+
+    Of one whose history was freed nobody knows, so it counts: a gradient that comes to it is refused.
+    """
     needed = {t.id for t in targets}
     for i in sorted(found):
         z = found[i]
+        if z.op is not None and not z.inputs:
+            needed.add(i)
         for x in z.inputs:
             if (x if x.id < z.id else version(x, z)).id in needed:
                 needed.add(i)
@@ -97,6 +102,8 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                     g = hooked(hook, g, z)
             if i in kept:
                 result[i] = g
+                if not any(x.id in found or version(x, z).id in found for x in z.inputs):
+                    continue  # no other target lies behind this one
             if z.op is None or (tracer is not None and tracer.is_leaf(z)):
                 if targets is None:
                     deposit(z, g, owned)
