@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import observe
-from ..errors import ShapeError, TeachgradError, place, user_site
+from ..errors import ShapeError, TeachgradError, TraceError, place, user_site
 from ..op import Spec, Vertex, apply, modes, state
 from ..ops.shape import astype, concat, reshape, stop_gradient
 from ..ops.steps import boundary, join_rows, rows
@@ -237,8 +237,8 @@ def cond(p: Any, then: Callable[..., Any], otherwise: Callable[..., Any], *opera
     first, second = branches
     assert first.answer is not None
     assert second.answer is not None
-    refuse_changes("tg.cond", "the result of the second function, compared with the first,", otherwise,
-                   traces[0].returned, traces[1].returned, first.answer, second.answer)
+    refuse_changes("tg.cond", "the result", otherwise, traces[0].returned, traces[1].returned, first.answer,
+                   second.answer, "of the first function is {}, that of the second {}")
     bodies, captured = aligned(traces, len(xs))
     written = [x for x in captured if any(x is t.captured[k] for t in traces for k in t.written)]
     for number, traced in enumerate(traces):
@@ -296,8 +296,8 @@ def while_loop(condition: Callable[..., Any], body: Callable[..., Any], init: An
         return structure.fill([boundary(c) for c in carry])
     asked = trace_body("tg.while_loop", tracer, carry, [False] * len(carry), turn.goes_on)
     if asked.written:
-        raise TeachgradError(f"the condition of tg.while_loop at {place(user_site())} overwrites a tensor or draws "
-                             "random numbers.\nWay out: do it in the body.")
+        raise TraceError.at("TG-S12", "the condition of tg.while_loop overwrites a tensor or draws random numbers",
+                            user_site(), "It only decides whether there is another step.", "do it in the body")
     traced = settled(turn, "tg.while_loop", tracer, carry, carry)
     hidden = [traced.captured[k] for k in traced.written]
     (question, doing), captured = aligned([asked, traced], len(carry))

@@ -28,6 +28,9 @@ class Structure:
         fill = iter(tensors)
         return unflatten(self.tree, [next(fill) if there else None for there in self.there])
 
+    def __str__(self) -> str:
+        return "a single tensor" if self.tree is None else ", ".join(self.names()) or "nothing"
+
     def names(self) -> list[str]:
         """Where each tensor stands, such as `[0]['h']`."""
         return [name for name, there in zip(paths(self.tree), self.there, strict=True) if there]
@@ -60,19 +63,19 @@ def taken_apart(value: Any, what: str) -> tuple[list[Any], Structure]:
 
 
 def refuse_changes(what: str, kind: str, body: Any, old: Sequence[Vertex], new: Sequence[Vertex],
-                   structure: Structure, found: Structure) -> None:
+                   structure: Structure, found: Structure, change: str = "changes from {} to {}") -> None:
     """What a step hands on must have the structure, shapes and dtypes of what it was given."""
     code = getattr(body, "__code__", None)
     where = f"{place(user_site())}" + (f", its body at {place((code, 0))}" if code is not None else "")
     if found != structure:
-        raise ShapeError(f"{what} at {where}: {kind} changes its structure from {', '.join(structure.names()) or '()'} "
-                         f"to {', '.join(found.names()) or '()'}.\nWay out: return it as it was given.")
+        raise ShapeError(f"{what} at {where}: the structure of {kind} {change.format(structure, found)}.\n"
+                         "Way out: return the same tuples, lists and dicts.")
     for a, b, name in zip(old, new, structure.names(), strict=True):
         if spec_of(a) != spec_of(b):
             error = ShapeError if a.shape != b.shape else DTypeError
-            raise error(f"{what} at {where}: {kind}{name} changes from {describe(spec_of(a))} to "
-                        f"{describe(spec_of(b))}.\nWays out: give it the shape and dtype at the start that it has "
-                        "after a step; or astype(), reshape() or broadcast_to() it in the body.")
+            raise error(f"{what} at {where}: {kind}{name} "
+                        f"{change.format(describe(spec_of(a)), describe(spec_of(b)))}.\nWays out: begin with the shape "
+                        "and dtype that it has afterwards; or astype(), reshape() or broadcast_to() it.")
 
 
 __all__ = ["Structure", "refuse_changes", "taken_apart"]

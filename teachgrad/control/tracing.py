@@ -108,7 +108,8 @@ class BodyTracer(FunctionTracer):
     def refuse_gradient(self, s: StandIn) -> None:
         """The `.grad` of a tensor from outside is read or written."""
         raise TraceError.at(
-            "TG-S12", f"the .grad of {called(s)} is used, or backward() is called, inside {self.name}", user_site(),
+            "TG-S12", f"the .grad of {called(s)} is used, or backward() is called, inside {self.name}",
+            self.line_of("backward", "grad", "zero_grad", "step") or user_site(),
             f"The body of {self.what} is a graph of its own; gradients are deposited outside it.", *OUTSIDE)
 
     def finish_body(self, outputs: Sequence[Vertex]) -> Traced:
