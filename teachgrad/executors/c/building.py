@@ -280,7 +280,8 @@ class Building:
         product = products.Product.of(v, self.views)
         gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
         parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-        return "\n".join([self.comment(v), f"static void {name}({parameters})", "{", *products.body(v, product), "}", ""])
+        lines = [self.comment(v), f"static void {name}({parameters})", "{", *products.body(v, product), "}", ""]
+        return "\n".join(lines)
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""
