@@ -142,7 +142,7 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(tg.TeachgradError, match="has not run yet"):
         f.fetch("return")
     f(tg.ones((2, 3)))
-    with pytest.raises(tg.TeachgradError, match=r"no value 'encoder/1/tan'; the closest names are encoder/1/tanh, .+, "):
+    with pytest.raises(tg.TeachgradError, match=r"no value 'encoder/1/tan'; the closest names are encoder/1/tanh, "):
         f.fetch("encoder/1/tan")
     with pytest.raises(tg.TeachgradError, match=r"needs the input x\.\nWay out: feed=\{'x'"):
         f.fetch("return")
