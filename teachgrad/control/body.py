@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, is_constant
+from ..graph import Graph, is_constant, specs
 from ..interpreter import interpret
 from ..op import Array, Op, Vertex
 
@@ -79,6 +79,17 @@ class Control(Op):
     def unrolled(self, *inputs: Array, **attrs: Any) -> Iterator[tuple[Body, Mapping[int, Any]]]:
         """The bodies in the order in which they run on these arrays, each with all its values by id."""
         raise NotImplementedError
+
+
+    def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
+        """Those of the body, for each step of a loop whose length is known; else once; of branches the larger."""
+        counts = [flops_of(value.graph) for value in attrs.values() if isinstance(value, Body)]
+        return max(counts, default=0) * (attrs.get("length") or 1)
+
+
+def flops_of(graph: Graph) -> int:
+    """The arithmetic operations of all ops of a graph."""
+    return sum(v.op.flops(*specs([v, *v.inputs]), **v.attrs) for v in graph.order if v.op is not None)
 
 
 def values_in(body: Body, arrays: Sequence[Array]) -> dict[int, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import Trace
+from ..control.body import Body
 from ..errors import TeachgradError, locate
 from ..graph import Graph, describe, is_constant
 from ..op import Overwritten, Spec, Vertex
@@ -79,6 +80,14 @@ class Picture:
         return found
 
 
+    @property
+    def bodies(self) -> list[Picture]:
+        """The graphs inside loops and branches, each once."""
+        found = {id(value): value for node in self.nodes for value in node.vertex.attrs.values()
+                 if isinstance(value, Body)}
+        return [picture_of(body) for body in found.values()]
+
+
 def shape_of(v: Vertex) -> Any:
     """The spec of a vertex, of whatever kind it is; a tuple of them for several results."""
     if type(v) is Overwritten:
@@ -131,8 +140,8 @@ def at_moment(moments: Sequence[tuple[str, Graph]], moment: str | int) -> tuple[
 
 def as_graph(thing: Any) -> Graph:
     """A graph as it is, or the history of tensors as one."""
-    if isinstance(thing, Graph):
-        return thing
+    if isinstance(thing, (Graph, Body)):
+        return thing if isinstance(thing, Graph) else thing.graph
     roots = thing if isinstance(thing, (list, tuple)) else [thing]
     if len(roots) == 2 and isinstance(roots[0], str) and isinstance(roots[1], Graph):
         return roots[1]

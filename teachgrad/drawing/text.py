@@ -19,9 +19,9 @@ NOTES = 84
 
 
 def text(picture: Picture, order: bool = False) -> str:
-    """The picture as lines."""
+    """The picture as lines, and below it the bodies of its loops and branches."""
     lines = [*header(picture), *(steps(picture) if order else Tree(picture).lines())]
-    return "\n".join(folded(lines))
+    return "\n\n".join(["\n".join(folded(lines)), *(text(body, order) for body in picture.bodies)])
 
 
 def folded(lines: list[Line]) -> Iterator[str]:

@@ -1,54 +1,33 @@
-"""A static program that keeps the time: after each kernel it notes what the clock says.
+"""Twins of static programs that keep the time: after each kernel they note what the clock says.
 
-Executors may offer such a twin of their programs as `program.measured()`; of one that does not, the whole program is
-one kernel.
+Executors from outside may offer one as `program.measured()`; of one that does not, the whole program is one kernel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..graph import Graph
 from ..op import Vertex
 from ..passes.plan import Plan
 from . import Program
+from .c import CProgram
+from .c.measured import MeasuredC
 from .numpy import NumpyProgram, Writer
+from .timing import KernelOf, Measured, Whole
 
-
-class KernelOf(NamedTuple):
-    """A piece of a program: its name, and the vertices that it computes (or, for copies, moves)."""
-
-    name: str
-    vertices: tuple[Vertex, ...]
-    moves: bool = False
-
-
-class Measured(Protocol):
-    """A program that keeps the time."""
-
-    kernels: list[KernelOf]
-    """What runs, in order. Known after the first call."""
-    ticks: list[float]
-    """Of the last call: when it began, and when each kernel had ended."""
-
-    direct: set[int]
-    """The vertices, by id, that are written straight into a cell and take no memory."""
-
-    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
-        """As the program."""
-
-
-_twins: WeakKeyDictionary[NumpyProgram, Measured] = WeakKeyDictionary()
+_twins: WeakKeyDictionary[Any, Measured] = WeakKeyDictionary()
 
 
 def measured(program: Program, graph: Graph) -> Measured:
-    """The twin of a program that keeps the time; of a NumPy program there is one for all profiles."""
-    if type(program) is NumpyProgram:
+    """The twin of a program that keeps the time; of a program that is built in there is one for all profiles."""
+    if type(program) in (NumpyProgram, CProgram):
         if program not in _twins:
-            _twins[program] = MeasuredProgram(program.graph, program.plan)
+            _twins[program] = (MeasuredProgram(program.graph, program.plan) if isinstance(program, NumpyProgram)
+                               else MeasuredC(program))  # type: ignore[arg-type]
         return _twins[program]
     offer = getattr(program, "measured", None)
     return offer() if offer is not None else Whole(program, graph)
@@ -61,11 +40,12 @@ class MeasuredProgram(NumpyProgram):
         super().__init__(graph, plan)
         self.kernels: list[KernelOf] = []
         self.ticks: list[float] = []
-        self.direct: set[int] = set()
+        self.workspace = plan.bytes
+        self.placed, self.without = set(plan.slots), set[int]()
 
     def writer(self, cells: Sequence[Any]) -> Writer:
         writer = MeasuredWriter(self, cells)
-        self.kernels, self.direct = writer.kernels, set(writer.in_place)
+        self.kernels, self.without = writer.kernels, set(writer.in_place)
         return writer
 
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
@@ -106,19 +86,3 @@ class MeasuredWriter(Writer):
         if len(self.lines) > before:
             self.kernels.append(kernel)
             self.lines.append("    tick_(clock_())")
-
-
-class Whole:
-    """A program of which no more is known than when it begins and ends."""
-
-    def __init__(self, program: Program, graph: Graph) -> None:
-        self.program = program
-        self.kernels = [KernelOf("program", graph.order)]
-        self.ticks: list[float] = []
-        self.direct: set[int] = set()
-
-    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
-        begin = perf_counter()
-        outputs = self.program(inputs, cells)
-        self.ticks = [begin, perf_counter()]
-        return outputs

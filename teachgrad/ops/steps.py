@@ -19,6 +19,7 @@ from .tuples import item
 class Boundary(Op):
     r"""z = x in memory of its own, where a loop or a branch begins or ends;   dz/dx = 1, also in memory of its own"""
 
+    arithmetic = 0
     derivatives = ("1",)
 
     def __call__(self, x: Vertex, /) -> Any:
@@ -36,6 +37,8 @@ class Boundary(Op):
 
 class Rows(Op):
     r"""z = (x[0], x[1], ...): the rows of x along its first axis, each in memory of its own"""
+
+    arithmetic = 0
 
     def __call__(self, x: Vertex, /) -> Any:
         return apply(self, (x,))
@@ -55,6 +58,8 @@ class Rows(Op):
 class JoinRows(Op):
     r"""z[k] = the k-th input, along a new first axis"""
 
+    arithmetic = 0
+
     def __call__(self, rows: Sequence[Vertex], /) -> Any:
         return apply(self, tuple(rows))
 
@@ -71,6 +76,8 @@ class JoinRows(Op):
 
 class Sections(Op):
     r"""z = pieces of x along its first axis, of these lengths, each in memory of its own"""
+
+    arithmetic = 0
 
     def __call__(self, x: Vertex, lengths: tuple[int, ...], /) -> Any:
         return apply(self, (x,), {"lengths": lengths})
@@ -91,6 +98,8 @@ class Sections(Op):
 
 class JoinSections(Op):
     r"""z = the inputs one after the other along their first axis"""
+
+    arithmetic = 0
 
     def __call__(self, pieces: Sequence[Vertex], /) -> Any:
         return apply(self, tuple(pieces))

@@ -97,7 +97,7 @@ class Profile:
         Where both ran, the larger of the two.
         """
         meter = self.meter
-        answers = [of_static(compiled, picture_of(compiled), twin.direct) for compiled, twin in meter.programs.values()]
+        answers = [of_static(compiled.graph, picture_of(compiled), twin) for compiled, twin in meter.programs.values()]
         if meter.memory or not answers:
             answers.append(of_dynamic(meter.runs, meter.memory))
         return max(answers, key=lambda memory: memory.peak)

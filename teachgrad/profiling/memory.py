@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..drawing.model import Picture
-from ..op import Spec
-from ..passes.plan import Plan, lifetimes, storage
+from ..executors.timing import Measured
+from ..graph import Graph
+from ..passes.plan import lifetimes, storage
 from .meter import Change
 from .runs import Run, nbytes, spec
 from .table import short
@@ -61,30 +61,21 @@ def of_dynamic(runs: Sequence[Run], changes: Sequence[Change]) -> Memory:
     return Memory(peak, runs[changes[at].run].op if changes else "nothing", largest_first(values))
 
 
-def of_static(compiled: Any, picture: Picture, direct: set[int]) -> Memory:
-    """From the plan: the arena, and those values outside of it that live at the same time.
-
-    Values in `direct` are written straight into what they update, and take no memory of their own.
-    """
-    graph, plan = compiled.graph, compiled.plan
+def of_static(graph: Graph, picture: Picture, program: Measured) -> Memory:
+    """From where a program has its values: its workspace, and those beside it that live at the same time."""
     roots, last = storage(graph), lifetimes(graph)
-    owners = [(position, v) for position, v in enumerate(graph.order) if roots[v.id] is v and v.id not in direct]
-    loose = [(position, v) for position, v in owners if v.id not in plan.slots and type(v._data) is Spec]
-
-    def living(values: Any, at: int) -> list[Any]:
-        return [v for born, v in values if born <= at <= last[v.id]]
-
-    totals = [sum(v._data.nbytes for v in living(loose, at)) for at in range(len(graph.order))]
-    at = max(range(len(totals)), key=lambda k: (totals[k], planned_at(plan, k)), default=0)
-    alive = [picture.nodes[picture.keys[v.id]] for v in living(owners, at)]
+    owners = [(born, v) for born, v in enumerate(graph.order) if roots[v.id] is v and v.id not in program.without]
+    totals = [(0, 0)] * max(1, len(graph.order))  # at each position, the bytes beside the workspace and those in it
+    for born, v in owners:
+        size, placed = nbytes([spec(v)]), v.id in program.placed
+        for at in range(born, min(last[v.id], len(totals) - 1) + 1):
+            beside, inside = totals[at]
+            totals[at] = (beside, inside + size) if placed else (beside + size, inside)
+    at = max(range(len(totals)), key=totals.__getitem__)
+    alive = [picture.nodes[picture.keys[v.id]] for born, v in owners if born <= at <= last[v.id]]
     values = [Alive(nbytes([spec(node.vertex)]), node.name, node.scope, node.where) for node in alive]
-    name = picture.nodes[picture.keys[graph.order[at].id]].name if totals else "nothing"
-    return Memory(plan.bytes + max(totals, default=0), name, largest_first(values), plan.bytes)
-
-
-def planned_at(plan: Plan, at: int) -> int:
-    """The bytes of the arena that hold values at a position."""
-    return sum(slot.bytes for slot in plan.slots.values() if slot.born <= at <= slot.dies)
+    name = picture.nodes[picture.keys[graph.order[at].id]].name if graph.order else "nothing"
+    return Memory(program.workspace + totals[at][0], name, largest_first(values), program.workspace)
 
 
 def largest_first(values: list[Alive]) -> list[Alive]:

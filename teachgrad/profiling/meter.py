@@ -13,7 +13,8 @@ import numpy as np
 from .. import observe
 from ..drawing.model import BACKWARD, FORWARD, UPDATE
 from ..errors import Where
-from ..executors.measured import Measured, measured
+from ..executors.measured import measured
+from ..executors.timing import Measured
 from ..op import Array, Op, state
 from .runs import Kernels, Run, dtype_of, nbytes
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..drawing.model import FORWARD, UPDATE, Picture, picture_of
-from ..executors.measured import KernelOf
+from ..executors.timing import KernelOf
 from ..graph import is_constant
 from ..op import Spec, Vertex
 
@@ -68,6 +68,8 @@ class Kernels:
 
     def __init__(self, compiled: Any, kernels: Sequence[KernelOf]) -> None:
         self.picture: Picture = picture_of(compiled)
+        self.readers = self.picture.readers
+        self.results = {*self.picture.outputs, *(new for _, new in self.picture.updates)}
         self.facts = [self.fact(kernel) for kernel in kernels]
 
     def fact(self, kernel: KernelOf) -> Run:
@@ -85,15 +87,14 @@ class Kernels:
         read = 0 if is_view else nbytes(spec(x) for x in inside.values() if x.id not in made)
         written = 0 if is_view else nbytes(spec(v) for v in ends)
         flops = sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in kernel.vertices if v.op is not None)
-        return Run(kernel.name, node.name, 0.0, 0.0, node.phase, node.scope, node.where, read, written, flops,
+        name = node.name if len(kernel.vertices) == 1 else kernel.name
+        return Run(kernel.name, name, 0.0, 0.0, node.phase, node.scope, node.where, read, written, flops,
                    dtype_of(spec(last)), "static")
 
     def is_read_outside(self, v: Vertex, made: set[int]) -> bool:
         """Whether a value is there after the kernel that makes it."""
         key = self.picture.keys[v.id]
-        if key in self.picture.outputs or any(new == key for _, new in self.picture.updates):
-            return True
-        return any(node.vertex.id not in made and key in node.inputs for node in self.picture.nodes)
+        return key in self.results or any(self.picture.nodes[k].vertex.id not in made for k in self.readers[key])
 
     def runs(self, ticks: Sequence[float]) -> list[Run]:
         """The runs of one call, from what the clock said."""

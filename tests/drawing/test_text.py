@@ -152,3 +152,20 @@ def test_importing_teachgrad_loads_no_drawing() -> None:
     code = "import sys, teachgrad; print(any('drawing' in name or 'profiling' in name for name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_bodies_of_loops_stand_below() -> None:
+    w = tg.tensor([[1.0]], name="w")
+
+    @tg.static
+    def rnn(xs: Any, h: Any) -> Any:
+        return tg.scan(lambda h, x: ((x + h @ w).tanh(), None), init=h, xs=xs)[0]
+
+    rnn(tg.ones((4, 1)), tg.zeros(1))
+    first, body = shown(rnn).split("\n\n")
+    assert "scan(" in first
+    assert "matmul(" not in first
+    assert body.startswith("the body of tg.scan in ")
+    assert "matmul(" in body
+    assert "return " in body
+    assert shown(next(v for v in rnn.graph.order if v.op.name == "scan").attrs["body"]).strip() == body.strip()

@@ -9,6 +9,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn
+from teachgrad.graph import specs
 from teachgrad.op import REGISTRY, Spec
 from tests.op_samples import SAMPLES
 
@@ -34,6 +35,18 @@ def spec(*shape: int) -> Spec:
 ])
 def test_by_hand(op: str, result: Spec, inputs: list[Spec], attrs: dict[str, Any], expected: int) -> None:
     assert REGISTRY[op].flops(result, *inputs, **attrs) == expected
+
+
+def test_a_loop_takes_its_body_for_each_step() -> None:
+    w = tg.ones((3, 3))
+
+    @tg.static
+    def loop(xs: Any, h: Any) -> Any:
+        return tg.scan(lambda h, x: ((x + h @ w).tanh(), None), init=h, xs=xs)[0]
+
+    loop(tg.ones((7, 3)), tg.zeros(3))
+    scan = next(v for v in loop.graph.order if v.op.name == "scan")
+    assert scan.op.flops(*specs([scan, *scan.inputs]), **scan.attrs) == 7 * (2 * 3 * 3 + 3 + 3)
 
 
 def test_every_op_has_a_count() -> None:

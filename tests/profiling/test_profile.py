@@ -13,8 +13,10 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, observe, optim
+from teachgrad.executors.c import CProgram, compiler
 from teachgrad.executors.measured import measured
-from teachgrad.op import state
+from teachgrad.graph import specs
+from teachgrad.op import Spec, state
 from teachgrad.profiling import Machine, Profile
 from teachgrad.profiling.table import rows_of, short
 
@@ -205,6 +207,26 @@ def test_an_executor_without_a_twin_is_one_kernel() -> None:
     assert [kernel.name for kernel in twin.kernels] == ["program"]
     assert twin.kernels[0].vertices == f.graph.order
     assert twin.ticks[0] < twin.ticks[1]
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+def test_every_kernel_of_a_c_program_is_timed() -> None:
+    step, x, t = training()
+    f = tg.static(step, level="O3", executor="c")
+    f(x, t)
+    with tg.profile() as p:
+        measured_losses = [f(x, t).numpy().tobytes() for _ in range(2)]
+    assert isinstance(f.trace.program, CProgram)
+    kernels = {run.name for run in p.runs}
+    assert len(p.runs) == 2 * len(f.trace.program.building.order)
+    assert any(name.startswith("k") and "_to_" in name for name in kernels)
+    counted = sum(v.op.flops(*specs([v, *v.inputs]), **v.attrs) for v in f.graph.order)
+    assert 0.9 * counted < sum(run.flops for run in p.runs) / 2 <= counted
+    assert 0 < p.memory().peak < sum(v._data.nbytes for v in f.graph.order if type(v._data) is Spec)
+
+    step, x, t = training()
+    g = tg.static(step, level="O3", executor="c")
+    assert [g(x, t).numpy().tobytes() for _ in range(3)][1:] == measured_losses
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
