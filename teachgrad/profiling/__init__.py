@@ -99,7 +99,7 @@ class Profile:
         meter = self.meter
         answers = [of_static(compiled.graph, picture_of(compiled), twin) for compiled, twin in meter.programs.values()]
         if meter.memory or not answers:
-            answers.append(of_dynamic(meter.runs, meter.memory))
+            answers.append(of_dynamic(meter.dynamic_runs(), meter.memory))
         return max(answers, key=lambda memory: memory.peak)
 
     def chrome(self, path: str | PathLike[str]) -> None:
