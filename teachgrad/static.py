@@ -114,14 +114,18 @@ class StaticFunction:
     # ---- parts of the graph ------------------------------------------------------------------------------------------
 
     @property
-    def values(self) -> Names:
-        """The values of the graph that ran last, as recorded, by name."""
+    def input_names(self) -> list[str]:
+        """What the inputs of the graph that ran last are called: as the parameters of the function, where they are."""
         trace = self.trace
         parameters = list(inspect.signature(self.fn).parameters) if trace.fit.flat else []
         sources = [trace.sources[v.id] for v in trace.recording.graph.inputs]
-        return Names(trace.recording.graph, [
-            parameters[s.argument] if s.argument is not None and s.argument < len(parameters) and not s.gradient
-            else f"input{number}" for number, s in enumerate(sources)])
+        return [parameters[s.argument] if s.argument is not None and s.argument < len(parameters) and not s.gradient
+                else f"input{number}" for number, s in enumerate(sources)]
+
+    @property
+    def values(self) -> Names:
+        """The values of the graph that ran last, as recorded, by name."""
+        return Names(self.trace.recording.graph, self.input_names)
 
     def fetch(self, *names: str, feed: Mapping[str, Any] | None = None) -> Any:
         """Values of the graph that ran last, by name; only what they need is run, and nothing is written.
