@@ -23,12 +23,11 @@ Calls = list[tuple[Callable[..., Any], tuple[int, ...], int, bool]]
 class Body:
     """A graph that the vertex of a loop or a branch holds. Called with the arrays of its inputs: those of its outputs.
 
-    `freed` has the ids of vertices where a backward pass inside the body has been; `quiet` those of what is computed
-    again, having been computed in another body.
+    `freed` has the ids of vertices where a backward pass inside the body has been.
     """
 
-    def __init__(self, graph: Graph, freed: frozenset[int] = frozenset(), quiet: frozenset[int] = frozenset()) -> None:
-        self.graph, self.freed, self.quiet = graph, freed, quiet
+    def __init__(self, graph: Graph, freed: frozenset[int] = frozenset(), is_gradient: bool = False) -> None:
+        self.graph, self.freed, self.is_gradient = graph, freed, is_gradient
         self.calls: Calls | None = None
 
     def __repr__(self) -> str:
@@ -36,7 +35,7 @@ class Body:
 
     def with_(self, inputs: Sequence[Vertex], outputs: Sequence[Vertex]) -> Body:
         """The same ops, with the inputs and outputs in another order, or others."""
-        return Body(replace(self.graph, inputs=tuple(inputs), outputs=tuple(outputs)), self.freed, self.quiet)
+        return Body(replace(self.graph, inputs=tuple(inputs), outputs=tuple(outputs)), self.freed, self.is_gradient)
 
     def __call__(self, arrays: Sequence[Array]) -> list[Any]:
         if self.calls is None:

@@ -51,8 +51,6 @@ class Pulled:
 
     name: str
     order: tuple[Vertex, ...]
-    again: frozenset[int]
-    """The vertices that compute again what the body has computed, by id."""
     seeds: dict[int, Vertex]
     """The gradients that come in, by the number of the output of the body."""
     totals: dict[int, Vertex]
@@ -66,7 +64,7 @@ class Pulled:
 
     def body(self, inputs: Sequence[Vertex], outputs: Sequence[Vertex]) -> Body:
         """The gradient as a body."""
-        return Body(Graph(self.name, tuple(inputs), (), tuple(outputs), (), self.order), quiet=self.again)
+        return Body(Graph(self.name, tuple(inputs), (), tuple(outputs), (), self.order), is_gradient=True)
 
 
 def pull(body: Body, seeds: Sequence[int], wanted: Sequence[int], totals: Collection[int], given: Collection[int],
@@ -116,9 +114,8 @@ def pull(body: Body, seeds: Sequence[int], wanted: Sequence[int], totals: Collec
         order.append(w)
     origin = {values[v.id].id: graph.source(v) for v in graph.order}
     extended = Body(Graph(graph.name, tuple(leaves), (), tuple(need.outputs), (), tuple(forward), origin),
-                    frozenset(tracer.freed), frozenset(values[number].id for number in body.quiet))
-    again = frozenset(new[number].id for number in need.again)
-    return extended, Pulled(f"gradient of {graph.name}", tuple(order), again, incoming, before, need.saved, need.given,
+                    frozenset(tracer.freed), body.is_gradient)
+    return extended, Pulled(f"gradient of {graph.name}", tuple(order), incoming, before, need.saved, need.given,
                             {k: new.get(v.id, v) for k, v in answers.items()})
 
 

@@ -24,7 +24,7 @@ class Recompute(Op):
     def gather(self, g: Any, z: Any, inputs: Sequence[Any], found: Mapping[int, Any],
                gradients: dict[int, Any]) -> None:
         run: Callable[[], Sequence[Any]] = z.attrs["run"]
-        with modes(grad=True, quiet=True), random.as_at(z.attrs["random"]):
+        with modes(grad=True), random.as_at(z.attrs["random"]):
             outputs = run()
         seeds = [k for k in range(len(outputs) - 1, -1, -1) if g[k] is not None]
         targets = [x for x in inputs if x.id in found]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import GradientError, place
 from ..graph import specs
-from ..op import Array, Op, Spec, apply
+from ..op import Array, Spec, apply
 from ..ops.elementwise import add
 from ..ops.tuples import item
 from .body import Body, Control, own, values_in
@@ -139,15 +139,14 @@ def plan_of(pulled: Pulled, after: int) -> Plan:
                 tuple(pulled.answers), after)
 
 
-class WhileGradient(Op):
+class WhileGradient(Control):
     r"""The gradients of the first carries and of captured values, from those of the last carries, step by step back
 
     The first of `bodies` goes back through the last step; `plans` say which one follows. To an input to which nothing
     comes in a run, -0.0 does: the number that changes no bit of a sum.
     """
 
-    pure = False
-    may_fail = True
+    gathers = False
 
     def infer(self, *inputs: Spec, handed: tuple[tuple[int, Spec], ...], **settings: Any) -> Any:
         return tuple([spec for _, spec in handed])
@@ -164,6 +163,11 @@ class WhileGradient(Op):
                                      *(kept[k][t, ...] for k in plan.saved), *(fixed[k] for k in plan.given)])
             now, state = dict(zip(plan.answers, answers, strict=True)), plan.after
         return tuple([own(now[k]) if k in now else np.full(spec.shape, -0.0, spec.dtype) for k, spec in handed])
+
+    def unrolled(self, *inputs: Array, bodies: tuple[Body, ...],
+                 **settings: Any) -> Iterator[tuple[Body, Mapping[int, Any]]]:
+        """One of the bodies, to show what they are; plain Python does not compute quite the same."""
+        yield bodies[0], {}
 
     def vjp(self, g: Any, z: Any, *inputs: Any) -> Any:
         raise GradientError(
