@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, is_constant, specs
+from ..graph import Graph, is_constant
 from ..interpreter import interpret
 from ..op import Array, Op, Vertex
+from ..tracer import spec
 
 Calls = list[tuple[Callable[..., Any], tuple[int, ...], int, bool]]
 
@@ -80,15 +81,9 @@ class Control(Op):
         raise NotImplementedError
 
 
-    def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
-        """Those of the body, for each step of a loop whose length is known; else once; of branches the larger."""
-        counts = [flops_of(value.graph) for value in attrs.values() if isinstance(value, Body)]
-        return max(counts, default=0) * (attrs.get("length") or 1)
-
-
-def flops_of(graph: Graph) -> int:
-    """The arithmetic operations of all ops of a graph."""
-    return sum(v.op.flops(*specs([v, *v.inputs]), **v.attrs) for v in graph.order if v.op is not None)
+def flops_in(body: Body) -> int:
+    """How many arithmetic operations a run of a body takes."""
+    return sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in needed(body.graph) if v.op is not None)
 
 
 def values_in(body: Body, arrays: Sequence[Array]) -> dict[int, Any]:
@@ -114,4 +109,4 @@ def own(array: Array) -> Array:
     return np.array(array, order="C")
 
 
-__all__ = ["Body", "Control", "own", "values_in"]
+__all__ = ["Body", "Control", "flops_in", "own", "values_in"]

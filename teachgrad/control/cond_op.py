@@ -10,7 +10,7 @@ import numpy as np
 from ..graph import constant, specs
 from ..op import Array, Spec, apply
 from ..ops.tuples import item
-from .body import Body, Control, own, values_in
+from .body import Body, Control, flops_in, own, values_in
 from .pulling import Pulled, leaf_like, pull
 
 
@@ -22,6 +22,10 @@ class Cond(Control):
 
     def forward(self, xp: Any, p: Array, *inputs: Array, then: Body, otherwise: Body) -> Any:
         return tuple(map(own, (then if p.item() else otherwise)(inputs)))
+
+    def flops(self, z: Any, p: Any, *inputs: Any, then: Body, otherwise: Body) -> int:
+        """Those of the branch that takes more."""
+        return max(flops_in(then), flops_in(otherwise))
 
     def unrolled(self, *inputs: Array, then: Body,
                  otherwise: Body) -> Iterator[tuple[Body, Mapping[int, Any]]]:

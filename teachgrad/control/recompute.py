@@ -20,6 +20,7 @@ class Recompute(Op):
 
     pure = False
     gathers = True
+    arithmetic = 0
 
     def gather(self, g: Any, z: Any, inputs: Sequence[Any], found: Mapping[int, Any],
                gradients: dict[int, Any]) -> None:

@@ -12,7 +12,7 @@ from ..ops.elementwise import add
 from ..ops.shape import reshape
 from ..ops.steps import join_sections, nothing, sections
 from ..ops.tuples import item
-from .body import Body, Control, own, values_in
+from .body import Body, Control, flops_in, own, values_in
 from .pulling import Pulled, pull
 
 
@@ -38,6 +38,9 @@ class Scan(Control):
             for stack, y in zip(stacks, answers[carries:], strict=True):
                 stack[t] = y
         return (*map(own, carry), *stacks)
+
+    def flops(self, z: Any, *inputs: Any, body: Body, length: int, **settings: Any) -> int:
+        return length * flops_in(body)
 
     def unrolled(self, *inputs: Array, body: Body, length: int, carries: int, sequences: int,
                  reverse: bool, recompute: bool) -> Iterator[tuple[Body, Mapping[int, Any]]]:

@@ -12,7 +12,7 @@ from ..graph import specs
 from ..op import Array, Spec, apply
 from ..ops.elementwise import add
 from ..ops.tuples import item
-from .body import Body, Control, own, values_in
+from .body import Body, Control, flops_in, own, values_in
 from .pulling import Pulled, pull
 
 COUNT = Spec((), np.dtype(np.int64))
@@ -41,6 +41,11 @@ class WhileLoop(Control):
                 stack[count] = y
             count += 1
         return (*map(own, carry), np.array(count, np.int64), *stacks)
+
+    def flops(self, z: Any, *inputs: Any, condition: Body, body: Body, carries: int, max_steps: int | None) -> int:
+        """Those of all steps, or of one as long as their number is not known."""
+        steps = int(z[carries]) if isinstance(z[carries], np.ndarray) else 1
+        return (steps + 1) * flops_in(condition) + steps * flops_in(body)
 
     def unrolled(self, *inputs: Array, condition: Body, body: Body, carries: int,
                  max_steps: int | None) -> Iterator[tuple[Body, Mapping[int, Any]]]:
@@ -163,6 +168,10 @@ class WhileGradient(Control):
                                      *(kept[k][t, ...] for k in plan.saved), *(fixed[k] for k in plan.given)])
             now, state = dict(zip(plan.answers, answers, strict=True)), plan.after
         return tuple([own(now[k]) if k in now else np.full(spec.shape, -0.0, spec.dtype) for k, spec in handed])
+
+    def flops(self, z: Any, count: Any, *values: Any, bodies: tuple[Body, ...], **settings: Any) -> int:
+        """Those of all steps, or of one as long as their number is not known."""
+        return (int(count) if isinstance(count, np.ndarray) else 1) * max(map(flops_in, bodies))
 
     def unrolled(self, *inputs: Array, bodies: tuple[Body, ...],
                  **settings: Any) -> Iterator[tuple[Body, Mapping[int, Any]]]:

@@ -704,3 +704,12 @@ def test_a_while_loop_is_differentiated_once() -> None:
 
     with pytest.raises(tg.GradientError, match="differentiated again"):
         tg.static(curvature)(world_of().h)
+
+
+def test_arithmetic_is_that_of_all_steps() -> None:
+    scans = {n: [v for v in traced_scan(n).graph.order if v.op.name == "scan"] for n in (10, 20)}
+    body = 2 * (2 * 3 * 4 * 4) + 3 * 12  # two products of (3, 4) and (4, 4); an addition, a product, and tanh
+    for n, (forward, *_) in scans.items():
+        flops = forward.op.flops(forward._data, *[x._data for x in forward.inputs], **forward.attrs)
+        assert flops >= n * body
+        assert flops % n == 0
