@@ -129,6 +129,8 @@ class Building:
     def read_before_written(self, group: Group, leaf: Vertex, new: Vertex) -> bool:
         """Whether a group reads each element of a leaf for the last time before it writes the new one over it."""
         nest = self.nests[id(group)]
+        if leaf.size == 1:
+            return True  # it is read at the head
         if not nest.is_line(new):
             return all(self.views.base(x) is not leaf for v in group.members for x in v.inputs)
         for v in group.members:
@@ -136,8 +138,6 @@ class Building:
                 if self.views.base(x) is leaf and (
                         nest.steps(x, v) != nest.steps_of_result(new) or self.views.of(x).offset
                         or nest.phase[v.id] > nest.phase[new.id]):
-                    return False
-                if self.views.base(x).id in self.fusion.scalars and leaf.id in self.reads(group) and leaf.size == 1:
                     return False
         return True
 
@@ -280,8 +280,8 @@ class Building:
         product = products.Product.of(v, self.views)
         gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
         parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-        lines = [self.comment(v), f"static void {name}({parameters})", "{", *products.body(v, product), "}", ""]
-        return "\n".join(lines)
+        return "\n".join([self.comment(v), f"static void {name}({parameters})", "{",
+                          *products.body(v, product), "}", ""])
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""

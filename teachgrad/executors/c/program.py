@@ -17,8 +17,8 @@ import numpy as np
 
 from ...errors import TeachgradError, TraceError, user_site
 from ...graph import Graph, is_constant
-from ...interpreter import interpret, own
-from ...op import Vertex
+from ...interpreter import evaluate, own
+from ...op import Vertex, explain
 from ...passes.plan import ALIGNMENT
 from ..numpy import check_writable
 from .blas import blas
@@ -56,6 +56,8 @@ class CProgram:
         self.free_count = references()
         self.steps = self.make_steps()
         self.finish = self.make_finish()
+        self.own = self.all_own()
+        """The ids of the outputs, if each is handed out as the array that it was computed into."""
         self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
 
     def fill(self) -> None:
@@ -99,15 +101,13 @@ class CProgram:
                 if array is not held[k]:
                     self.take(self.inputs[k], array)
                     held[k] = array
+                    self.bound = None
             if cells is not self.bound:
                 for v, array in zip(self.graph.cells, cells, strict=True):
                     if array is not self.arrays.get(v.id):
                         self.take((v.id, self.building.slots.get(v.id)), array)
+                check_writable(self.graph.name, *[self.arrays[leaf] for leaf in self.written])
                 self.bound = cells
-            if self.written:
-                for leaf in self.written:
-                    if not self.arrays[leaf].flags.writeable:
-                        check_writable(self.graph.name, self.arrays[leaf])
             for number, slot, b, pool in self.pools:
                 for array, at in pool:  # noqa: B007
                     if getrefcount(array) == self.free_count:
@@ -122,7 +122,8 @@ class CProgram:
                 for step in self.steps:
                     if step(self.pointer):
                         self.fail()
-                answers = [make() for make in self.finish]
+                answers = ([self.arrays[number] for number in self.own] if self.own is not None
+                           else [make() for make in self.finish])
                 if self.commits:
                     self.commit()
                 return answers
@@ -149,7 +150,13 @@ class CProgram:
 
     def fail(self) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
-        interpret(self.graph, {v.id: self.arrays[v.id] for v in self.graph.leaves})
+        values = {v.id: self.arrays[v.id] for v in self.graph.leaves}
+        for v in self.graph.order:
+            assert v.op is not None
+            try:
+                values[v.id] = evaluate(v, values)
+            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+                raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         raise TeachgradError(f"the generated C of {self.graph.name} refuses values that NumPy takes")
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -172,10 +179,13 @@ class CProgram:
         assert v.op is not None
         operands = [self.array(x) for x in v.inputs]
         target = self.arrays[v.id] if v.id in self.building.stored else None
-        if target is not None and v.op.writes_out and v.op.out_anywhere:
-            v.op.forward(np, *operands, **v.attrs, out=target)
-            return
-        result = v.op.forward(np, *operands, **v.attrs)
+        try:
+            if target is not None and v.op.writes_out and v.op.out_anywhere:
+                v.op.forward(np, *operands, **v.attrs, out=target)
+                return
+            result = v.op.forward(np, *operands, **v.attrs)
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         if target is None:
             self.arrays[v.id] = result
         else:
@@ -210,6 +220,11 @@ class CProgram:
             together.append(v)
             made.append(partial(self.copy, together, len(together) - 1))
         return made
+
+    def all_own(self) -> list[int] | None:
+        """The ids of the outputs, if each lies in an array of its own, as it is."""
+        ids = [v.id for v in self.graph.outputs]
+        return ids if len(set(ids)) == len(ids) and all(i in self.building.outputs for i in ids) else None
 
     def copy(self, together: list[Vertex], number: int) -> Any:
         """One of several outputs of one family, copied together."""
