@@ -83,7 +83,7 @@ from .control import cond, scan, while_loop
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .runmode import mode
-from .static import static
+from .static import source, static
 from .symbolic import function, placeholder
 from .symbolic import state_of as state
 
@@ -94,6 +94,7 @@ e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 if TYPE_CHECKING:
     from . import data, drawing, nn, optim
     from .drawing import dot, draw, html, show
+    from .executors import c
     from .profiling import profile
     from .recording import Recorder
 
@@ -105,6 +106,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.drawing"), name)
     if name == "profile":
         return import_module(f"{__name__}.profiling").profile
+    if name == "c":
+        return import_module(f"{__name__}.executors.c")
     if name == "Recorder":
         return import_module(f"{__name__}.recording").Recorder
     raise AttributeError(f"module 'teachgrad' has no attribute {name!r}" + _hint(name, _FUNCTIONS, "tg."))
@@ -117,13 +120,13 @@ __all__ = [
     "full_like", "function", "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
     "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "linalg", "linspace",
     "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "random",
-    "result_type", "seed", "set_default_dtype", "state", "static", "tensor", "tril", "triu", "uint16", "uint32",
-    "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
+    "result_type", "seed", "set_default_dtype", "source", "state", "static", "tensor", "tril", "triu", "uint16",
+    "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError",
     # built on top
-    "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
+    "Recorder", "c", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
     # loops and branches
     "cond", "scan", "while_loop",
     # functions on tensors

@@ -52,7 +52,7 @@ class StaticFunction:
             raise TeachgradError(f"there is no memory plan {plan!r}; here are {', '.join(PLANS)}")
         self.fn = fn
         self.level, self.executor, self.plan_mode = level, executor, plan
-        self.build = executors.find(executor)
+        self.build = executors.find(executor, exact=level != "O3")
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
         self.last: Trace | None = None
@@ -381,4 +381,10 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         return functools.partial(static, level=level, executor=executor, plan=plan)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or ("c" if level == "O3" else "numpy"), plan)
+    return StaticFunction(fn, level, executor or executors.default(level), plan)
+
+
+def source(step: Any) -> str:
+    """The program that a static function, or a function of placeholders, ran last: C at level O3, else Python."""
+    text: str = step.source
+    return text

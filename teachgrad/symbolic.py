@@ -99,7 +99,7 @@ class Function:
     """Expressions as a program. Made by `tg.function`."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
-                 level: str, executor: str, plan: str, name: str) -> None:
+                 level: str, executor: str | None, plan: str, name: str) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
         self.output_leaves, self.output_tree = flatten(outputs)
@@ -123,7 +123,7 @@ class Function:
         self.moments, self.rewrites = optimize(graph, level)
         self.graph: Graph = self.moments[-1][1]
         self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
-        self.program = executors.find(executor)(self.graph, self.plan)
+        self.program = executors.find(executor or executors.default(level), exact=level != "O3")(self.graph, self.plan)
         self.states = [x for x in self.graph.cells if isinstance(x, State)]
 
     rewrites: list[Rewrite]
@@ -252,8 +252,8 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
 
 
 def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, Any] | None = None,
-             givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str = "numpy", plan: str = "reuse",
-             name: str = "function") -> Function:
+             givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str | None = None,
+             plan: str = "reuse", name: str = "function") -> Function:
     """Make a program that computes `outputs` from `inputs`.
 
     Args:

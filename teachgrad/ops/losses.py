@@ -206,8 +206,8 @@ class BinaryCrossEntropy(Binary):
     x are probabilities, y targets. The denominator of the derivative is taken to be at least 1e-12. Both as in PyTorch.
     """
 
-    c = ("-({y} * (log({x}) < -100 ? -100 : log({x}))"
-         " + (1 - {y}) * (log1p(-{x}) < -100 ? -100 : log1p(-{x})))")
+    c = ("{y} * ((log1p(-{x}) < -100 ? -100 : log1p(-{x})) - (log({x}) < -100 ? -100 : log({x})))"
+         " - (log1p(-{x}) < -100 ? -100 : log1p(-{x}))")
     floating = True
     derivatives = ("(x - y)/(x*(1 - x))", "log(1 - x) - log(x)")
 
