@@ -46,19 +46,21 @@ class CProgram:
             if b.id in building.offsets:
                 at = building.offsets[b.id]
                 self.arrays[b.id] = self.arena[at:at + b._data.nbytes].view(b.dtype).reshape(b.shape)
-        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
-        self.pointer = ctypes.addressof(self.table)
-        self.fill()
         self.inputs = [(v.id, building.slots.get(v.id)) for v in self.graph.inputs]
         self.held: list[Any] = [None] * len(self.inputs)
         self.written = {leaf.id for leaf, _ in self.graph.updates}
-        self.pools = [(b.id, building.slots.get(b.id), b, list[tuple[Any, int]]()) for b in building.outputs.values()]
+        self.pools = [(building.slots.setdefault(b.id, len(building.slots)), b, list[tuple[Any, int]]())
+                      for b in building.outputs.values()]
+        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
+        self.pointer = ctypes.addressof(self.table)
+        self.fill()
         self.free_count = references()
         self.steps = self.make_steps()
         self.finish = self.make_finish()
-        self.own = self.all_own()
-        """The ids of the outputs, if each is handed out as the array that it was computed into."""
         self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
+        self.simple = (len(building.segments) == 1 and building.segments[0].is_c and not self.commits
+                       and [v.id for v in self.graph.outputs] == list(building.outputs))
+        """Whether one call of C is all, and each output is handed out as the array that it was computed into."""
 
     def fill(self) -> None:
         """Put into the table what stays where it is: constants, the arena, the functions of BLAS."""
@@ -108,29 +110,39 @@ class CProgram:
                         self.take((v.id, self.building.slots.get(v.id)), array)
                 check_writable(self.graph.name, *[self.arrays[leaf] for leaf in self.written])
                 self.bound = cells
-            for number, slot, b, pool in self.pools:
+            answers = []
+            for slot, b, pool in self.pools:
                 for array, at in pool:  # noqa: B007
                     if getrefcount(array) == self.free_count:
                         break
                 else:
                     array, at = self.another(b, pool)
-                self.arrays[number] = array
-                if slot is not None:
-                    self.table[slot] = at
+                self.table[slot] = at
+                answers.append(array)
             self.running = True
             try:
-                for step in self.steps:
-                    if step(self.pointer):
+                if self.simple:
+                    if self.steps[0](self.pointer):
                         self.fail()
-                answers = ([self.arrays[number] for number in self.own] if self.own is not None
-                           else [make() for make in self.finish])
-                if self.commits:
-                    self.commit()
-                return answers
+                    return answers
+                return self.run(answers)
             finally:
                 self.running = False
-                for number, _, _, _ in self.pools:
-                    del self.arrays[number]
+
+    def run(self, made: list[Any]) -> list[Any]:
+        """Go through the steps, with these arrays for the values that are handed out; the outputs."""
+        for (_, b, _), array in zip(self.pools, made, strict=True):
+            self.arrays[b.id] = array
+        try:
+            for step in self.steps:
+                if step(self.pointer):
+                    self.fail()
+            answers = [make() for make in self.finish]
+            self.commit()
+            return answers
+        finally:
+            for _, b, _ in self.pools:
+                del self.arrays[b.id]
 
     def take(self, place: tuple[int, int | None], array: Any) -> None:
         """Use another array as a leaf from now on."""
@@ -220,11 +232,6 @@ class CProgram:
             together.append(v)
             made.append(partial(self.copy, together, len(together) - 1))
         return made
-
-    def all_own(self) -> list[int] | None:
-        """The ids of the outputs, if each lies in an array of its own, as it is."""
-        ids = [v.id for v in self.graph.outputs]
-        return ids if len(set(ids)) == len(ids) and all(i in self.building.outputs for i in ids) else None
 
     def copy(self, together: list[Vertex], number: int) -> Any:
         """One of several outputs of one family, copied together."""
