@@ -156,7 +156,7 @@ class LoopFunction:
         parameters = [f"{'' if written else 'const '}{self.kind(v)} *restrict {name}"
                       for name, (v, written) in self.arrays.items()]
         lines = ["/* " + "\n * ".join(self.maths()) + " */",
-                 f"static {'int' if self.fails else 'void'} {self.name}({', '.join(parameters)})", "{"]
+                 f"KERNEL {'int' if self.fails else 'void'} {self.name}({', '.join(parameters)})", "{"]
         lines += ["    int failed = 0;"] if self.fails else []
         lines += [f"    {line}" for line in self.head]
         lines += self.lines

@@ -28,7 +28,6 @@ class Product:
     y: tuple[int, int]
     batch: tuple[int, ...]
     batch_steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    offsets: tuple[int, int]
 
     @classmethod
     def of(cls, v: Vertex, views: Views) -> Product:
@@ -44,7 +43,7 @@ class Product:
         steps.append(contiguous(v.shape)[:-2])
         a, b = (access.strides[-2:] for access in accesses)
         return cls(v.shape[-2], v.shape[-1], x.shape[-1], (a[0], a[1]), (b[0], b[1]), batch,
-                   (steps[0], steps[1], steps[2]), (accesses[0].offset, accesses[1].offset))
+                   (steps[0], steps[1], steps[2]))
 
     @property
     def is_small(self) -> bool:
@@ -87,8 +86,6 @@ def body(v: Vertex, product: Product) -> list[str]:
             depth += 1
             for k, steps in enumerate(product.batch_steps):
                 places[k] += f" + {steps[number]} * {name}" if steps[number] else ""
-    for k, offset in enumerate(product.offsets):
-        places[k] += f" + {offset}" if offset else ""
     inside = small(v, product, places) if product.is_small else large(v, product, places)
     lines += ["    " * depth + line for line in inside]
     while depth > 1:

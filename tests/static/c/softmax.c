@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define KERNEL static __attribute__((noinline))
+
 /* The math library has these for whole vectors, too. */
 
 /* A result of several parts: nan if one of them is. */
@@ -16,7 +18,7 @@
  * exp_ = exp(subtract)   HERE
  * sum = sum(exp_, axis=(1,), keepdims=True)   HERE
  * divide = divide(exp_, sum)   HERE */
-static void k1_multiply_to_divide(const float *restrict input0, const float *restrict scale, float *restrict divide_out)
+KERNEL void k1_multiply_to_divide(const float *restrict input0, const float *restrict scale, float *restrict divide_out)
 {
     for (int64_t i = 0; i < 3; i++) {
         float multiply_line[4];
