@@ -6,6 +6,7 @@ the number of steps; its body is traced once, and runs as often as the values sa
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -75,7 +76,9 @@ def length_of(columns: Sequence[Vertex], layout: Structure, length: int | None) 
     if not columns:
         if length is None:
             raise ShapeError(f"tg.scan at {place(user_site())} needs xs, or length=, the number of steps")
-        return length
+        if length < 0:
+            raise ShapeError(f"tg.scan at {place(user_site())} cannot take {length} steps")
+        return operator.index(length)
     for x, name in zip(columns, layout.names(), strict=True):
         if not x.ndim:
             raise ShapeError(f"tg.scan at {place(user_site())}: xs{name} has no axis to take apart")
