@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, executors
+from . import dtypes, executors, verification
 from .conversion import as_array
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
@@ -102,8 +102,7 @@ class Function:
     """Expressions as a program. Made by `tg.function`."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
-                 level: str,
-                 executor: str, plan: str, name: str) -> None:
+                 level: str, executor: str, plan: str, name: str, verify: bool) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
         self.output_leaves, self.output_tree = flatten(outputs)
@@ -125,7 +124,9 @@ class Function:
         self.moments, self.rewrites = optimize(graph, level)
         self.graph: Graph = self.moments[-1][1]
         self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
-        self.program = executors.find(executor)(self.graph, self.plan)
+        self.build = executors.find(executor)
+        self.program = self.build(self.graph, self.plan)
+        self.unverified = verify
         self.states = [x for x in self.graph.cells if isinstance(x, State)]
 
     rewrites: list[Rewrite]
@@ -169,7 +170,14 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """Run: the outputs as tensors. Updates are committed together, if nothing fails."""
-        outputs = self.program(self.arrays(args), [x.cell for x in self.states])
+        arrays, cells = self.arrays(args), [x.cell for x in self.states]
+        if self.unverified:
+            leaves = {x.id: array for x, array in zip(self.parameters, arrays, strict=True)}
+            leaves.update({x.id: x.cell for x in self.moments[0][1].cells if isinstance(x, State)})
+            self.rewrites = verification.verify(self.moments, self.rewrites, self.plan, self.program, self.build,
+                                                leaves)
+            self.unverified = False
+        outputs = self.program(arrays, cells)
         return unflatten(self.output_tree, [Tensor(array) for array in outputs])
 
     def trial(self, *args: Any) -> tuple[Any, dict[str, Any]]:
@@ -242,7 +250,7 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
 
 def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, Any] | None = None,
              givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str = "numpy", plan: str = "reuse",
-             name: str = "function") -> Function:
+             name: str = "function", verify: bool = False) -> Function:
     """Make a program that computes `outputs` from `inputs`.
 
     Args:
@@ -252,7 +260,8 @@ def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, An
         givens: {tensor: what stands in its place}, applied before anything is compiled.
         level, executor, plan: as in `tg.static`.
         name: for error messages.
+        verify: as in `tg.static`, on the arguments of the first call.
     """
-    return Function(inputs, outputs, updates or {}, givens or {}, level, executor, plan, name)
+    return Function(inputs, outputs, updates or {}, givens or {}, level, executor, plan, name, verify)
 
 

@@ -4,24 +4,53 @@
 | --- | --- |
 | O0 replay | the recorded calls, in order |
 | O1 exact | only rewrites that keep every bit |
+| O2 stable | algebra of real numbers: last bits may change, overflow goes, each rule says its bound |
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ..errors import TeachgradError
 from ..graph import Graph
-from .exact import O0, O1, Pass
-from .rewriting import Rewrite
+from .algebra import PHASES, fight
+from .exact import O0, O1, Pass, fold, forget_unchanged, lower, merge, prune, updates_last
+from .rewriting import Log, Rewrite
+from .rules import RULES, Rule, rules
 
-LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1}
+O2: tuple[Pass, ...] = (lower, merge, fold, merge, *PHASES, fold, merge, forget_unchanged, prune, updates_last)
+LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1, "O2": O2}
+MOST_ROUNDS = 12
+"""So often the phases of level O2 follow one another before their rules are taken to fight."""
 
 
-def optimize(graph: Graph, level: str) -> tuple[list[tuple[str, Graph]], list[Rewrite]]:
-    """The graph after each pass of a level, by name, the first being the recorded one; and the log of rewrites."""
+def optimize(graph: Graph, level: str, log: Log | None = None) -> tuple[list[tuple[str, Graph]], list[Rewrite]]:
+    """The graph after each pass of a level, by name, the first being the recorded one; and the log of rewrites.
+
+    The phases of O2 are repeated until a round of them changes nothing.
+    """
     if level not in LEVELS:
         raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
     moments = [("recorded", graph)]
-    log: list[Rewrite] = []
+    log = Log() if log is None else log
     for step in LEVELS[level]:
         moments.append((step.__name__, step(moments[-1][1], log)))
+        if step is PHASES[-1]:
+            moments += more_rounds(moments[-1][1], log)
     return moments, log
+
+
+def more_rounds(graph: Graph, log: Log) -> list[tuple[str, Graph]]:
+    """The phases over and over, constants computed in between, until they change nothing; the graph after each."""
+    moments = [("specialise", graph)]
+    for _ in range(MOST_ROUNDS):
+        before = len(log)
+        for step in (fold, *PHASES):
+            moments.append((step.__name__, step(moments[-1][1], log)))
+        if len(log) == before:
+            return [(name, after) for (_, earlier), (name, after) in pairwise(moments)
+                    if after.order != earlier.order]
+    raise fight("level O2", log[before:])
+
+
+__all__ = ["LEVELS", "RULES", "Log", "Pass", "Rewrite", "Rule", "optimize", "rules"]
