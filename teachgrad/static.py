@@ -29,7 +29,8 @@ from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
 from .passes import LEVELS, optimize
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan, plan_memory
-from .passes.rewriting import Rewrite
+from .passes.report import Cost, costs, near_misses
+from .passes.rewriting import NearMiss, Rewrite
 from .signature import Fit, difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
@@ -99,9 +100,21 @@ class Trace:
         self.backward: StaticFunction | None = None
         """The function that carries gradients of the results back to the leaves, made when first needed."""
         self.calls = 0
+        self.level = function.level
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
                        recording.entry, recording.sources.values(), watcher.known, cells, self.written)
+
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the graph costs as recorded and after each pass."""
+        return costs(self.moments)
+
+    @property
+    def near_misses(self) -> list[NearMiss]:
+        """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
+        return near_misses(self.recording.graph, self.level)
 
 
 def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -20,7 +20,8 @@ from .op import Op, Spec, Symbolic, Vertex, apply, modes
 from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
-from .passes.rewriting import Rewrite
+from .passes.report import Cost, costs, near_misses
+from .passes.rewriting import NearMiss, Rewrite
 from .structure import flatten, unflatten
 from .tensor import Tensor
 from .tracer import Tracer
@@ -130,6 +131,16 @@ class Function:
         self.states = [x for x in self.graph.cells if isinstance(x, State)]
 
     rewrites: list[Rewrite]
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the graph costs as it was built and after each pass."""
+        return costs(self.moments)
+
+    @property
+    def near_misses(self) -> list[NearMiss]:
+        """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
+        return near_misses(self.moments[0][1], self.level)
 
     def refuse(self, leaves: dict[int, Vertex]) -> None:
         """Missing and unused inputs, and states in one memory."""
