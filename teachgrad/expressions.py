@@ -13,7 +13,7 @@ from typing import Any
 from .errors import TraceError
 from .graph import Graph, is_constant
 from .op import Op, Symbolic, Vertex
-from .passes import optimize
+from .passes import optimize, prune
 from .passes.patterns import number
 from .symbolic import SYMBOLIC, ordered
 
@@ -43,17 +43,25 @@ def simplify(expression: Any) -> Any:
     It may be defined where the old one was not: x*y/x is y, also at x = 0.
     """
     root = as_expression(expression)
-    leaves = {x.id: x for v in ordered([root]) for x in v.inputs if x.op is None and not is_constant(x)}
-    graph = Graph("simplify", tuple(leaves.values()), (), (root,), (), tuple(ordered([root])))
-    moments, _ = optimize(graph, "O2")
+    order = [v for v in ordered([root]) if not (root.requires_grad and is_blocked(v))]
+    inside = {v.id for v in order}
+    leaves = {x.id: x for v in [*order, root] for x in (v, *v.inputs) if x.id not in inside and not is_constant(x)}
+    graph = Graph("simplify", tuple(leaves.values()), (), (root,), (), tuple(order))
+    moments, _ = optimize(prune(graph, []), "O2")
     (answer,) = moments[-1][1].outputs
-    fresh = ordered([answer])
-    if len(fresh) > len(graph.order):
+    if len(moments[-1][1].order) > len(moments[0][1].order):
         return root
-    for v in fresh:
+    for v in moments[-1][1].order:
         v.base = SYMBOLIC
-        v.requires_grad = v.op is not None and v.op.differentiable and any(x.requires_grad for x in v.inputs)
+        if v.id not in inside:
+            v.requires_grad = root.requires_grad and v.op is not None and v.op.differentiable \
+                              and any(x.requires_grad for x in v.inputs)
     return answer
+
+
+def is_blocked(v: Vertex) -> bool:
+    """Whether gradients stop at a vertex: `simplify` leaves it, and what is behind it, as it is."""
+    return not v.requires_grad and any(x.requires_grad for x in v.inputs)
 
 
 def as_expression(x: Any) -> Vertex:
@@ -107,21 +115,20 @@ def infix(v: Vertex, parts: Sequence[Text]) -> Text:
     if name == "square":
         return Text(f"{parts[0].at(ATOM)}**2", POWER)
     if name == "reciprocal":
-        return Text(f"1/{parts[0].at(SIGN)}", PRODUCT)
+        return Text(f"1/{parts[0].at(POWER)}", PRODUCT)
     if name == "power":
         return Text(f"{parts[0].at(ATOM)}**{parts[1].at(POWER)}", POWER)
     if name in ("add", "subtract"):
         x, y = parts
         if name == "add" and y.text.startswith("-"):
             return Text(x.text + " - " + y.text[1:], SUM)
-        return Text(x.text + SIGNS[name] + y.at(PRODUCT if name == "subtract" or y.text.startswith("-") else SUM), SUM)
+        place = SUM if name == "add" else POWER if y.text.startswith("-") else PRODUCT
+        return Text(x.text + SIGNS[name] + y.at(place), SUM)
     if name == "multiply":
         x, y = number_first(v, parts)
-        return Text(f"{x.at(PRODUCT)}*{y.at(SIGN)}", PRODUCT)
-    if name == "divide":
-        return Text(f"{parts[0].at(PRODUCT)}/{parts[1].at(SIGN)}", PRODUCT)
-    if name == "matmul":
-        return Text(f"{parts[0].at(PRODUCT)} @ {parts[1].at(SIGN)}", PRODUCT)
+        return Text(f"{x.at(PRODUCT)}*{y.at(POWER)}", PRODUCT)
+    if name in ("divide", "matmul"):
+        return Text(f"{parts[0].at(PRODUCT)}{SIGNS[name]}{parts[1].at(POWER)}", PRODUCT)
     if name in SIGNS:
         return Text(f"({parts[0].text}{SIGNS[name]}{parts[1].text})")
     if name == "permute_dims" and v.ndim == 2:
@@ -149,7 +156,7 @@ def short(value: Any) -> str:
 
 NAMED = {"sin", "cos", "tan", "sinh", "cosh", "tanh", "log", "exp", "max", "min"}
 SPECIAL = {"sigmoid": r"\sigma", "log1p": r"\operatorname{log1p}", "asin": r"\arcsin", "acos": r"\arccos",
-           "atan": r"\arctan", "sum": r"\sum", "abs": ""}
+           "atan": r"\arctan", "sum": r"\sum"}
 RELATIONS = {"greater": ">", "less": "<", "greater_equal": r"\ge", "less_equal": r"\le", "equal": "=",
              "not_equal": r"\ne"}
 
@@ -177,11 +184,13 @@ def in_latex(v: Vertex, parts: Sequence[Text]) -> Text:
         x, y = parts
         if name == "add" and y.text.startswith("-"):
             return Text(f"{x.text} - {y.text[1:]}", SUM)
-        return Text(f"{x.text}{SIGNS[name]}{y.within(PRODUCT if name == 'subtract' else SUM)}", SUM)
+        place = SUM if name == "add" else POWER if y.text.startswith("-") else PRODUCT
+        return Text(x.text + SIGNS[name] + y.within(place), SUM)
     if name in ("multiply", "matmul"):
         x, y = number_first(v, parts)
-        dot = r" \cdot " if y.text[:1].isdigit() or name == "matmul" else r" \, "
-        return Text(f"{x.within(PRODUCT)}{dot}{y.within(SIGN)}", PRODUCT)
+        second = y.within(POWER)
+        dot = r" \cdot " if second[:1].isdigit() or name == "matmul" else r" \, "
+        return Text(f"{x.within(PRODUCT)}{dot}{second}", PRODUCT)
     if name in RELATIONS:
         return Text(rf"\left({parts[0].text} {RELATIONS[name]} {parts[1].text}\right)")
     if name == "permute_dims" and v.ndim == 2:

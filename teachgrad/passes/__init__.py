@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from ..errors import TeachgradError
 from ..graph import Graph
 from .algebra import PHASES, fight
@@ -42,15 +40,17 @@ def optimize(graph: Graph, level: str, log: Log | None = None) -> tuple[list[tup
 
 def more_rounds(graph: Graph, log: Log) -> list[tuple[str, Graph]]:
     """The phases over and over, constants computed in between, until they change nothing; the graph after each."""
-    moments = [("specialise", graph)]
+    moments: list[tuple[str, Graph]] = []
     for _ in range(MOST_ROUNDS):
-        before = len(log)
+        start = len(log)
         for step in (fold, *PHASES):
-            moments.append((step.__name__, step(moments[-1][1], log)))
-        if len(log) == before:
-            return [(name, after) for (_, earlier), (name, after) in pairwise(moments)
-                    if after.order != earlier.order]
-    raise fight("level O2", log[before:])
+            before = len(log)
+            graph = step(graph, log)
+            if len(log) > before:
+                moments.append((step.__name__, graph))
+        if len(log) == start:
+            return moments
+    raise fight("level O2", log[start:])
 
 
-__all__ = ["LEVELS", "RULES", "Log", "Pass", "Rewrite", "Rule", "optimize", "rules"]
+__all__ = ["LEVELS", "RULES", "Log", "Pass", "Rewrite", "Rule", "optimize", "prune", "rules"]

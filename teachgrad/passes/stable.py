@@ -194,6 +194,8 @@ def log_sum_exp(v: Vertex) -> Vertex | Miss | None:
         return None
     if x.shape != found[0].shape or any(found[0].shape[a] == 0 for a in found[1]):
         return Miss("the exponentials are repeated before they are summed, or there are none")
+    if total.op is sum:
+        return fitted(logsumexp(x, axis=found[1], keepdims=total.attrs["keepdims"]), v)
     return fitted(reshape(logsumexp(x, axis=found[1], keepdims=True), total.shape), v)
 
 
