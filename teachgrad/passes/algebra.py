@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import TeachgradError
 from ..graph import Graph
-from . import canonical, moves, special, stable
+from . import canonical, crossentropy, moves, ratios, special, stable
 from .exact import Pass
 from .rewriting import Rewrite, rewrite
 from .rules import Rule, rules_of
@@ -18,7 +18,7 @@ from .rules import Rule, rules_of
 MOST_SWEEPS = 40
 """So often the rules of a phase walk through a graph before they are taken to fight."""
 CANONICAL = rules_of(moves, canonical)
-STABLE = rules_of(stable)
+STABLE = rules_of(ratios, stable, crossentropy)
 SPECIAL = rules_of(special)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..op import REGISTRY, Op, Vertex, apply
 from ..ops.elementwise import Elementwise, multiply, negative
+from ..ops.indexing import getitem, put_item
 from ..ops.matmul import matmul
 from ..ops.reductions import max, mean, min, reduced_shape, sum
 from ..ops.shape import broadcast_to, matrix_transpose, permute_dims, reshape, sum_to
@@ -56,6 +57,14 @@ def moves_in_a_row(v: Vertex) -> Vertex | None:
     if x.shape == v.shape:
         return x
     return v.op(x.inputs[0], v.shape) if x.op is v.op else None  # type: ignore[operator]
+
+
+@rule(getitem, put_item, cost="one kind of view less to see through; none of the zeros that put_item makes first",
+      bound=EXACT, source="the definition of x[:, None]")
+def index_is_reshape(v: Vertex) -> Vertex | None:
+    """x[:, None] and what undoes it are reshapes: they only add or drop axes of length 1."""
+    whole = all(item is None or item is Ellipsis or item == slice(None) for item in v.attrs["index"])
+    return reshape(v.inputs[0], v.shape) if whole and len(v.inputs) == 1 else None
 
 
 @rule(*ELEMENTWISE, cost="views meet; the op runs on memory in order", bound=EXACT,
@@ -117,14 +126,17 @@ def fitted_shape(x: Vertex, shape: tuple[int, ...]) -> Vertex:
     return y
 
 
-@rule(sum, sum_to, cost="the factor is applied to the sum instead of to each term", bound=Bound(4, terms=True),
+@rule(sum, sum_to, mean, cost="the factor is applied to the sum instead of to each term", bound=Bound(4, terms=True),
       source="Theano, local_sum_prod_mul_or_div_by_scalar",
       domain="grows and shrinks where a partial sum overflows")
 def factor_out_of_sum(v: Vertex) -> Vertex | Miss | None:
-    """Σ c·x = c · Σ x and Σ x/c = (Σ x)/c, for what does not vary along the axes of the sum; Σ -x = -Σ x."""
+    """Σ c·x = c · Σ x and Σ x/c = (Σ x)/c, for what does not vary along the axes of the sum; Σ -x = -Σ x.
+    Likewise for the mean.
+    """
     x = v.inputs[0]
     if x.op is None or not is_float(v) or (x.op is not negative and x.op.name not in ("multiply", "divide")):
         return None
+    assert v.op is not None
     product = product_of(x)
     if product is None:
         return Miss("the product has too many factors to look through")
@@ -141,7 +153,7 @@ def factor_out_of_sum(v: Vertex) -> Vertex | Miss | None:
     if core.shape != x.shape:
         return Miss("the factor that does not vary gives the terms their shape")
     result = Product(product.coefficient)
-    result.times(sum(core, axis=axes, keepdims=v.attrs["keepdims"]) if v.op is sum else sum_to(core, v.shape), 1)
+    result.times(sum_to(core, v.shape) if v.op is sum_to else again(v.op, (core,), v), 1)
     for f, n in outside:
         result.times(without(f, x, gone), n)
     return fitted(result.emit(v), v)

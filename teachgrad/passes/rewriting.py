@@ -25,6 +25,10 @@ Asked = Callable[[Vertex], Answer]
 """A rule as the driver sees it: a plain function, or one with a declaration (`Rule`)."""
 
 
+MOST_REWRITES = 100
+"""So often one vertex is replaced in a walk before the rules are taken to go round in circles."""
+
+
 @dataclass(frozen=True)
 class Rewrite:
     """A vertex was replaced. `error` is the largest difference on real inputs, if it was verified."""
@@ -183,15 +187,15 @@ class Sweep:
 
     def settled(self, source: Vertex, v: Vertex) -> Vertex:
         """What stands for a vertex when no rule has an answer any more."""
-        tried = {v.id: ""}
+        fired: list[str] = []
         while (offer := self.first_offer(v)) is not None:
             self.accept(source, v, offer)
             v = offer.after
-            if v.id in tried:
+            fired.append(f"{name_of(offer.rule)} ({line_of(offer.rule)})")
+            if len(fired) == MOST_REWRITES:
                 raise TeachgradError(f"the rules of pass {self.pass_name} go round in circles at {source.op} "
-                                     f"({place(source.site)}): {[*tried.values()][-1]} and {name_of(offer.rule)} undo "
-                                     "each other")
-            tried[v.id] = name_of(offer.rule)
+                                     f"({place(source.site)}): {' and '.join(dict.fromkeys(fired[-2:]))} "
+                                     f"undo {'each other' if fired[-1] != fired[-2] else 'themselves'}")
         return v
 
     def first_offer(self, v: Vertex) -> Offer | None:

@@ -42,10 +42,17 @@ def pulled(y: Any, x: Any) -> Any:
     return tg.grad(y.sum(), x)
 
 
+def softmax_slope(x: Any, y: Any) -> Any:
+    """What the quotient rule makes of softmax(x), but for the factor exp(x)."""
+    s = tg.exp(x).sum(-1, keepdims=True)
+    return y / s - (y / s * softmax(x)).sum(-1, keepdims=True)
+
+
 CASES: dict[str, Case] = {
     # moves
     "repeat_later": Case((TABLE, ((4,), -3.0, 3.0)), lambda x, y: x * tg.broadcast_to(y, x.shape), lambda x, y: x * y),
     "moves_in_a_row": Case((TABLE,), lambda x: x.reshape(500, 2).reshape(1000), lambda x: x.reshape(500, 2)),
+    "index_is_reshape": Case((TABLE,), lambda x: x[:, None] * x[None], lambda x: x[1:, None] * x[None, 1:]),
     "reshape_later": Case((TABLE,), lambda x: tg.exp(x.reshape(1000)), lambda x: tg.exp(x).reshape(1000)),
     "sums_in_a_row": Case((TABLE,), lambda x: x.sum(0).sum(), lambda x: x.mean(0).sum()),
     "sum_of_repeats": Case((((4,), -3.0, 3.0),), lambda x: tg.broadcast_to(x, (250, 4)).sum(0),
@@ -88,6 +95,8 @@ CASES: dict[str, Case] = {
                              lambda x: softmax(x - x.max(0, keepdims=True)), "same all along axis 1"),
     "root_of_squares": Case((LINE, LINE), lambda x, y: tg.sqrt(x ** 2 + y ** 2),
                             lambda x, y: tg.sqrt(x ** 2 + tg.exp(y))),
+    "exponential_times_ratios": Case((TABLE, TABLE), lambda x, y: tg.exp(x) * softmax_slope(x, y),
+                                     lambda x, y: tg.exp(x) * (y / tg.exp(x).sum(-1, keepdims=True) - y)),
     "picked_log_softmax": Case((TABLE, TARGETS), lambda x, t: pick_class(log_softmax(x), t),
                                lambda x, t: pick_class(log_softmax(x, 0), t), "cross_entropy has them along 1"),
     "gradient_of_picked_log_softmax": Case(
