@@ -118,7 +118,7 @@ def product_of(v: Vertex) -> Product | None:
 def is_normal(value: float, dtype: Any) -> bool:
     """Whether a number is 0 or can be had in a dtype with all its digits."""
     limits = np.finfo(dtype)
-    return value == 0.0 or bool(limits.tiny <= abs(value) <= limits.max)
+    return value == 0.0 or float(limits.tiny) <= abs(value) <= float(limits.max)
 
 
 def factors_of(v: Vertex) -> list[tuple[Vertex, int]] | None:

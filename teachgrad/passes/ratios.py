@@ -1,4 +1,4 @@
-"""Stabilise: quotients of exponentials, as softmax and sigmoid are written, and as the quotient rule differentiates them.
+"""Stabilise: quotients of exponentials, as softmax and sigmoid are written and as the quotient rule differentiates.
 
 In the textbook's form both sides of the quotient overflow together, though the quotient is between 0 and 1.
 """
