@@ -53,10 +53,14 @@ ENVIRONMENT = {
     "DEV": "CPU",
     "CPU_COUNT": "1",
     "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "",
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }
 """The environment of every measuring process: one thread for each library, and freed memory stays with the process.
+
+Python may keep the bytecode of what it imports. Installed libraries brought theirs along; where a setting of the
+machine forbade it to a library that runs from its sources, that one alone would be compiled anew in every process.
 
 Left to itself, glibc gives large freed arrays back to the system or does not, by what lies above them in memory; a step
 that pays for fresh pages takes twice as long. That must not depend on which contestants share a process.

@@ -78,7 +78,8 @@ from .ops.statistics import prod, std, var
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .expressions import latex, pretty, simplify
-from .static import mode, static
+from .runmode import mode
+from .static import static
 from .symbolic import function, placeholder
 from .symbolic import state_of as state
 
@@ -87,13 +88,16 @@ e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 
 # ---- what is built on all this, loaded when it is first named --------------------------------------------------------
 if TYPE_CHECKING:
-    from . import data, nn, optim
+    from . import data, drawing, nn, optim
+    from .drawing import dot, draw, html, show
     from .recording import Recorder
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("data", "nn", "optim"):
+    if name in ("data", "drawing", "nn", "optim"):
         return import_module(f"{__name__}.{name}")
+    if name in ("dot", "draw", "html", "show"):
+        return getattr(import_module(f"{__name__}.drawing"), name)
     if name == "Recorder":
         return import_module(f"{__name__}.recording").Recorder
     raise AttributeError(f"module 'teachgrad' has no attribute {name!r}")
@@ -113,7 +117,7 @@ __all__ = [
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError", "VerificationError",
     # built on top
-    "Recorder", "data", "nn", "optim",
+    "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "show",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",

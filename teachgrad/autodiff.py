@@ -68,6 +68,8 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     result: Gradients = {}
     owned: set[int] = {id(seed._data) for seed in seeds}
     tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.now.tracer
+    if tracer is not None and tracer.lasting:
+        create_graph = retain_graph = True
     now = state.now
     outside = now.grad, now.quiet
     now.grad, now.quiet = create_graph, not (create_graph or now.candid)
@@ -223,9 +225,9 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *, create_graph: b
     """Gradients of outputs with respect to inputs; `.grad` is left alone.
 
     For outputs y_1, ... with gradients v_1, ... (1 for scalars) and inputs x_1, ..., the answer for x_k is
-    Σ_j (dy_j/dx_k)^T v_j, in the shape of x_k. Under `create_graph` it can be differentiated again. An input that does
-    not reach an output raises `GradientError`, or gives None under `allow_unused`. The answer is a tensor if `inputs`
-    is a tensor, else a tuple.
+    Σ_j (dy_j/dx_k)^T v_j, in the shape of x_k. Under `create_graph` it can be differentiated again, as expressions of
+    placeholders can in any case. An input that does not reach an output raises `GradientError`, or gives None under
+    `allow_unused`. The answer is a tensor if `inputs` is a tensor, else a tuple.
     """
     ys, xs = _listed(outputs), _listed(inputs)
     vs = [None] * len(ys) if grad_outputs is None else _listed(grad_outputs)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import observe
-from .errors import TraceError
+from .errors import Site, TraceError, user_site
 from .interpreter import interpret
 from .op import REGISTRY, Op, Vertex
 from .ops.updates import Update
@@ -57,17 +57,17 @@ def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs
     answer = function.run(trace, leaves)
     for number, ((want, flag), got) in enumerate(zip(expected, flatten(answer)[0], strict=True)):
         if not same_bits(want, copied(got)):
-            raise TraceError("TG-S14", f"result {number} of {function.name} differs between the modes: dynamic "
-                             f"{_short(want)}, static {_short(copied(got))}")
+            raise different(f"result {number} of {function.name} differs between the modes: dynamic {_short(want)}, "
+                            f"static {_short(copied(got))}", user_site())
         if flag != getattr(got, "requires_grad", None):
-            raise TraceError("TG-S14", f"result {number} of {function.name} requires a gradient in one of the "
-                                       f"modes only")
+            raise different(f"result {number} of {function.name} requires a gradient in one of the modes only",
+                            user_site())
     for x, (data, _, gradient_data) in zip(touched, after, strict=True):
         name = x.name or f"a tensor of shape {x.shape}"
         if not same_bits(data, x._data):
-            raise TraceError("TG-S14", f"{function.name} leaves different values in {name} in the two modes")
+            raise different(f"{function.name} leaves different values in {name} in the two modes", user_site())
         if not same_bits(gradient_data, None if x._grad is None else x._grad._data):
-            raise TraceError("TG-S14", f"{function.name} leaves different gradients in {name} in the two modes")
+            raise different(f"{function.name} leaves different gradients in {name} in the two modes", user_site())
     return answer
 
 
@@ -85,15 +85,21 @@ def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forwa
     for step, v in zip(steps, vertices, strict=False):
         assert v.op is not None
         if step.op != v.op.name:
-            raise TraceError("TG-S14", f"{name} ran {step.op} ({step.where}) as plain Python where the graph has "
-                             f"{v.op} ({graph.where(v)}): it does not do the same on every call")
+            raise different(f"{name} ran {step.op} ({step.where}) as plain Python where the graph has {v.op}", v.site)
         if not same_bits(step.array, values[v.id]):
-            raise TraceError("TG-S14", f"{name}: the first difference between the modes is {v.op} at {graph.where(v)}: "
-                             f"dynamic {_short(step.array)}, static {_short(values[v.id])}")
+            raise different(f"the first difference between the modes in {name} is {v.op}: dynamic "
+                            f"{_short(step.array)}, static {_short(values[v.id])}", v.site)
     if len(steps) != len(vertices):
-        raise TraceError("TG-S14", f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph: "
-                         f"it does "
-                         "not do the same on every call")
+        raise different(f"{name} ran {len(steps)} ops as plain Python and {len(vertices)} as a graph", user_site())
+
+
+def different(what: str, site: Site | None) -> TraceError:
+    """The error of a function that is not the same in both modes."""
+    return TraceError.at(
+        "TG-S14", what, site,
+        "A function that does the same on every call has the same bits in both modes.",
+        "let what changes from call to call come in as an argument, or from tg.random",
+        "if nothing does, report it: teachgrad is wrong")
 
 
 def same_bits(a: Any, b: Any) -> bool:

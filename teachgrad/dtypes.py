@@ -26,6 +26,10 @@ SUPPORTED = (bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, flo
 INTEGERS = SUPPORTED[1:9]
 FLOATS = SUPPORTED[9:]
 
+C_TYPES: dict[DType, str] = {
+    bool: "bool", **{dtype: f"{dtype.name}_t" for dtype in INTEGERS}, float32: "float", float64: "double"}
+"""The C types that generated C knows, by dtype."""
+
 _default_float = float32
 _known = {dtype: dtype for dtype in SUPPORTED}
 

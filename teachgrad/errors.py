@@ -49,10 +49,13 @@ class InplaceError(GradientError):
 
 
 class TraceError(TeachgradError, RuntimeError):
-    """Something that cannot be part of a static graph. `code` is its stable name, such as `TG-S01`."""
+    """Something that cannot be part of a static graph. `code` is its stable name, such as `TG-S01`.
+
+    [Hard subjects](hard-subjects.md) has a section for each code.
+    """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"[{code}] {message}")
+        super().__init__(f"[{code}] {message}\nMore: docs/reference/hard-subjects.md#{code.lower()}")
         self.code = code
 
     @classmethod
@@ -107,10 +110,10 @@ class Where:
 
 
 class _InternalFiles(dict[str, bool]):
-    """Whether a file belongs to this package, remembered for each file name."""
+    """Whether a file belongs to this package or is a program that an executor wrote, remembered for each file name."""
 
     def __missing__(self, filename: str) -> bool:
-        answer = self[filename] = filename.startswith((PACKAGE, "<frozen"))
+        answer = self[filename] = filename.startswith((PACKAGE, "<frozen")) or filename.endswith(" executor>")
         return answer
 
 
@@ -140,6 +143,11 @@ def locate(site: Site | None) -> Where | None:
             break
     line = line or code.co_firstlineno
     text = linecache.getline(code.co_filename, line).rstrip("\n")
+    if offset == 0:  # the function as a whole: its `def`, below its decorators
+        while text.lstrip().startswith("@"):
+            line += 1
+            text = linecache.getline(code.co_filename, line).rstrip("\n")
+        column = end_column = None
     if column is None:
         column = len(text) - len(text.lstrip())
     if end_column is None or end_line != line:

@@ -177,14 +177,17 @@ class Call:
         if self.specs is not None and self.checked:
             name = self.function.__name__
             if (specs, saved, count, plural) != (self.specs, self.saved, self.results_count, self.plural):
-                raise TraceError(
-                    "TG-S11", f"{name}.forward gave {_shown(specs)}, but {_shown(self.specs)} when the graph was made."
-                    "\nIn a static graph every shape is known before the values are.\nWays out: let the shapes of "
-                    "results and saved arrays depend on shapes alone; or call it outside the static function.")
+                raise TraceError.at(
+                    "TG-S11", f"{name}.forward gave {_shown(specs)}, but {_shown(self.specs)} when the graph was made",
+                    _definition(self.function.forward),
+                    "In a static graph every shape is known before the values are.",
+                    "let the shapes of results and saved arrays depend on shapes alone",
+                    "call it outside the static function")
             if different := [key for key in facts | self.facts if not _same(facts.get(key), self.facts.get(key))]:
-                raise TraceError(
-                    "TG-S11", f"{name}.forward set ctx.{different[0]} to another value than when the static graph was "
-                    "made.\nWay out: pass values from forward to backward with ctx.save(...).")
+                raise TraceError.at(
+                    "TG-S11", f"{name}.forward set ctx.{different[0]} to another value than when the graph was made",
+                    _definition(self.function.forward), "In a static graph it is a constant.",
+                    "pass values from forward to backward with ctx.save(...)")
             return
         self.specs, self.saved, self.facts, self.results_count, self.plural = specs, saved, facts, count, plural
 
@@ -239,6 +242,12 @@ def _origin(name: str, x: Any, inputs: list[Array], results: list[Any], count: i
     return "hidden", len(results) - 1
 
 
+def _definition(function: Any) -> Site | None:
+    """Where a function is written."""
+    code = getattr(function, "__code__", None)
+    return (code, 0) if code is not None else user_site()
+
+
 def _shown(specs: Sequence[Spec]) -> str:
     return ", ".join(f"{spec.dtype}{list(spec.shape)}" for spec in specs) or "nothing"
 
@@ -273,11 +282,11 @@ class CallOp(Op):
             except TeachgradError:
                 raise
             except Exception as error:
-                raise TraceError(
+                raise TraceError.at(
                     "TG-S11", f"{self.name}.forward fails on made-up numbers between 0.5 and 1.5 "
-                    f"({type(error).__name__}: {error}); a static graph tries it on them to learn the shapes of its "
-                    "results.\nWays out: let forward accept such numbers; or call it outside the static function."
-                ) from error
+                    f"({type(error).__name__}: {error})", _definition(self.function.forward),
+                    "A static graph tries it on them to learn the shapes of its results.",
+                    "let forward accept such numbers", "call it outside the static function") from error
         assert call.specs is not None
         return call.specs[0] if call.single else call.specs
 

@@ -9,7 +9,6 @@ expressions. Only when that answers no are the guards asked one by one: a number
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from math import copysign
 from operator import is_
 from types import CellType, MethodType
@@ -171,7 +170,11 @@ class Contents(Guard):
     def now(self) -> Any:
         kind = (self.array.shape, self.array.strides, self.array.dtype) if isinstance(self.array, np.ndarray) else ()
         data = self.array.tobytes()
-        return kind, data if len(data) <= LARGE else blake2b(data).digest()
+        if len(data) <= LARGE:
+            return kind, data
+        from hashlib import blake2b  # with OpenSSL a tenth of the import time of teachgrad, and seldom needed
+
+        return kind, blake2b(data).digest()
 
     def holds(self) -> bool:
         return bool(self.now() == self.expected)

@@ -90,21 +90,26 @@ class Rewrite(NamedTuple):
 
 
 class Alloc(NamedTuple):
-    """A static program took a buffer for a vertex."""
+    """A static program takes memory for the value of `vertex`: at `offset` of its arena, or, where that is None, memory
+    of its own. A value that is written over an input has the offset of that input, which is freed afterwards."""
 
-    buffer: int
-    bytes: int
     vertex: int
+    bytes: int
+    offset: int | None
 
 
 class Free(NamedTuple):
-    """A static program gave a buffer back."""
+    """Nothing in a static program reads the value of `vertex` any more; its memory may be used for another."""
 
-    buffer: int
+    vertex: int
 
 
 class Kernel(NamedTuple):
-    """A piece of a static program ran, standing for these vertices."""
+    """A statement of a static program ran, in so many seconds, and computed these vertices.
+
+    A program has one for each op, but for views that it could take in advance; at the end `own` copies results out of
+    its memory, and `copyto` writes new values into their leaves.
+    """
 
     name: str
     vertices: tuple[int, ...]

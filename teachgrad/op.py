@@ -41,6 +41,7 @@ from .errors import (
     ShapeError,
     Site,
     TeachgradError,
+    Where,
     locate,
     place,
     user_site,
@@ -74,6 +75,8 @@ class Spec:
 
 class Tracer(Protocol):
     """What `apply` needs of a tracer; `teachgrad.graph` has the real one."""
+
+    lasting: bool
 
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> Vertex: ...
     def resolve(self, x: Any) -> Any: ...
@@ -327,6 +330,21 @@ class Op:
         """Compute the result from arrays of the namespace `xp`."""
         raise NotImplementedError(f"{self.name} has no forward computation")
 
+    def parts(self, z: Any, *inputs: Any) -> Any:
+        """The result `z` made of simpler ops, for executors that put many ops into one loop; None if it has no parts.
+
+        The value is the same but for last bits. An op with several results answers with a tuple.
+        """
+        return None
+
+    def c_body(self, z: Any, *inputs: Any) -> str | None:
+        """The body of a C function for this call, if the op has loops of its own that fit no other op's.
+
+        Its arrays are `z` and the parameters of `forward`, all in C order without gaps. It returns 1 where `forward`
+        would raise, with nothing but z written, and otherwise 0.
+        """
+        return None
+
     def vjp(self, g: Any, z: Any, *inputs: Any) -> Sequence[Vertex | None]:
         """Pull the gradient `g` of the result `z` back to each input: (dz/dx)^T g, in teachgrad's own ops.
 
@@ -418,13 +436,14 @@ def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, An
                          z.requires_grad))
 
 
-def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: Exception) -> Exception:
+def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: Exception,
+            where: Where | None = None) -> Exception:
     """Turn an error of the array library into one that names the op, the shapes and the user's line."""
     if isinstance(error, TeachgradError):
         return error
     what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
     settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
-    where = locate(user_site())
+    where = where or locate(user_site())
     reason: Exception = error
     with suppress(Exception):  # the op's own shape rule often says better what is wrong, and how to go on
         try:

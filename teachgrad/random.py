@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import dtypes
-from .errors import DTypeError, ShapeError, TeachgradError, TraceError, locate, place, user_site
+from .errors import DTypeError, ShapeError, TeachgradError, TraceError, locate, user_site
 from .op import Op, Vertex, apply, modes, state
 from .ops import random as ops
 from .ops.indexing import take
@@ -85,8 +85,9 @@ def seed(n: int) -> None:
     if not 0 <= n <= LARGEST:
         raise TeachgradError(f"a seed is an integer from 0 to 2**63 - 1, not {n}")
     if state.now.tracer is not None:
-        raise TraceError("TG-S06", f"tg.seed() at {place(user_site())} stands in a static function; it would act while "
-                         "the function is traced and never again.\nWay out: call it before the function.")
+        raise TraceError.at(
+            "TG-S06", "tg.seed() is called in a static function", user_site(),
+            "It would act while the function is traced, and never again.", "call it before the function")
     with _lock:
         _seed = n
         _waiting.clear()

@@ -16,8 +16,8 @@ import numpy as np
 from .errors import TraceError, user_site
 from .guards import Counting, Guard, Terms, alike
 from .op import Modes, Vertex, state
+from .stand_ins import Source, kind_of_gradient
 from .structure import Tree
-from .trace import Source, kind_of_gradient
 
 PLAIN = (int, float, complex, str, bytes, bool, type(None), np.dtype, type, slice)
 

@@ -9,11 +9,9 @@ the results into tensors. `tg.mode` decides whether static functions run so, as 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,115 +19,24 @@ import numpy as np
 from . import executors, observe
 from .calls import Call, pulling_back
 from .checking import run_both
+from .compiled import Trace
 from .errors import Site, TeachgradError, TraceError, user_site
 from .graph import Graph
-from .guards import Shell
-from .interpreter import watched_run
 from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
-from .passes import LEVELS, optimize
+from .passes import LEVELS
 from .passes.plan import MODES as PLANS
-from .passes.plan import Plan, plan_memory
-from .passes.report import Cost, costs, near_misses
-from .passes.rewriting import NearMiss, Rewrite
-from .signature import Fit, difference, refuse_shared_memory, signature
+from .passes.plan import Plan
+from .refusals import refuse_new_flags
+from .runmode import current_mode
+from .signature import difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
-from .trace import FunctionTracer, History, Recording, Source
+from .trace import FunctionTracer, History, Recording
 from .verification import check_fresh, verify
 from .watcher import Watcher
 
-RUN_MODES = ("dynamic", "static", "check")
 MOST_PROGRAMS = 8
 """So many traces of one function are kept; beyond them, something varies that should not."""
-
-
-class _Mode(threading.local):
-    name = os.environ.get("TEACHGRAD_MODE", "static")
-
-
-_mode = _Mode()
-
-
-def current_mode() -> str:
-    """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said at the start, else "static"."""
-    if _mode.name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of "
-                             f"{', '.join(RUN_MODES)}")
-    return _mode.name
-
-
-@contextmanager
-def mode(name: str) -> Iterator[None]:
-    """Decide how every `tg.static` function runs inside this block, in this thread.
-
-    "dynamic": as plain Python; "static": as a compiled graph; "check": both on every call, stopping at the first
-    differing bit and naming the op that made it.
-    """
-    if name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {name!r}; choose one of {', '.join(RUN_MODES)}")
-    before, _mode.name = _mode.name, name
-    try:
-        yield
-    finally:
-        _mode.name = before
-
-
-class Trace:
-    """One traced and compiled run of a function."""
-
-    def __init__(self, function: StaticFunction, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree,
-                 watcher: Watcher) -> None:
-        self.recording, self.output = recording, output
-        self.moments: list[tuple[str, Graph]]
-        """The graph as recorded and after each pass."""
-        self.rewrites: list[Rewrite]
-        self.moments, self.rewrites = optimize(recording.graph, function.level)
-        self.graph: Graph = self.moments[-1][1]
-        """The optimised graph."""
-        self.plan: Plan = plan_memory(self.graph, function.plan_mode) if function.level != "O0" else Plan()
-        self.program: executors.Program = function.build(self.graph, self.plan)
-        self.sources: dict[int, Source] = recording.sources
-        """What each leaf of the graph stands for, by id."""
-        self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
-        self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
-        """What the program overwrites."""
-        self.outputs = [what[2] for what in first_of_each_output(recording.results)]
-        self.differentiable = any(history.requires_grad and history.op is not None and not history.freed
-                                  for history in self.outputs)
-        """Whether a result has a history that a backward() outside the function may follow."""
-        self.backward: StaticFunction | None = None
-        """The function that carries gradients of the results back to the leaves, made when first needed."""
-        self.calls = 0
-        self.level = function.level
-        cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
-        self.fit = Fit(leaves, tree, [*watcher.guards, *shells(recording.sources.values(), watcher)],
-                       recording.entry, recording.sources.values(), watcher.known, cells, self.written)
-
-
-    @property
-    def costs(self) -> list[Cost]:
-        """What the graph costs as recorded and after each pass."""
-        return costs(self.moments)
-
-    @property
-    def near_misses(self) -> list[NearMiss]:
-        """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
-        return near_misses(self.recording.graph, self.level)
-
-
-def first_of_each_output(results: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The results that are outputs of the graph, each once, in the order of the outputs."""
-    found: dict[int, tuple[Any, ...]] = {}
-    for what in results:
-        if what[0] == "output":
-            found.setdefault(what[1], what)
-    return [found[number] for number in sorted(found)]
-
-
-def shells(sources: Any, watcher: Watcher) -> list[Shell]:
-    """Guards for the tensors from outside that the watcher has not met."""
-    tensors = [source.tensor for source in sources if source.tensor is not None and not source.gradient]
-    return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in watcher.known]
 
 
 class StaticFunction:
@@ -276,19 +183,20 @@ class StaticFunction:
     def traced(self, leaves: list[Any], tree: Tree) -> Trace:
         """Run the function once, and compile what it did."""
         recording, output, watcher = self.recorded(leaves, tree)
-        return Trace(self, recording, output, leaves, tree, watcher)
+        return Trace(recording, output, leaves, tree, watcher.world,
+                     level=self.level, plan=self.plan_mode, build=self.build)
 
     def recorded(self, leaves: list[Any], tree: Tree) -> tuple[Recording, Tree, Watcher]:
         """Run the function once with specs in place of values; what it did, and what it looked at."""
         watcher = Watcher()
         tracer = FunctionTracer(self.name, watcher.line_of)
-        watcher.visit(self.fn, f"the function {self.name}()", None)
+        watcher.world.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
                 tracer.argument(leaf, number)
-                watcher.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
+                watcher.world.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
             else:
-                watcher.visit(leaf, f"argument {number} of {self.name}()", None)
+                watcher.world.visit(leaf, f"argument {number} of {self.name}()", None)
         args, kwargs = unflatten(tree, leaves)
         before = state.now.grad, state.now.inference
         with modes(tracer=tracer):
@@ -296,7 +204,7 @@ class StaticFunction:
                 with watcher:
                     answer = self.fn(*args, **kwargs)
             except TeachgradError as error:
-                tracer.refuse_new_flags(error)
+                refuse_new_flags(self.name, tracer.leaves, watcher.line_of, error)
                 raise
             if tracer.refusal is not None:  # the function caught it, and went on with something else
                 raise tracer.refusal
@@ -324,23 +232,34 @@ class StaticFunction:
         """Run a program on the present values and put the results where they belong."""
         recording = trace.recording
         inputs = [source.find(leaves)._data for source in trace.inputs]
-        held = [what[1].find(leaves) if what[0] in ("held", "view") else None for what in recording.results]
+        held = () if trace.plain else [what[1].find(leaves) if what[0] in ("held", "view") else None
+                                       for what in recording.results]
         call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
         else:
-            arrays = watched_run(trace.graph, [*inputs, *trace.fit.arrays])
+            arrays = trace.watched(inputs, trace.fit.arrays)
         trace.calls += 1
         if trace.written:
             self.note_writes(trace, leaves)
         count = len(trace.outputs)
-        for source, array in zip(recording.deposits, arrays[count:], strict=True):
-            source.owner(leaves)._grad = Tensor(array)
+        takers = trace.takers
+        if takers is None:
+            takers = [source.owner(leaves) for source in recording.deposits]
+        for x, array in zip(takers, arrays[count:], strict=True):
+            x._grad = Tensor(array)
         for source in recording.cleared:
             source.owner(leaves)._grad = None
         if recording.links:
             self.link(recording, leaves)
-        made = self.presented(trace, arrays[:count], call)
+        answers = made = self.presented(trace, arrays[:count], call)
+        if not trace.plain:
+            answers = self.results(recording, leaves, made, held)
+        return answers[0] if trace.output is None else unflatten(trace.output, answers)
+
+    @staticmethod
+    def results(recording: Recording, leaves: Sequence[Any], made: Sequence[Any], held: Sequence[Any]) -> list[Any]:
+        """What the call returns, one by one: outputs of the graph, plain values, gradients, tensors from outside."""
         answers = []
         for what, x in zip(recording.results, held, strict=True):
             kind = what[0]
@@ -352,15 +271,18 @@ class StaticFunction:
                 answers.append(what[1].owner(leaves)._grad)
             else:
                 answers.append(x if kind == "held" else view_of(x, what[2], what[3]))
-        return answers[0] if trace.output is None else unflatten(trace.output, answers)
+        return answers
 
     @staticmethod
     def note_writes(trace: Trace, leaves: Sequence[Any]) -> None:
         """Tell the tensors that were overwritten, as writing in place would have."""
         stamp, site = next_id(), user_site()
-        for source in trace.written:
-            x = source.find(leaves)
-            x = x if x.base is None else x.base
+        targets = trace.targets
+        if targets is None:
+            targets = [source.find(leaves) for source in trace.written]
+        for x in targets:
+            if x.base is not None:
+                x = x.base
             x.stamp = stamp
             if x.op is None:
                 x.site = site
@@ -374,13 +296,12 @@ class StaticFunction:
     @staticmethod
     def presented(trace: Trace, arrays: Sequence[Any], call: Call | None) -> list[Any]:
         """The outputs as tensors, with the history that plain Python would have left."""
-        if call is not None and call.matters:
-            live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
-        else:
-            live = [None] * len(arrays)
+        if call is None or not call.matters:
+            return [present(array, history) for array, history in zip(arrays, trace.outputs, strict=True)]
+        live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
         return [present(array, history, z) for array, history, z in zip(arrays, trace.outputs, live, strict=True)]
 
-    def pull_back_of(self, trace: Trace) -> StaticFunction:
+    def pull_back_of(self, trace: Trace) -> Callable[..., Any]:
         """The function that carries gradients through a call of `trace`."""
         if trace.backward is None:
             trace.backward = StaticFunction(pulling_back(trace.recording), "O1", "numpy", "reuse")
@@ -413,7 +334,7 @@ def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, ve
     return static(fn, level=level, executor=executor, plan=plan, verify=verify)
 
 
-def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str = "numpy",
+def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
            plan: str = "reuse", verify: bool = False) -> Any:
     """Make a function run as a static graph.
 
@@ -423,9 +344,10 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
 
     Args:
         fn: the function; its arguments and results are tensors, numbers, strings, and tuples, lists and dicts of them.
-        level: how far the graph is rewritten. "O0" replays the recorded calls, "O1" keeps every bit, "O2" does
-            algebra: last bits may change, overflow goes (see `teachgrad.passes`).
-        executor: what runs it; see `tg.executors.available()`.
+        level: how far the graph is rewritten. "O0" replays the recorded calls, "O1" keeps every bit,
+            "O2" does algebra: last bits may differ, overflow goes (see `teachgrad.passes`);
+            "O3" fuses and compiles, and last bits may differ.
+        executor: what runs it; see `tg.executors.available()`. If it is not given, "c" at level O3, else "numpy".
         plan: how memory is shared: "off", "inplace", "reuse" or "best".
         verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
             that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
@@ -434,4 +356,4 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor, plan, verify)
+    return StaticFunction(fn, level, executor or ("c" if level == "O3" else "numpy"), plan, verify)

@@ -30,6 +30,8 @@ from .tracer import Tracer
 class ExpressionTracer(Tracer):
     """Makes expressions wherever an operand has no value, in any thread, at any time. Keeps nothing."""
 
+    lasting = True
+
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = {}) -> Any:
         z = super().apply(op, inputs, attrs)
         self.recorded.clear()
@@ -39,16 +41,11 @@ class ExpressionTracer(Tracer):
 
     def resolve(self, x: Any) -> Any:
         if isinstance(x._data, np.ndarray) and x.requires_grad:
-            raise TraceError("TG-S07", f"a tensor that requires a gradient is mixed into an expression at "
-                             f"{place(user_site())}; its value would be frozen.\nWays out: make it a tg.state, which a "
-                             "function reads anew on every call; or detach() it.")
+            raise TraceError.at(
+                "TG-S07", "a tensor that requires a gradient is mixed into an expression", user_site(),
+                "Its value would be frozen.", "make it a tg.state, which a function reads anew on every call",
+                "detach() it")
         return x
-
-    def is_freed(self, z: Vertex) -> bool:
-        return False
-
-    def free(self, z: Vertex) -> None:
-        """Expressions may be differentiated any number of times."""
 
 
 EXPRESSIONS = ExpressionTracer("an expression")
@@ -109,7 +106,9 @@ class Function:
         self.output_leaves, self.output_tree = flatten(outputs)
         for x in self.parameters:
             if not isinstance(x, Vertex) or type(x.base) is not Symbolic or x.op is not None or isinstance(x, State):
-                raise TraceError("TG-S08", f"the inputs of {name} must be placeholders, not {x!r}")
+                raise TraceError.at(
+                    "TG-S08", f"an input of {name} is no placeholder: {x!r}", user_site(),
+                    "The inputs are what its arguments take the place of.", "make it with tg.placeholder(...)")
         roots = [as_expression(v, name) for v in self.output_leaves]
         news = [(leaf, fitted(leaf, new, name)) for leaf, new in updates.items()]
         replaced = substituted([*roots, *(new for _, new in news)], dict(givens))
@@ -143,22 +142,29 @@ class Function:
         return near_misses(self.moments[0][1], self.level)
 
     def refuse(self, leaves: dict[int, Vertex]) -> None:
-        """Missing and unused inputs, and states in one memory."""
+        """Refuse inputs that are missing, unused or there twice."""
         given = {x.id for x in self.parameters}
         for x in leaves.values():
             if not isinstance(x, State) and x.id not in given:
-                raise TraceError("TG-S08", f"{self.name} needs the placeholder {x.name or 'without a name'}, made at "
-                                 f"{place(x.site)}, which is not among its inputs.\nWays out: add it to the inputs; or "
-                                 "replace it with givens.")
-        for x in self.parameters:
+                raise TraceError.at(
+                    "TG-S08", f"{self.name} needs the placeholder {x.name or 'without a name'}, made at "
+                    f"{place(x.site)}", user_site(), "It is not among the inputs.", "add it to the inputs",
+                    "replace it with givens")
+        for number, x in enumerate(self.parameters):
+            if any(x is y for y in self.parameters[:number]):
+                raise TraceError.at(
+                    "TG-S08", f"{self.name} has the input {x.name or 'without a name'}, made at {place(x.site)}, twice",
+                    user_site(), "Its two arguments could differ.", "a placeholder for each argument")
             if x.id not in leaves:
-                raise TraceError("TG-S08", f"the input {x.name or 'without a name'} of {self.name}, made at "
-                                 f"{place(x.site)}, is not used by any output or update.\nWay out: leave it out of the "
-                                 "inputs.")
-        for k, a in enumerate(self.states):
-            for b in self.states[:k]:
-                if np.may_share_memory(a.cell, b.cell):
-                    raise TraceError("TG-S10", f"the states {a.name} and {b.name} share memory")
+                raise TraceError.at(
+                    "TG-S08", f"{self.name} does not need its input {x.name or 'without a name'}, made at "
+                    f"{place(x.site)}", user_site(), "No output and no update depends on it.",
+                    "leave it out of the inputs")
+
+    @property
+    def source(self) -> str:
+        """The program as text; it is written in the first call."""
+        return self.program.source
 
     def arrays(self, args: Sequence[Any]) -> list[Any]:
         """The arguments as arrays, checked against their placeholders."""
@@ -203,14 +209,18 @@ class Function:
 
 def as_expression(v: Any, name: str) -> Vertex:
     if not isinstance(v, Vertex):
-        raise TraceError("TG-S08", f"the outputs of {name} must be tensors, not {type(v).__name__}")
+        raise TraceError.at(
+            "TG-S08", f"an output of {name} is no tensor but a {type(v).__name__}", user_site(),
+            "A function of expressions gives tensors, and tuples, lists and dicts of them.", "leave it out")
     return v
 
 
 def fitted(leaf: Any, new: Any, name: str) -> Vertex:
     """The new value of a state, in its dtype and shape."""
     if not isinstance(leaf, State):
-        raise TraceError("TG-S08", f"updates of {name} must be of tg.state tensors, not {leaf!r}")
+        raise TraceError.at(
+            "TG-S08", f"{name} updates what is no state: {leaf!r}", user_site(),
+            "Only a state keeps a value from call to call.", "make it with tg.state(...)")
     if not isinstance(new, Vertex):
         new = leaf.result_type(np.asarray(new, leaf.dtype))
     if new.dtype != leaf.dtype:
@@ -243,7 +253,8 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
     new: dict[int, Vertex] = {}
     for old, value in givens.items():
         if not isinstance(value, Vertex):
-            value = old.result_type(np.asarray(value, old.dtype))
+            array = np.asarray(value, old.dtype)
+            value = old.result_type(array if array.ndim else np.full(old.shape, array))
         if value.shape != old.shape or value.dtype != old.dtype:
             raise ShapeError(f"givens replaces {old.name or 'a tensor'} of {old.dtype}{list(old.shape)} by "
                              f"{value.dtype}{list(value.shape)}")
@@ -268,7 +279,7 @@ def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, An
         inputs: placeholders, in the order of the arguments. Each must be used.
         outputs: an expression, or tuples, lists and dicts of them.
         updates: {state: its new value}. All of them read the old values, and are committed together at the end.
-        givens: {tensor: what stands in its place}, applied before anything is compiled.
+        givens: {tensor: what stands in its place}, applied before anything is compiled; a number fills its shape.
         level, executor, plan: as in `tg.static`.
         name: for error messages.
         verify: as in `tg.static`, on the arguments of the first call.

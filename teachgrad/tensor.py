@@ -12,7 +12,7 @@ import numpy as np
 from . import autodiff, observe
 from .conversion import as_array
 from .devices import check_device
-from .errors import DTypeError, GradientError, ShapeError, TraceError, place, user_site
+from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
 from .op import REGISTRY, Spec, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
@@ -179,8 +179,9 @@ class Tensor(Methods):
         if state.now.leak is not None:
             state.now.leak(self, why)
         if isinstance(self._data, Spec):
-            raise TraceError("TG-S07", f"a tensor of a static function that is no longer being traced is read at "
-                             f"{place(user_site())}; it never had a value.\nWay out: return it from the function.")
+            raise TraceError.at(
+                "TG-S07", "a tensor of a static function that is no longer being traced is read", user_site(),
+                "It never had a value.", "return it from the function")
         return self._data
 
     def numpy(self, *, copy: bool = False) -> Any:

@@ -9,7 +9,7 @@ What cannot be part of a graph is refused with a `TraceError` that names the use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,81 +19,13 @@ from .errors import GradientError, Site, TraceError, place, user_site
 from .graph import Graph
 from .op import NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
 from .ops.inplace import renew
-from .tensor import Tensor
+from .refusals import LineOf, refuse_outdated_reads, refuse_strided_overwrites, refuse_what_remains
+from .stand_ins import Source, StandIn, called, is_entry_gradient, kind_of_gradient, original, source_of, stand_in
 from .tracer import Tracer
+from .versions import Versions, as_of, computed, root_of
 
 NUMBERS_ONLY = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype)
 """What besides tensors a static function can return."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a leaf of a graph comes from in a call: an argument, a tensor from outside, or the gradient of one."""
-
-    argument: int | None = None
-    """The number of the argument, among all flattened ones."""
-    tensor: Vertex | None = None
-    gradient: bool = False
-
-    def owner(self, leaves: Sequence[Any]) -> Any:
-        """The tensor, or that whose gradient it is."""
-        return leaves[self.argument] if self.argument is not None else self.tensor
-
-    def find(self, leaves: Sequence[Any]) -> Any:
-        """The tensor itself."""
-        owner = self.owner(leaves)
-        return owner._grad if self.gradient else owner
-
-
-class StandIn(Tensor):
-    """Stands in a trace for a tensor from outside. Notices whether the gradient it comes with is used."""
-
-    __slots__ = ("kept", "present", "reads_gradient", "real", "source", "touched", "tracer")
-
-    tracer: FunctionTracer
-    present: StandIn
-    """The stand-in as it is now; this one may be what it was before an overwrite."""
-    real: Vertex
-    source: Source | None
-    """None for a constant that the function makes itself."""
-    kept: Any
-    """The gradient, once it was touched."""
-    touched: bool
-    """Whether `.grad` was read or written so far."""
-    reads_gradient: bool
-    """Whether `.grad` was read before it was written: then the call depends on it."""
-
-    @property
-    def _grad(self) -> Any:
-        me = self.present
-        if not me.touched:
-            me.touched = me.reads_gradient = True
-            me.kept = self.tracer.entry_gradient(me)
-        return me.kept
-
-    @_grad.setter
-    def _grad(self, value: Any) -> None:
-        self.present.touched = True
-        self.present.kept = value
-
-    def earlier_self(self) -> Vertex:
-        old = StandIn.__new__(StandIn)
-        for slot in Vertex.__slots__:
-            if slot != "_grad":
-                setattr(old, slot, getattr(self, slot))
-        old.tracer, old.present, old.real, old.source = self.tracer, self.present, self.real, self.source
-        return old
-
-
-def stand_in(x: Vertex, tracer: FunctionTracer, source: Source | None) -> StandIn:
-    """A vertex with the spec of `x` and no value."""
-    s = StandIn.__new__(StandIn)
-    s.tracer, s.present, s.real, s.source = tracer, s, x, source
-    s.kept, s.touched, s.reads_gradient = None, True, False
-    Vertex.__init__(s, Spec(x.shape, x.dtype), x.requires_grad, x.name)
-    s.touched = False
-    s.site, s.hooks = x.site, x.hooks
-    return s
 
 
 @dataclass
@@ -138,19 +70,10 @@ class History:
     """Whether it was made in inference mode from tensors that require a gradient."""
 
 
-@dataclass
-class Facts:
-    """What is true of a tensor from outside when it is first met."""
-
-    requires_grad: bool
-    hooks: tuple[Any, ...]
-    contiguous: bool
-
-
 class FunctionTracer(Tracer):
     """Records one run of a Python function."""
 
-    def __init__(self, name: str, line_of: Callable[..., Site | None]) -> None:
+    def __init__(self, name: str, line_of: LineOf) -> None:
         super().__init__(name)
         self.line_of = line_of
         """Where the code that runs mentions a name."""
@@ -162,7 +85,6 @@ class FunctionTracer(Tracer):
         """Arrays of tensors that the function itself made, by the id of their stand-in."""
         self.stand_ins: dict[int, StandIn] = {}
         """The stand-in of a tensor from outside, by the identity of the tensor."""
-        self.facts: dict[int, Facts] = {}
         self.untracked: set[int] = set()
         """Vertices that were made from nothing that requires a gradient, or under no_grad, by id."""
         self.blind: set[int] = set()
@@ -179,11 +101,10 @@ class FunctionTracer(Tracer):
 
     def meet(self, x: Vertex, source: Source | None) -> StandIn:
         """A stand-in for a tensor that is not in the graph yet."""
-        s = stand_in(x, self, source)
+        s = stand_in(x, source, self.entry_gradient)
         self.stand_ins[id(x)] = s
         if source is not None:
             self.leaves.append(s)
-            self.facts[s.id] = Facts(x.requires_grad, x.hooks, x._data.flags.c_contiguous)
         return s
 
     def argument(self, x: Vertex, number: int) -> None:
@@ -300,8 +221,9 @@ class FunctionTracer(Tracer):
     def finish(self, answers: Sequence[Any], returned: Site | None) -> Recording:
         """What was recorded, when the function has answered with these leaves of its result, at that place."""
         self.returned = returned
-        self.refuse_what_remains()
-        touched = [s for s in self.leaves if s.touched and s.kept is not None and not self.is_entry_gradient(s)]
+        refuse_what_remains(self.name, self.leaves, self.line_of)
+        refuse_outdated_reads(self.name, [self.stand_ins[id(x)] for x in self.read if id(x) in self.stand_ins])
+        touched = [s for s in self.leaves if s.touched and s.kept is not None and not is_entry_gradient(s)]
         linked = [s for s in touched if isinstance(s.kept, StandIn) and s.kept.source is not None]
         deposits = [s for s in touched if not (isinstance(s.kept, StandIn) and s.kept.source is not None)]
         outputs: list[Vertex] = []
@@ -327,7 +249,7 @@ class FunctionTracer(Tracer):
         for v in versions.leaves:
             if v.id in self.constants:
                 v._data = self.constants[v.id]
-        self.refuse_strided_overwrites(versions)
+        refuse_strided_overwrites(self.name, self.leaves, versions)
         for s in written:
             later: Vertex = s
             while later.past is not None:
@@ -341,12 +263,7 @@ class FunctionTracer(Tracer):
             outputs=tuple(versions(v) for v in results), updates=tuple((original(s), versions(s)) for s in written),
             order=versions.order, origin=versions.origin, scopes=self.scopes, families=families,
             strides={original(s).id: s.real._data.strides for s in self.leaves
-                     if not self.facts[original(s).id].contiguous})
-
-    def is_entry_gradient(self, s: StandIn) -> bool:
-        """Whether the gradient of `s` is still the tensor that it came with, perhaps overwritten."""
-        g = s.kept
-        return isinstance(g, StandIn) and g.source is not None and g.source.gradient and g.real is s.real._grad
+                     if not s.facts.contiguous})
 
     def result(self, value: Any, deposits: list[StandIn], outputs: list[Vertex]) -> tuple[Any, ...]:
         """What a returned value is; one that the graph has to compute is added to the outputs."""
@@ -395,149 +312,4 @@ class FunctionTracer(Tracer):
             stack += [as_of(y, x.id) for y in x.inputs]
         return False
 
-    # ---- refusals ----------------------------------------------------------------------------------------------------
-
-    def refuse_new_flags(self, error: Exception | None = None) -> None:
-        """Refuse a changed requires_grad, also where it is why something else went wrong."""
-        for s in self.leaves:
-            if s.real.requires_grad != self.facts[original(s).id].requires_grad:
-                raise TraceError.at(
-                    "TG-S05", f"{self.name} changes requires_grad of {called(s)}", self.line_of("requires_grad"),
-                    "In static mode that would happen once, while it is traced.", "set it before the call",
-                    "use detach()") from error
-
-    def refuse_what_remains(self) -> None:
-        """Refuse what the function has done to tensors from outside that a graph cannot do."""
-        self.refuse_new_flags()
-        for s in self.leaves:
-            x = s.real
-            if s.hooks != self.facts[original(s).id].hooks:
-                raise TraceError.at(
-                    "TG-S05", f"{self.name} adds or removes a hook of {called(s)}", self.line_of("on_grad"),
-                    "In static mode that would happen once, while it is traced.",
-                    "do it outside; hooks that are there are traced")
-            if s.past is not None and s.requires_grad and s.op is not renew:
-                raise TraceError.at(
-                    "TG-S09", f"{self.name} overwrites {called(s)}, which comes from outside, with values that have a "
-                    "history", s.site, "The history would end with the call.", "return the new value",
-                    "overwrite under tg.no_grad()")
-            if not s.touched or s.kept is None:
-                continue
-            if s.kept.requires_grad:
-                raise TraceError.at(
-                    "TG-S09", f"{self.name} leaves a gradient with a history in {called(s)} (create_graph=True)",
-                    self.line_of("create_graph", "backward"), "The history would end with the call.",
-                    "use the gradient inside the static function", "take it with tg.grad and return it")
-            if x.requires_grad and x.op is not None and not self.is_entry_gradient(s):
-                raise TraceError.at(
-                    "TG-S07", f"backward() inside {self.name} reaches an argument that was computed outside "
-                    f"({x.op} at {place(x.site)})", self.line_of("backward"),
-                    "The gradient could not go on to what it was made from.",
-                    "return the loss and call backward() outside", "pass x.detach()")
-        for x in self.read:
-            known = self.stand_ins.get(id(x))
-            if known is not None and known.past is not None:
-                raise TraceError.at(
-                    "TG-S09", f"{self.name} reads a tensor that it has made as NumPy, and then overwrites it",
-                    known.site, "What was read would not change with it.", "read it afterwards", "make a second tensor")
-
-    def refuse_strided_overwrites(self, versions: Versions) -> None:
-        """A transposed tensor from outside is overwritten and then read: the last bits would depend on its layout."""
-        strided = {id(s): s for s in self.leaves if s.past is not None and not self.facts[original(s).id].contiguous}
-        for v in versions.recorded if strided else ():
-            for x in v.inputs:
-                s = strided.get(id(x))
-                if s is not None and as_of(s, v.id).past is not None:
-                    raise TraceError.at(
-                        "TG-S09", f"{self.name} overwrites {called(s)} and reads it again", v.site,
-                        "Its memory is not in C order (it is a transpose or a slice); last bits may depend on that.",
-                        "pass a copy()")
-
-
-def called(s: Vertex) -> str:
-    """A tensor in the middle of a sentence."""
-    return s.name or f"a tensor of shape {s.shape}"
-
-
-def kind_of_gradient(g: Any) -> tuple[Any, ...] | None:
-    """What a trace depends on in a gradient that a tensor comes with."""
-    return None if g is None else (g._data.shape, g._data.dtype, g._data.strides, g.requires_grad, g.hooks)
-
-
-def source_of(s: StandIn) -> Source:
-    """The source of a stand-in for a tensor from outside."""
-    assert s.source is not None
-    return s.source
-
-
-def original(s: Vertex) -> Vertex:
-    """A stand-in as it was before any overwrite."""
-    while s.past is not None:
-        s = s.past
-    return s
-
-
-def root_of(v: Vertex) -> Vertex:
-    """The vertex in whose memory `v` lies."""
-    while v.op is not None and v.inputs and (v.op.view or type(v.inputs[0]._data) is tuple):
-        v = v.inputs[0]
-    return v
-
-
-def computed(recorded: Sequence[Vertex], results: Sequence[Vertex]) -> list[Vertex]:
-    """All vertices with an op, in the order of their ids: those recorded, and younger selves of overwritten ones."""
-    found: dict[int, Vertex] = {}
-    stack = [*recorded, *results]
-    while stack:
-        v = stack.pop()
-        if v.id in found:
-            continue
-        found[v.id] = v
-        if v.past is not None:
-            stack.append(v.past)
-        stack += v.inputs
-    return [found[i] for i in sorted(found)]
-
-
-class Versions:
-    """Turns edges that mean "as it was when I was made" into plain edges, so that passes need not know of overwriting.
-
-    A tensor that was overwritten became a younger vertex and left its old self in `past`. Here every version becomes a
-    vertex of its own; vertices without an op are the leaves.
-    """
-
-    def __init__(self, vertices: Sequence[Vertex]) -> None:
-        self.recorded = vertices
-        self.new: dict[int, Vertex] = {}
-        self.origin: dict[int, int] = {}
-        self.leaves: list[Vertex] = []
-        order: list[Vertex] = []
-        for v in vertices:
-            if v.op is None:
-                self.new[v.id] = v
-                self.leaves.append(v)
-                continue
-            inputs = tuple([self.new[as_of(x, v.id).id] for x in v.inputs])
-            w = v
-            if v.past is not None or any(a is not b for a, b in zip(inputs, v.inputs, strict=True)):
-                w = v.result_type(v._data)
-                w.op, w.inputs, w.attrs, w.site, w.name = v.op, inputs, v.attrs, v.site, v.name
-                w.requires_grad = v.requires_grad
-                self.origin[w.id] = v.id
-            self.new[v.id] = w
-            order.append(w)
-        self.order = tuple(order)
-
-    def __call__(self, v: Vertex) -> Vertex:
-        return self.new[v.id]
-
-
-def as_of(x: Vertex, reader: int) -> Vertex:
-    """`x` as the vertex with id `reader` saw it."""
-    while x.id >= reader:
-        assert x.past is not None
-        x = x.past
-    return x
-
-
-__all__ = ["FunctionTracer", "History", "Recording", "Source", "StandIn"]
+__all__ = ["FunctionTracer", "History", "Recording"]

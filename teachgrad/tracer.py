@@ -18,6 +18,9 @@ from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
 class Tracer:
     """Makes vertices without computing."""
 
+    lasting = False
+    """Whether what is made can be differentiated any number of times, gradients included, without being asked to."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.recorded: list[Vertex] = []
@@ -109,7 +112,7 @@ def history(x: Vertex, depth: int = 3) -> str:
         if len(steps) < depth:
             where = locate(x.site)
             steps.append(f"{x.op} ({where})" if where else str(x.op))
-        x = max(x.inputs, key=lambda v: v.id)
+        x = max(x.inputs, key=lambda v: (not isinstance(v._data, np.ndarray), v.id))  # not a number in the code
         while x.past is not None and x.op is not None:
             x = x.past
     source = f"depends on {x.name or 'an input'}"

@@ -70,6 +70,7 @@ WITHOUT_SAMPLES = {
         "momentum_update", "nesterov_update", "rms_scaled", "sgd_update", "square_update",
     ), "the arithmetic of an optimizer (tests/optim)"),
     "keep_scaled": "dropout, different at every call (tests/functional)",
+    "within": "the check of targets, in what cross_entropy is taken apart into (tests/static/c)",
     "moments": "the running statistics of batch norm (tests/functional)",
     "write_view": "what a base is after a write through a view, in both modes (tests/core/test_inplace.py)",
 }

@@ -12,7 +12,8 @@ TIMED = "import time; start = time.process_time(); import {}; print(time.process
 
 
 def measure(core: int, limit_s: float) -> Rows:
-    """Processor seconds of `import numpy, X` less those of `import numpy`, by X. A first pair fills the file cache."""
+    """Processor seconds of `import numpy, X` less those of `import numpy`, by X. A first pair fills the
+    cache of files, and that of bytecode where a library runs from its sources."""
     rows: Rows = {}
     for module in sorted(versions().keys() - {"numpy"}):
         pairs = PAIRS if module == "teachgrad" else PAIRS_OF_OTHERS

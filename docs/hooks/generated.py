@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import textwrap
 from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -65,7 +66,8 @@ def import_picture() -> str:
     lines = []
     for part in sorted(parts, key=lambda part: (-depth[part], part)):
         below = sorted(imported[part], key=lambda other: -depth[other])
-        lines.append(f"{_short(part):<12}" + ", ".join(map(_short, below)))
+        line = f"{_short(part):<12}" + ", ".join(map(_short, below))
+        lines.append(textwrap.fill(line, 80, subsequent_indent=" " * 12))
     return "\n".join(lines)
 
 

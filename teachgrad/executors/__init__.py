@@ -1,7 +1,7 @@
 """Executors run a static graph. Each is `build(graph, plan) -> Program`, found by name.
 
-`numpy` is built in. Others register through the entry-point group `teachgrad.executors`, so that the core never
-imports them.
+`numpy` and `c` are built in. Others register through the entry-point group `teachgrad.executors`, so that the
+core never imports them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ..errors import ExecutorError
 from ..graph import Graph
 from ..passes.plan import Plan
-from . import numpy as numpy_executor
+from . import c, numpy
 
 
 class Program(Protocol):
@@ -29,22 +29,22 @@ class Program(Protocol):
 
 
 Build = Callable[[Graph, Plan], Program]
+BUILT_IN: dict[str, Build] = {"numpy": numpy.build, "c": c.build}
 
 
 def find(name: str) -> Build:
     """The executor of that name."""
-    if name == "numpy":
-        return numpy_executor.build
+    if name in BUILT_IN:
+        return BUILT_IN[name]
     offered = others()
     if name not in offered:
-        known = ", ".join(sorted({"numpy", *offered}))
-        raise ExecutorError(f"there is no executor {name!r}; here are: {known}")
+        raise ExecutorError(f"there is no executor {name!r}; here are: {', '.join(available())}")
     return offered[name].load()
 
 
 def available() -> list[str]:
     """The names of all executors that are installed."""
-    return sorted({"numpy", *others()})
+    return sorted({*BUILT_IN, *others()})
 
 
 def others() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain, count
 from operator import is_
 from threading import RLock
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from ..errors import TraceError, user_site
 from ..graph import Graph, describe, is_constant, names
 from ..interpreter import memory_of, own
-from ..op import Op, Spec, Vertex, shares_memory
+from ..op import Op, Spec, Vertex, explain, shares_memory
 from ..passes.layout import layouts
 from ..passes.plan import ALIGNMENT, Plan, lifetimes, storage
 
@@ -50,6 +51,8 @@ class NumpyProgram:
         """The numbers of the cells that are handed over in every call."""
         self.source = ""
         self.run: Any = None
+        self.vertices: dict[int, Vertex] = {}
+        """What each line of the source computes, by its number."""
 
     def buffer(self, v: Vertex) -> Any:
         """The place of a value in the arena, as an array."""
@@ -69,8 +72,16 @@ class NumpyProgram:
                 if self.loose:
                     return self.run(*inputs, *[cells[k] for k in self.loose])
                 return self.run(*inputs)
+            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+                raise self.explained(error) from error
             finally:
                 self.running = False
+
+    def explained(self, error: Exception) -> Exception:
+        """An error of the array library as dynamic mode tells it: with the op, and the line that was traced."""
+        numbers = [number for frame, number in walk_tb(error.__traceback__) if frame.f_code is self.run.__code__]
+        v = self.vertices.get(numbers[0]) if numbers else None
+        return error if v is None or v.op is None else explain(v.op, v.inputs, v.attrs, error, self.graph.where(v))
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""
@@ -88,10 +99,15 @@ class NumpyProgram:
             if not changed:
                 return
             self.loose += changed
-        writer = Writer(self, cells)
+        writer = self.writer(cells)
         source = writer.text()
         exec(compile(source, f"<{self.graph.name}, numpy executor>", "exec"), writer.namespace)
         self.source, self.run, self.bound = source, writer.namespace["run"], cells
+        self.vertices = writer.vertices
+
+    def writer(self, cells: Sequence[Any]) -> Writer:
+        """What writes the function."""
+        return Writer(self, cells)
 
 
 class Writer:
@@ -113,6 +129,7 @@ class Writer:
         self.static.update(program.buffers)
         self.in_place = self.direct_updates()
         self.lines: list[str] = []
+        self.vertices: dict[int, Vertex] = {}
 
     def root(self, v: Vertex) -> Vertex:
         """The vertex in whose memory `v` lies."""
@@ -173,6 +190,7 @@ class Writer:
         for v in graph.leaves + graph.order:
             if v.id in self.static:
                 self.namespace[self.label[v.id]] = self.static[v.id]
+        self.vertices = {len(head) + 1 + number: v for number, v in self.vertices.items()}
         return "\n".join([*head, *self.lines, f"    return [{', '.join(returned)}]", ""])
 
     def operand(self, v: Vertex) -> str:
@@ -205,11 +223,13 @@ class Writer:
         function = self.function(op, v, name)
         if v.id in self.static:
             operands.append(name if op.kernel is not None and op.kernel not in OUT_BY_NAME else f"out={name}")
+            self.vertices[len(self.lines)] = v
             self.lines.append(f"    {function}({', '.join(operands)}){note}")
             return
         call = f"{function}({', '.join(operands)})"
         if type(v._data) is Spec and not v._data.shape and not op.view:
             call = f"asarray({call})"  # NumPy answers with scalars, on which Python's operators have rules of their own
+        self.vertices[len(self.lines)] = v
         self.lines.append(f"    {name} = {call}{note}")
         if type(v._data) is Spec and len(v._data.shape) > 1 and not op.view and not self.in_c_order(v):
             self.lines.append(f"    if not {name}.flags.c_contiguous: {name} = {name}.copy()")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ import numpy as np
 
 import teachgrad as tg
 
-from .. import observe
+from .. import observe, revision
 from ..errors import TeachgradError
 from ..op import state
 from ..revision import Counted
@@ -31,6 +32,10 @@ class Paths(threading.local):
     """The paths of the modules inside the outermost one that is running, by identity; only while watched."""
 
     known: dict[int, str] | None = None
+
+    def __init__(self) -> None:
+        self.found: weakref.WeakKeyDictionary[Module, tuple[int, str, dict[int, str]]] = weakref.WeakKeyDictionary()
+        """What was found for an outermost module, at which count of changes and below which scope."""
 
 
 _paths = Paths()
@@ -110,9 +115,13 @@ class Module(Counted):
 
     def _locate(self, scope: str) -> dict[int, str]:
         """The paths of this module and all in it, below `scope`. Names their parameters as well."""
-        for _ in self.named_parameters():
-            pass
-        return {id(module): _join(scope, path) for path, module in self.named_modules()}
+        changes, below, paths = _paths.found.get(self, (-1, "", {}))
+        if (changes, below) != (revision.now, scope):
+            for _ in self.named_parameters():
+                pass
+            paths = {id(module): _join(scope, path) for path, module in self.named_modules()}
+            _paths.found[self] = revision.now, scope, paths
+        return paths
 
     # ---- filing ------------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,8 @@ class Relu(Unary):
     r"""z = max(x, 0),   dz/dx = 1 where x > 0, else 0"""
 
     kinds = "iuf"
-    c = "{x} > 0 ? {x} : 0"
+    c = "{x} < 0 ? 0 : {x}"
+    c_kinds = "if"
     derivatives = ("x > 0",)
     may_overwrite = (0,)
 
@@ -333,7 +334,8 @@ class GeluTanhGradient(ActivationGradient):
 class Softplus(Activation):
     r"""z = log(1 + exp(βx)) / β, and x itself where βx > threshold,   dz/dx = 1 / (1 + exp(-βx)), or 1"""
 
-    c = "{beta} * {x} > {threshold} ? {x} : (fmax({beta} * {x}, 0) + log1p(exp(-fabs({beta} * {x})))) / {beta}"
+    c = ("{beta} * {x} > {threshold} ? {x}"
+         " : (({beta} * {x} > 0 ? {beta} * {x} : 0) + log1p(exp(-fabs({beta} * {x})))) / {beta}")
     derivatives = ("where(beta*x > threshold, 1, sigmoid(beta*x))",)
 
     def __call__(self, x: Vertex, /, beta: float = 1.0, threshold: float = 20.0) -> Any:

@@ -10,6 +10,7 @@ class BitwiseAnd(Binary):
 
     ufunc = "bitwise_and"
     c = "{x} & {y}"
+    c_kinds = "biu"
     kinds = "biu"
     differentiable = False
 
@@ -19,6 +20,7 @@ class BitwiseOr(Binary):
 
     ufunc = "bitwise_or"
     c = "{x} | {y}"
+    c_kinds = "biu"
     kinds = "biu"
     differentiable = False
 
@@ -28,6 +30,7 @@ class BitwiseXor(Binary):
 
     ufunc = "bitwise_xor"
     c = "{x} ^ {y}"
+    c_kinds = "biu"
     kinds = "biu"
     differentiable = False
 
@@ -37,6 +40,7 @@ class BitwiseInvert(Unary):
 
     ufunc = "invert"
     c = "~{x}"
+    c_kinds = "iu"
     kinds = "biu"
     differentiable = False
 

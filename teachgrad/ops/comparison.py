@@ -11,6 +11,7 @@ class Comparison(Binary):
 
     result = dtypes.bool
     differentiable = False
+    c_kinds = "biuf"
 
 
 class NotEqual(Comparison):
@@ -110,6 +111,7 @@ class LogicalNot(Test):
 
     ufunc = "logical_not"
     c = "!{x}"
+    c_kinds = "biuf"
 
 
 not_equal, less, less_equal, greater, greater_equal = NotEqual(), Less(), LessEqual(), Greater(), GreaterEqual()

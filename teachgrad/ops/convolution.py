@@ -121,7 +121,7 @@ class Convolution(Op):
     zeros. With groups, the channels are cut into that many parts, and each part of the outputs sees one of them.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     derivatives = ("Σ_{o,k} g w", "Σ_{n,p} g x", "Σ_{n,p} g")
 
     def infer(self, x: Spec, weight: Spec, *bias: Spec, stride: Shape, padding: Pairs, dilation: Shape,
@@ -159,7 +159,7 @@ class ConvolutionInputGradient(Op):
     The gradient of a convolution for its input, whose spatial shape is `size`; and the transposed convolution.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     derivatives = ("Σ_{c,k} g w", "Σ_{n,p} u g")
 
     def infer(self, u: Spec, weight: Spec, *, size: Shape, groups: int, **settings: Any) -> Spec:
@@ -197,7 +197,7 @@ class ConvolutionWeightGradient(Op):
     The gradient of a convolution for its weight, whose spatial shape is `kernel`.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     derivatives = ("Σ_{c,k} x g", "Σ_{o,k} u g")
 
     def infer(self, u: Spec, x: Spec, *, kernel: Shape, groups: int, **settings: Any) -> Spec:

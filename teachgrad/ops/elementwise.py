@@ -54,6 +54,12 @@ class Elementwise(Op):
     """The array library's function that is the whole op, if there is one."""
     c: str = ""
     """The op as a C expression of {x}, {y}, ...; generated C and generated CUDA share it."""
+    operands: tuple[str, ...] = ("x", "y")
+    """What the inputs are called in the C expression, in their order; settings stand there by name."""
+    c_kinds: str = "f"
+    """The kinds of dtype for which the C expression gives what the array library does, nan and overflow included."""
+    c_fails: str = ""
+    """For an op that may fail: the C expression that says whether an element makes it do so."""
     result: np.dtype[Any] | None = None
     """The dtype of the result where it is not that of the inputs (comparisons give bool)."""
     kinds: str = "biuf"
@@ -122,6 +128,7 @@ class Add(Binary):
 
     ufunc = "add"
     c = "{x} + {y}"
+    c_kinds = "iuf"
     needs_values = False
     derivatives = ("1", "1")
 
@@ -134,6 +141,7 @@ class Subtract(Binary):
 
     ufunc = "subtract"
     c = "{x} - {y}"
+    c_kinds = "iuf"
     kinds = "iuf"
     needs_values = False
     derivatives = ("1", "-1")
@@ -147,6 +155,7 @@ class Multiply(Binary):
 
     ufunc = "multiply"
     c = "{x} * {y}"
+    c_kinds = "iuf"
     derivatives = ("y", "x")
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
@@ -171,6 +180,7 @@ class Negative(Unary):
 
     ufunc = "negative"
     c = "-{x}"
+    c_kinds = "iuf"
     kinds = "iuf"
     needs_values = False
     derivatives = ("-1",)
@@ -184,6 +194,7 @@ class Positive(Unary):
 
     ufunc = "positive"
     c = "{x}"
+    c_kinds = "iuf"
     kinds = "iuf"
     derivatives = ("1",)
 
@@ -196,6 +207,7 @@ class Square(Unary):
 
     ufunc = "square"
     c = "{x} * {x}"
+    c_kinds = "iuf"
     kinds = "iuf"
     derivatives = ("2*x",)
 
@@ -272,7 +284,8 @@ class Sign(Unary):
     r"""z = -1, 0 or 1 as x is negative, zero or positive (nan for nan),   dz/dx = 0"""
 
     ufunc = "sign"
-    c = "({x} > 0) - ({x} < 0)"
+    c = "{x} > 0 ? 1 : {x} < 0 ? -1 : {x}"
+    c_kinds = "if"
     kinds = "iuf"
     differentiable = False
 
@@ -348,7 +361,7 @@ class Maximum(Binary):
     r"""z = max(x, y),   dz/dx = 1 where x > y, 1/2 where x = y, else 0;   dz/dy the other way round"""
 
     ufunc = "maximum"
-    c = "fmax({x}, {y})"
+    c = "{x} > {y} || {x} != {x} ? {x} : {y}"
     kinds = "iuf"
     derivatives = ("(x > y) + (x == y)/2", "(y > x) + (x == y)/2")
 
@@ -360,7 +373,7 @@ class Minimum(Binary):
     r"""z = min(x, y),   dz/dx = 1 where x < y, 1/2 where x = y, else 0;   dz/dy the other way round"""
 
     ufunc = "minimum"
-    c = "fmin({x}, {y})"
+    c = "{x} < {y} || {x} != {x} ? {x} : {y}"
     kinds = "iuf"
     derivatives = ("(x < y) + (x == y)/2", "(y < x) + (x == y)/2")
 
@@ -380,6 +393,7 @@ class Equal(Binary):
 
     ufunc = "equal"
     c = "{x} == {y}"
+    c_kinds = "biuf"
     result = dtypes.bool
     differentiable = False
 
@@ -388,6 +402,8 @@ class Where(Elementwise):
     r"""z = x where the condition holds, else y,   dz/dx = condition,   dz/dy = not condition"""
 
     c = "{condition} ? {x} : {y}"
+    operands = ("condition", "x", "y")
+    c_kinds = "biuf"
     may_overwrite = (2,)
     derivatives = ("", "condition", "1 - condition")
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import C_TYPES
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .comparison import not_equal
+from .elementwise import Elementwise
 from .shape import astype, expand_dims, normalize_axis
 
 
@@ -26,6 +28,25 @@ def need_integers(name: str, indices: Vertex) -> None:
                          f"tg.tensor(...) around it")
     if indices._data.dtype.kind not in "iu":
         raise DTypeError(f"{name} takes integer indices, not {indices.dtype}; write tg.astype(indices, tg.int64)")
+
+
+class Within(Elementwise):
+    r"""z = x, an index from 0 to length - 1; anything else is an IndexError that calls it `what`"""
+
+    c = "{x}"
+    c_kinds = "iu"
+    c_fails = "(uint64_t){x} >= {length}"  # negative numbers are large ones when read as unsigned
+    may_fail = True
+    differentiable = False
+
+    def forward(self, xp: Any, x: Array, out: Array | None = None, *, length: int, what: str) -> Array:
+        in_range(x, length, what)
+        return xp.positive(x, out=out)
+
+
+def within(x: Vertex, length: int, what: str) -> Any:
+    """`x`, all of whose elements must be indices from 0 to length - 1."""
+    return apply(within_length, (x,), {"length": length, "what": what})
 
 
 class Embedding(Op):
@@ -49,6 +70,18 @@ class Embedding(Op):
     def forward(self, xp: Any, table: Array, indices: Array, *, padding_index: int | None) -> Array:
         in_range(indices, table.shape[0], "row")
         return xp.take(table, indices, axis=0)
+
+    def c_body(self, z: Vertex, table: Vertex, indices: Vertex) -> str:
+        width = table.size // table.shape[0]
+        return f"""\
+for (int64_t i = 0; i < {indices.size}; i++) {{
+    const {C_TYPES[indices.dtype]} row = indices[i];
+    if ((uint64_t)row >= {table.shape[0]}) return 1;
+    for (int64_t j = 0; j < {width}; j++)
+        z[{width} * i + j] = table[{width} * row + j];
+}}
+return 0;
+"""
 
     def vjp(self, g: Vertex, z: Vertex, table: Vertex, indices: Vertex) -> Any:
         return apply(embedding_gradient, (g, indices), {**z.attrs, "rows": table.shape[0]}), None
@@ -78,6 +111,19 @@ class EmbeddingGradient(Op):
         if padding_index is not None:
             z[padding_index] = 0
         return z
+
+    def c_body(self, z: Vertex, u: Vertex, indices: Vertex) -> str:
+        width, padding = z.size // z.shape[0], z.attrs["padding_index"]
+        skip = "" if padding is None else f"\n    if (indices[i] == {padding % z.shape[0]}) continue;"
+        return f"""\
+for (int64_t i = 0; i < {z.size}; i++)
+    z[i] = 0;
+for (int64_t i = 0; i < {indices.size}; i++) {{{skip}
+    for (int64_t j = 0; j < {width}; j++)
+        z[{width} * indices[i] + j] += u[{width} * i + j];
+}}
+return 0;
+"""
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, indices: Vertex) -> Any:
         gu = embedding(indices, g)
@@ -172,4 +218,5 @@ def counted_targets(xp: Any, target: Array, classes: int, ignore_index: int) -> 
 
 
 embedding, embedding_gradient, one_hot = Embedding(), EmbeddingGradient(), OneHot()
+within_length = Within()
 pick_class, put_class = PickClass(), PutClass()

@@ -226,7 +226,8 @@ class Logaddexp(Binary):
     r"""z = log(exp x + exp y), without overflow on the way,   dz/dx = exp(x - z),   dz/dy = exp(y - z)"""
 
     ufunc = "logaddexp"
-    c = "fmax({x}, {y}) + log1p(exp(-fabs({x} - {y})))"
+    c = ("{x} == {y} ? {x} + 0.6931471805599453"
+         " : ({x} > {y} ? {x} : {y}) + log1p(exp(-fabs({x} - {y})))")
     floating = True
     derivatives = ("exp(x - z)", "exp(y - z)")
 
@@ -263,7 +264,9 @@ class Clip(Elementwise):
     At a bound itself the gradient goes to x, as in PyTorch. Where low > high, z = high.
     """
 
-    c = "fmin(fmax({x}, {low}), {high})"
+    c = ("{low} != {low} ? {low} : {x} != {x} ? {x} : {high} != {high} || {x} > {high} || {low} > {high} ? {high}"
+         " : {x} < {low} ? {low} : {x}")
+    operands = ("x", "low", "high")
     may_overwrite = (0,)
     derivatives = ("(x >= low)*(x <= high)", "(x < low)*(low < high)", "(x > high) + (low > high)*(x <= high)")
 

@@ -118,9 +118,10 @@ def current(x: Vertex) -> Vertex:
     if state.now.tracer is not None:
         return state.now.tracer.resolve(x)
     if type(x.base) is Symbolic:
-        raise TraceError("TG-S09", "a placeholder, or what was computed from one, is overwritten at "
-                         f"{place(user_site())}.\n"
-                         "Way out: make a tg.state and give its new value in tg.function(..., updates={state: value}).")
+        raise TraceError.at(
+            "TG-S09", "a placeholder, or what was computed from one, is overwritten", user_site(),
+            "An expression has no memory.",
+            "make a tg.state, and give its new value in tg.function(..., updates={state: value})")
     if x.base is not None:
         refresh(x)
     return x
@@ -221,13 +222,16 @@ def relink_traced(x: Vertex, value: Vertex) -> None:
     path = path_from(root, x)
     flows = state.now.grad and all(op.differentiable for op, _ in path)
     if any(op is reshape for op, _ in path):
-        raise TraceError("TG-S09", f"the overwrite at {place(writer)} goes through reshape(), which is a view of the "
-                         "memory or a copy, depending on its layout.\nWay out: overwrite the tensor itself, or an "
-                         "indexed part of it.")
+        raise TraceError.at(
+            "TG-S09", "an overwrite goes through reshape()", writer,
+            "That is a view of the memory or a copy, depending on its layout.", "overwrite the tensor itself",
+            "overwrite an indexed part of it")
     leaf = root.op is None or root.op is renew
     if not flows and root.requires_grad and not leaf:
-        raise TraceError("TG-S09", f"a tensor with a history is overwritten at {place(writer)} without its history "
-                         "being told (no_grad, or through .data or detach()).\nWay out: compute a new tensor instead.")
+        raise TraceError.at(
+            "TG-S09", "a tensor with a history is overwritten, and its history is not told", writer,
+            "Under no_grad, or through .data or detach(), a gradient would go on as if nothing had happened.",
+            "compute a new tensor instead")
     new = value if x is root else apply(write_view, (root, value), {"path": path})
     old = root.earlier_self()
     root.op, root.inputs, root.attrs = (copy_of if flows else renew), (new,), NO_ATTRS

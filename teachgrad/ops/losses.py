@@ -13,12 +13,12 @@ from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from .activations import sigmoid
 from .comparison import not_equal
-from .elementwise import Binary, lift, log, maximum
-from .embedding import counted_targets, need_integers
+from .elementwise import Binary, equal, exp, lift, log, maximum, where
+from .embedding import counted_targets, need_integers, within
 from .functions import log1p
 from .pieces import in_pieces
-from .reductions import sum
-from .shape import astype, broadcast_to, expand_dims
+from .reductions import max, sum
+from .shape import astype, broadcast_to, expand_dims, reshape
 from .softmax import softmax, softmax_gradient
 
 
@@ -59,6 +59,15 @@ class CrossEntropy(Op):
         total = xp.add.reduce(loss)
         return total / number_of(xp, loss, counted) if reduction == "mean" else total
 
+    def parts(self, z: Vertex, x: Vertex, target: Vertex) -> Any:
+        counted, hit, low, _, total = soft_choice(x, target, z.attrs["ignore_index"])
+        axis, reduction = class_axis(x.shape), z.attrs["reduction"]
+        score = sum(where(hit, low, 0.0), axis=axis)
+        loss = where(counted, log(reshape(total, target.shape)) - score, 0.0)
+        if reduction == "none":
+            return loss
+        return sum(loss) / sum(astype(counted, x.dtype)) if reduction == "mean" else sum(loss)
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, target: Vertex) -> Any:
         return apply(cross_entropy_gradient, (g, x, target), z.attrs), None
 
@@ -85,6 +94,13 @@ class CrossEntropyGradient(Op):
         axis = class_axis(x.shape)
         return xp.moveaxis(p.reshape(*x.shape[:axis], *x.shape[axis + 1:], x.shape[axis]), -1, axis)
 
+    def parts(self, z: Vertex, u: Vertex, x: Vertex, target: Vertex) -> Any:
+        counted, hit, _, e, total = soft_choice(x, target, z.attrs["ignore_index"])
+        factor = astype(counted, x.dtype) * u
+        if z.attrs["reduction"] == "mean":
+            factor = factor / sum(astype(counted, x.dtype))
+        return (e / total - where(hit, lift(1.0, u), 0.0)) * expand_dims(factor, axis=class_axis(x.shape))
+
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, target: Vertex) -> Any:
         axis, reduction = class_axis(x.shape), z.attrs["reduction"]
         gu = gx = None
@@ -96,6 +112,18 @@ class CrossEntropyGradient(Op):
             share = u * counted / sum(counted) if reduction == "mean" else u * counted
             gx = expand_dims(share, axis=axis) * apply(softmax_gradient, (g, softmax(x, axis)), {"axis": axis})
         return gu, gx, None
+
+
+def soft_choice(x: Vertex, target: Vertex, ignore_index: int) -> tuple[Any, Any, Any, Any, Any]:
+    """Which targets count, where the class is the target's, x less its largest, exp of that, and the sum of these."""
+    axis = class_axis(x.shape)
+    counted = not_equal(target, ignore_index)
+    index = within(where(counted, target, 0), x.shape[axis], "target")
+    classes = lift(np.arange(x.shape[axis], dtype=np.int32).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x)
+    hit = equal(classes, expand_dims(astype(index, np.int32), axis=axis))
+    low = x - max(x, axis=axis, keepdims=True)
+    e = exp(low)
+    return counted, hit, low, e, sum(e, axis=axis, keepdims=True)
 
 
 def class_axis(shape: Shape) -> int:
@@ -136,6 +164,10 @@ class MeanSquaredError(Op):
         total = xp.dot(d, d)
         return total / d.dtype.type(d.size) if mean else total
 
+    def parts(self, z: Vertex, x: Vertex, y: Vertex) -> Any:
+        d: Any = x - y
+        return sum(d * d) / float(d.size) if z.attrs["mean"] else sum(d * d)
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         gx = apply(mean_squared_error_gradient, (g, x, y), z.attrs)
         return gx, -gx if y.requires_grad else None
@@ -152,11 +184,14 @@ class MeanSquaredErrorGradient(Op):
 
     def forward(self, xp: Any, u: Array, x: Array, y: Array, *, mean: bool, out: Array | None = None) -> Array:
         d = xp.asarray(xp.subtract(x, y, out=out))
-        d *= u * u.dtype.type(2 / max(1, x.size) if mean else 2)
+        d *= u * u.dtype.type(2 / x.size if mean and x.size else 2)
         return d
 
+    def parts(self, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
+        return (x - y) * (u * (2.0 / x.size if z.attrs["mean"] else 2.0))
+
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
-        scale = 2.0 / max(1, x.size) if z.attrs["mean"] else 2.0
+        scale = 2.0 / x.size if z.attrs["mean"] and x.size else 2.0
         gx = g * (u * scale)
         return sum(g * (x - y)) * scale, gx, -gx if y.requires_grad else None
 
@@ -167,7 +202,8 @@ class BinaryCrossEntropy(Binary):
     x are probabilities, y targets. The denominator of the derivative is taken to be at least 1e-12. Both as in PyTorch.
     """
 
-    c = "-({y} * fmax(log({x}), -100) + (1 - {y}) * fmax(log1p(-{x}), -100))"
+    c = ("-({y} * (log({x}) < -100 ? -100 : log({x}))"
+         " + (1 - {y}) * (log1p(-{x}) < -100 ? -100 : log1p(-{x})))")
     floating = True
     derivatives = ("(x - y)/(x*(1 - x))", "log(1 - x) - log(x)")
 
@@ -185,7 +221,7 @@ class BinaryCrossEntropy(Binary):
 class BinaryCrossEntropyWithLogits(Binary):
     r"""z = -(y log σ(x) + (1 - y) log(1 - σ(x))) = max(x, 0) - x y + log(1 + exp(-|x|)),   dz/dx = σ(x) - y"""
 
-    c = "fmax({x}, 0) - {x} * {y} + log1p(exp(-fabs({x})))"
+    c = "({x} > 0 ? {x} : 0) - {x} * {y} + log1p(exp(-fabs({x})))"
     floating = True
     derivatives = ("sigmoid(x) - y", "-x")
 

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from .elementwise import reciprocal, sqrt, square
-from .reductions import mean
+from .reductions import mean, sum
 from .shape import astype, broadcast_to, reshape, sum_to
 from .tuples import unpack
 
@@ -92,6 +92,14 @@ class Standardize(Op):
             z += parts[1].reshape((-1, 1) if per_line else (1, -1))
         return z.reshape(x.shape) if out is None else out
 
+    def parts(self, z: Vertex, x: Vertex, *parts: Vertex) -> Any:
+        c, r, _ = moved_and_scaled(x, z.attrs)
+        shape = broadcast_shape(x.shape, z.attrs["axes"], z.attrs["per_line"])
+        answer = c * r
+        if parts:
+            answer = answer * reshape(parts[0], shape)
+        return answer + reshape(parts[1], shape) if len(parts) == 2 else answer
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, *parts: Vertex) -> Any:
         if not parts:
             return (apply(standardize_gradient, (g, x), z.attrs),)
@@ -111,6 +119,10 @@ class StandardizeGradient(Op):
         given = as_lines(xp, u, settings["axes"])
         h = given - (line_sums(xp, given) / c.shape[1])[:, None] if settings["centred"] else given.copy()
         return project(xp, h, c, xp.vecdot(given, c), r).reshape(x.shape)
+
+    def parts(self, z: Vertex, u: Vertex, x: Vertex) -> Any:
+        c, r, axis = moved_and_scaled(x, z.attrs)
+        return projected(u, c * r, r, axis, z.attrs["centred"])
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex) -> Any:
         gx = bend(g, None, u, u, x, z.attrs) if x.requires_grad else None
@@ -142,6 +154,15 @@ class StandardizeGradients(Op):
             z = project(xp, h, c, line_sums(xp, products, w), r)
         return z.reshape(x.shape), gw.reshape(weight.shape), gb.reshape(weight.shape)
 
+    def parts(self, z: Vertex, u: Vertex, x: Vertex, weight: Vertex) -> Any:
+        axes, per_line = z.attrs["axes"], z.attrs["per_line"]
+        c, r, axis = moved_and_scaled(x, z.attrs)
+        normal = c * r
+        w = reshape(weight, broadcast_shape(x.shape, axes, per_line))
+        over = axis if per_line else tuple(range(x.ndim - axes))
+        gx = projected(u * w, normal, r, axis, z.attrs["centred"])
+        return gx, sum(u * normal, axis=over), sum(u, axis=over)
+
     def vjp(self, g: Any, z: Vertex, u: Vertex, x: Vertex, weight: Vertex) -> Any:
         settings = z.attrs
         shape = broadcast_shape(x.shape, settings["axes"], settings["per_line"])
@@ -162,15 +183,26 @@ class StandardizeGradients(Op):
         return gu, gx, gw
 
 
+def moved_and_scaled(x: Vertex, settings: Mapping[str, Any]) -> tuple[Any, Any, tuple[int, ...]]:
+    """x minus its mean, r = 1/√(σ² + ε), and the axes averaged over, in simple ops."""
+    axis = tuple(range(x.ndim - settings["axes"], x.ndim))
+    c = x - mean(x, axis=axis, keepdims=True) if settings["centred"] else x
+    return c, reciprocal(sqrt(mean(square(c), axis=axis, keepdims=True) + settings["epsilon"])), axis
+
+
+def projected(h: Any, normal: Any, r: Any, axis: tuple[int, ...], centred: bool) -> Any:
+    """r P h in simple ops."""
+    along = normal * mean(h * normal, axis=axis, keepdims=True)
+    return r * ((h - mean(h, axis=axis, keepdims=True) if centred else h) - along)
+
+
 def bend(u: Any, v: Any, g: Vertex, h: Vertex, x: Vertex, settings: Mapping[str, Any]) -> Any:
     """The gradient for x of Σ u (r P h) + Σ v (g x̂), where h and g are held fixed; u or v may be missing."""
     slope: Any = v * g if v is not None else None
     if u is None:
         return apply(standardize_gradient, (slope, x), settings)
-    axis = tuple(range(x.ndim - settings["axes"], x.ndim))
     normal = standardize(x, **settings)
-    c = x - mean(x, axis=axis, keepdims=True) if settings["centred"] else x
-    r = reciprocal(sqrt(mean(square(c), axis=axis, keepdims=True) + settings["epsilon"]))
+    _, r, axis = moved_and_scaled(x, settings)
     a, b = mean(u * normal, axis=axis, keepdims=True), mean(h * normal, axis=axis, keepdims=True)
     through = -(r * (b * u + a * h))
     slope = through if slope is None else slope + through
@@ -204,6 +236,15 @@ class Moments(Op):
         c = lines - average[:, None]
         shape = weight_shape(x.shape, axes, True)
         return average.reshape(shape), (xp.vecdot(c, c) / (n - 1)).reshape(shape)
+
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        axis = tuple(range(x.ndim - z.attrs["axes"], x.ndim))
+        n = prod(x.shape[a] for a in axis)
+        if n < 2:
+            return None
+        average = mean(x, axis=axis, keepdims=True)
+        shape = weight_shape(x.shape, z.attrs["axes"], True)
+        return reshape(average, shape), sum(square(x - average), axis=axis) / float(n - 1)
 
 
 standardize, standardize_gradient, standardize_gradients = Standardize(), StandardizeGradient(), StandardizeGradients()

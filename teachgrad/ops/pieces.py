@@ -14,8 +14,8 @@ import numpy as np
 
 from ..op import Array
 
-PIECE = 1 << 15
-"""The number of elements of a piece: 128 KiB of float32, several of which fit a second-level cache."""
+PIECE = 1 << 16
+"""The number of elements of a piece: 256 KiB of float32, several of which fit a second-level cache."""
 
 
 def in_pieces(compute: Callable[..., None], xp: Any, out: Array | None, *arrays: Array, **settings: Any) -> Array:

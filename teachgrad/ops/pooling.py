@@ -57,7 +57,7 @@ class MaxPool(Op):
     x (channels, ..., images). Padding counts as -infinity.
     """
 
-    writes_out = True
+    writes_out = out_anywhere = True
     derivatives = ("first(x == z)",)
 
     def infer(self, x: Spec, *, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Spec:
@@ -74,7 +74,8 @@ class MaxPool(Op):
 class MaxPoolGradient(Op):
     r"""z[i] = Σ u[window] over the windows of x whose maximum y stands at i: the gradient of max_pool, pulled back"""
 
-    writes_out = True
+    writes_out = out_anywhere = True
+    may_overwrite = (1,)
     derivatives = ("first(x == y)", "0", "0")
 
     def infer(self, u: Spec, x: Spec, y: Spec, **settings: Any) -> Spec:
@@ -85,15 +86,17 @@ class MaxPoolGradient(Op):
         size, kernel = x.shape[1:-1], settings["kernel"]
         whole = whole_size(size, padding)
         bordered = whole != size
-        z = xp.empty((x.shape[0], *whole, x.shape[-1]), u.dtype) if out is None or bordered else out
         covered = tuple(n * k for n, k in zip(u.shape[1:-1], kernel, strict=True))
         tiled = settings["stride"] == kernel and whole == covered
+        if out is not None and not tiled and not bordered and xp.may_share_memory(out, x):
+            x = x.copy()
+        z = xp.empty((x.shape[0], *whole, x.shape[-1]), u.dtype) if out is None or bordered else out
         if not tiled:
             z.fill(0)
         u, kept = xp.ascontiguousarray(u), None if tiled else xp.empty(y.shape, u.dtype)
         for index, won in winners(xp, x, y, padding=padding, **settings):
             part = z[index]
-            if tiled:  # every element belongs to one window, and is written once
+            if tiled:  # every element belongs to one window and is written once, perhaps over what was read there
                 keep_where(xp, part, won, u)
             else:
                 keep_where(xp, kept, won, u)
@@ -131,14 +134,15 @@ class AveragePool(Op):
     `counted` says.
     """
 
+    writes_out = out_anywhere = True
     derivatives = ("1/n",)
 
     def infer(self, x: Spec, *, kernel: Shape, stride: Shape, padding: Pairs, **settings: Any) -> Spec:
         return Spec(pooled_shape(x.shape, kernel, stride, padding, (1,) * len(kernel)), x.dtype)
 
     def forward(self, xp: Any, x: Array, *, kernel: Shape, stride: Shape, padding: Pairs, counted: Pairs,
-                divisor: int | None) -> Array:
-        z = fold(xp, xp.add, padded(xp, x, padding), kernel, stride, (1,) * len(kernel), None)
+                divisor: int | None, out: Array | None = None) -> Array:
+        z = fold(xp, xp.add, padded(xp, x, padding), kernel, stride, (1,) * len(kernel), out)
         z /= divisors(xp, x.shape[1:-1], kernel, stride, padding, counted, divisor, z.dtype)
         return z
 
@@ -149,20 +153,24 @@ class AveragePool(Op):
 class AveragePoolGradient(Op):
     r"""z[i] = Σ u/n over the windows that see i: the gradient of average_pool for an input of this spatial size"""
 
+    writes_out = out_anywhere = True
     derivatives = ("1/n",)
 
     def infer(self, u: Spec, *, size: Shape, **settings: Any) -> Spec:
         return Spec((u.shape[0], *size, u.shape[-1]), u.dtype)
 
     def forward(self, xp: Any, u: Array, *, size: Shape, kernel: Shape, stride: Shape, padding: Pairs, counted: Pairs,
-                divisor: int | None) -> Array:
+                divisor: int | None, out: Array | None = None) -> Array:
+        whole = whole_size(size, padding)
         z = xp.ascontiguousarray(u) / divisors(xp, size, kernel, stride, padding, counted, divisor, u.dtype)
-        for axis, (k, s, n) in enumerate(zip(kernel, stride, whole_size(size, padding), strict=True), 1):
-            spread = xp.zeros((*z.shape[:axis], n, *z.shape[axis + 1:]), z.dtype)
+        for axis, (k, s, n) in enumerate(zip(kernel, stride, whole, strict=True), 1):
+            last = out is not None and axis == len(kernel) and whole == size
+            spread: Array = out if last else xp.empty((*z.shape[:axis], n, *z.shape[axis + 1:]), z.dtype)
+            spread.fill(0)
             for part in parts_along(spread, axis, k, z.shape[axis], s, 1):
                 part += z
             z = spread
-        return without_border(xp, z, size, padding, None)
+        return without_border(xp, z, size, padding, out)
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex) -> Any:
         return (apply(average_pool, (g,), {key: value for key, value in z.attrs.items() if key != "size"}),)

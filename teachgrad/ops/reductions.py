@@ -40,6 +40,10 @@ class Reduction(Op):
     """An op that reduces the axes named by `axis` (all of them for None)."""
 
     writes_out = True
+    c_start: str = ""
+    """The C expression with which a running result begins; empty if the op has no loop in generated C."""
+    c_step: str = ""
+    """The C expression of the next running result, of {z}, the present one, and {x}, an element."""
     needs_elements = False
     """Whether an empty reduction has no answer (the largest of nothing)."""
 
@@ -59,6 +63,7 @@ class Sum(Reduction):
     """
 
     derivatives = ("1",)
+    c_start, c_step = "0", "{z} + {x}"
 
     def __call__(self, x: Vertex, /, *, axis: Axes = None, dtype: Any = None, keepdims: builtins.bool = False) -> Any:
         x = summable(x, dtype)
@@ -90,6 +95,9 @@ class Mean(Reduction):
         total = xp.asarray(xp.add.reduce(x, axis=axis, keepdims=keepdims, out=out))
         return xp.divide(total, x.dtype.type(n), out=total) if n else total * x.dtype.type(np.nan)
 
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        return sum(x, **z.attrs) / float(product(x.shape[a] for a in z.attrs["axis"]))
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         n = product(x.shape[a] for a in z.attrs["axis"])
         return (broadcast_to(unreduced(g, z, x) / float(n), x.shape),)
@@ -116,6 +124,7 @@ class Max(Extremum):
 
     ufunc = "maximum"
     derivatives = ("(x == z)/k",)
+    c_start, c_step = "-INFINITY", "{x} > {z} || {x} != {x} ? {x} : {z}"
 
 
 class Min(Extremum):
@@ -123,6 +132,7 @@ class Min(Extremum):
 
     ufunc = "minimum"
     derivatives = ("(x == z)/k",)
+    c_start, c_step = "INFINITY", "{x} < {z} || {x} != {x} ? {x} : {z}"
 
 
 def summable(x: Vertex, dtype: Any = None) -> Vertex:

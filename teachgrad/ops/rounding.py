@@ -51,6 +51,7 @@ class FloorDivide(Binary):
 
     ufunc = "floor_divide"
     c = "floor({x} / {y})"
+    c_kinds = ""  # the quotient is rounded before floor sees it
     kinds = "iuf"
     differentiable = False
 
@@ -60,6 +61,7 @@ class Remainder(Binary):
 
     ufunc = "remainder"
     c = "{x} - {y} * floor({x} / {y})"
+    c_kinds = ""
     kinds = "iuf"
     derivatives = ("1", "-floor(x/y)")
 

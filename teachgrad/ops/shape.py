@@ -150,13 +150,20 @@ def ones(n: int, dtype: dtypes.DType) -> Array:
 
 def add_rows(xp: Any, x: Array, out: Array | None = None) -> Array:
     """Σ over the first axis of a matrix. As a product with a row of ones: BLAS is several times as quick."""
-    if xp is np and x.dtype.char in "fd" and 0 < len(x) <= 1 << 16:
+    if xp is np and sums_by_product(x):
         return np.matmul(ones(len(x), x.dtype), x, out=out)
     return xp.add.reduce(x, axis=0, dtype=x.dtype, out=out)
 
 
+def sums_by_product(x: Array | Spec) -> bool:
+    """Whether `add_rows` of this matrix is a matrix product."""
+    return x.ndim == 2 and x.dtype.char in "fd" and 0 < x.shape[0] <= 1 << 16
+
+
 class SumTo(Op):
     r"""z sums x over the axes along which an array of `shape` is repeated to the shape of x: undoes broadcasting"""
+
+    c_start, c_step = "0", "{z} + {x}"
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
         if type(shape) is not tuple:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import DTypeError
 from ..op import Array, Op, Spec, Vertex, apply
-from .elementwise import exp, multiply
-from .reductions import Axes, Reduction, sum, unreduced
-from .shape import normalize_axes, normalize_axis
+from .comparison import isfinite
+from .elementwise import exp, log, multiply, where
+from .reductions import Axes, Reduction, max, sum, unreduced
+from .shape import normalize_axes, normalize_axis, reshape
 
 
 class AlongAxis(Op):
@@ -47,6 +48,10 @@ class Softmax(AlongAxis):
         z /= xp.add.reduce(z, axis=axis, keepdims=True)
         return z
 
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        e = exp(x - max(x, **z.attrs, keepdims=True))
+        return e / sum(e, **z.attrs, keepdims=True)
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(softmax_gradient, (g, z), z.attrs),)
 
@@ -65,6 +70,9 @@ class SoftmaxGradient(AlongAxis):
         z = xp.asarray(xp.subtract(u, total, out=out))
         z *= y
         return z
+
+    def parts(self, z: Vertex, u: Vertex, y: Vertex) -> Any:
+        return y * (u - sum(u * y, **z.attrs, keepdims=True))
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, y: Vertex) -> Any:
         axis = z.attrs["axis"]
@@ -86,6 +94,10 @@ class LogSoftmax(AlongAxis):
         z -= xp.log(xp.add.reduce(xp.exp(z), axis=axis, keepdims=True))
         return z
 
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        low = x - max(x, **z.attrs, keepdims=True)
+        return low - log(sum(exp(low), **z.attrs, keepdims=True))
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(log_softmax_gradient, (g, z), z.attrs),)
 
@@ -100,6 +112,9 @@ class LogSoftmaxGradient(AlongAxis):
         z = xp.asarray(xp.exp(y))
         z *= xp.add.reduce(u, axis=axis, keepdims=True)
         return xp.subtract(u, z, out=z if out is None else out)
+
+    def parts(self, z: Vertex, u: Vertex, y: Vertex) -> Any:
+        return u - exp(y) * sum(u, **z.attrs, keepdims=True)
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, y: Vertex) -> Any:
         axis = z.attrs["axis"]
@@ -130,6 +145,12 @@ class Logsumexp(Reduction):
             return z
         out[...] = z
         return out
+
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        axis = z.attrs["axis"]
+        top = max(x, axis=axis, keepdims=True)
+        top = where(isfinite(top), top, 0.0)
+        return reshape(log(sum(exp(x - top), axis=axis, keepdims=True)) + top, z.shape)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (multiply(unreduced(g, z, x), exp(x - unreduced(z, z, x))),)

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import DTypeError
 from ..op import Array, Spec, Vertex, apply
 from .cumulative import cumulative_prod, shifted
+from .elementwise import equal, where
 from .reductions import Axes, Reduction, mean, reduced_shape, summable, unreduced
 from .shape import flip, normalize_axes, permute_dims, reshape
 
@@ -83,8 +84,7 @@ class Var(Spread):
 class Std(Spread):
     r"""z = √(Σ (x - m)² / (n - correction)), with m the mean of the n elements
 
-    dz/dx = (x - m) / (z (n - correction)).
-    Where all elements are equal, z = 0 and there is no derivative: it is nan.
+    dz/dx = (x - m) / (z (n - correction)), and 0 where z = 0: as for a norm, which has a corner there.
     """
 
     derivatives = ("(x - m)/(z*(n - correction))",)
@@ -95,7 +95,8 @@ class Std(Spread):
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         deviation, n = self.deviation(z, x)
-        return (unreduced(g, z, x) / unreduced(z, z, x) * (deviation * (1.0 / n if n else math.inf)),)
+        safe = where(equal(z, 0.0), 1.0, z)  # where z is 0, so are all deviations
+        return (unreduced(g, z, x) / unreduced(safe, z, x) * (deviation * (1.0 / n if n else math.inf)),)
 
 
 prod, var, std = Prod(), Var(), Std()

@@ -19,8 +19,10 @@ import numpy as np
 from .. import observe
 from ..errors import user_site
 from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, mark_written, next_id, state
+from .elementwise import power, sqrt
 from .inplace import overwrite
 from .pieces import PIECE, in_pieces
+from .shape import astype
 
 _data_of = attrgetter("_data")
 
@@ -100,6 +102,9 @@ class CountUpdate(Update):
     def compute(self, xp: Any, z: Array | None, t: Array) -> Array:
         return xp.add(t, 1, z)
 
+    def parts(self, z: Vertex, t: Vertex) -> Any:
+        return t + 1
+
 
 class SgdUpdate(Update):
     r"""z = p - η d:   one step down.   η has the dtype of p"""
@@ -108,6 +113,9 @@ class SgdUpdate(Update):
 
     def compute(self, xp: Any, z: Array | None, p: Array, d: Array, lr: Array) -> Array:
         return xp.subtract(p, xp.multiply(d, lr), z)
+
+    def parts(self, z: Vertex, p: Vertex, d: Vertex, lr: Vertex) -> Any:
+        return p - d * lr
 
 
 class NesterovUpdate(Update):
@@ -123,6 +131,9 @@ class NesterovUpdate(Update):
         ahead = xp.asarray(xp.multiply(v, momentum))
         xp.add(ahead, d, out=ahead)
         return xp.subtract(p, xp.multiply(ahead, lr, out=ahead), z)
+
+    def parts(self, z: Vertex, p: Vertex, d: Vertex, v: Vertex, lr: Vertex, momentum: Vertex) -> Any:
+        return p - (v * momentum + d) * lr
 
 
 class MomentumUpdate(Update):
@@ -141,6 +152,11 @@ class MomentumUpdate(Update):
             d = xp.multiply(d, 1.0 - dampening * float(started[0]))
         return xp.add(v, d, z)
 
+    def parts(self, z: Vertex, v: Vertex, d: Vertex, momentum: Vertex, *started: Vertex) -> Any:
+        if started:
+            d = d * astype(1.0 - astype(started[0], np.float64) * z.attrs.get("dampening", 0.0), d.dtype)
+        return v * momentum + d
+
 
 class AverageUpdate(Update):
     r"""z = m + (1 - β) (d - m):   a running average of d, in the order of PyTorch's arithmetic"""
@@ -151,6 +167,9 @@ class AverageUpdate(Update):
         new = xp.asarray(xp.subtract(d, m))
         xp.multiply(new, 1.0 - float(beta), new)
         return xp.add(m, new, z)
+
+    def parts(self, z: Vertex, m: Vertex, d: Vertex, beta: Vertex) -> Any:
+        return m + (d - m) * astype(1.0 - beta, m.dtype)
 
 
 class SquareUpdate(Update):
@@ -164,6 +183,9 @@ class SquareUpdate(Update):
         xp.multiply(new, d, new)
         return xp.add(xp.multiply(v, b, z), new, z)
 
+    def parts(self, z: Vertex, v: Vertex, d: Vertex, beta: Vertex) -> Any:
+        return v * astype(beta, v.dtype) + d * astype(1.0 - beta, v.dtype) * d
+
 
 class AddSquareUpdate(Update):
     r"""z = s + d²:   the sum of all d²"""
@@ -172,6 +194,9 @@ class AddSquareUpdate(Update):
 
     def compute(self, xp: Any, z: Array | None, s: Array, d: Array) -> Array:
         return xp.add(s, xp.multiply(d, d), z)
+
+    def parts(self, z: Vertex, s: Vertex, d: Vertex) -> Any:
+        return s + d * d
 
 
 class AdamUpdate(Update):
@@ -209,6 +234,15 @@ class AdamUpdate(Update):
             p = xp.multiply(p, 1.0 - rate * decay, z)
         return xp.subtract(p, change, z)
 
+    def parts(self, z: Vertex, p: Vertex, m: Vertex, v: Vertex, t: Vertex, lr: Vertex, beta1: Vertex,
+              beta2: Vertex) -> Any:
+        step = astype(t, np.float64)
+        spread = sqrt(v) / astype(sqrt(1.0 - power(beta2, step)), p.dtype) + z.attrs["eps"]
+        change = m / spread * astype(lr / (1.0 - power(beta1, step)), p.dtype)
+        if z.attrs["decay"]:
+            p = p * astype(1.0 - lr * z.attrs["decay"], p.dtype)
+        return p - change
+
 
 class AdagradUpdate(Update):
     r"""z = p - d / (√s + ε) η / (1 + (t - 1) γ),   s the sum of all d² so far
@@ -238,6 +272,10 @@ class AdagradUpdate(Update):
         xp.multiply(change, float(lr) / (1.0 + (float(t) - 1.0) * lr_decay), out=change)
         return xp.subtract(p, change, z)
 
+    def parts(self, z: Vertex, p: Vertex, d: Vertex, s: Vertex, t: Vertex, lr: Vertex) -> Any:
+        rate = lr / ((astype(t, np.float64) - 1.0) * z.attrs["lr_decay"] + 1.0)
+        return p - d / (sqrt(s) + z.attrs["eps"]) * astype(rate, p.dtype)
+
 
 class RmsScaled(Update):
     r"""z = d / (√v + ε),   or   d / (√(v - m²) + ε)   with a third input m;   v and m running averages of d² and d
@@ -255,6 +293,9 @@ class RmsScaled(Update):
         xp.add(spread, eps, out=spread)
         return xp.divide(d, spread, z)
 
+    def parts(self, z: Vertex, d: Vertex, v: Vertex, *m: Vertex) -> Any:
+        return d / (sqrt(v - m[0] * m[0] if m else v) + z.attrs["eps"])
+
 
 class AdadeltaScaled(Update):
     r"""z = d √(u + ε) / √(v + ε),   v a running average of d² and u one of the z² so far
@@ -271,6 +312,10 @@ class AdadeltaScaled(Update):
         xp.sqrt(change, out=change)
         xp.divide(change, spread, out=change)
         return xp.multiply(change, d, z)
+
+    def parts(self, z: Vertex, d: Vertex, v: Vertex, u: Vertex) -> Any:
+        eps = z.attrs["eps"]
+        return sqrt(u + eps) / sqrt(v + eps) * d
 
 
 count_update, sgd_update, nesterov_update = CountUpdate(), SgdUpdate(), NesterovUpdate()

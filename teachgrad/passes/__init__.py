@@ -5,19 +5,20 @@
 | O0 replay | the recorded calls, in order |
 | O1 exact | only rewrites that keep every bit |
 | O2 stable | algebra of real numbers: last bits may change, overflow goes, each rule says its bound |
+| O3 fast | ops are taken apart, put into loops together, and compiled; last bits may differ |
 """
 
 from __future__ import annotations
 
 from ..errors import TeachgradError
 from ..graph import Graph
-from .algebra import PHASES, fight
-from .exact import O0, O1, Pass, fold, forget_unchanged, lower, merge, prune, updates_last
+from .algebra import O2, PHASES, fight
+from .exact import O0, O1, Pass, fold, prune
+from .fast import O3
 from .rewriting import Log, Rewrite
 from .rules import RULES, Rule, rules
 
-O2: tuple[Pass, ...] = (lower, merge, fold, merge, *PHASES, fold, merge, forget_unchanged, prune, updates_last)
-LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1, "O2": O2}
+LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 MOST_ROUNDS = 12
 """So often the phases of level O2 follow one another before their rules are taken to fight."""
 

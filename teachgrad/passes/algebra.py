@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..errors import TeachgradError
 from ..graph import Graph
 from . import canonical, crossentropy, moves, ratios, special, stable
-from .exact import Pass
+from .exact import Pass, fold, forget_unchanged, lower, merge, prune, updates_last
 from .rewriting import Rewrite, rewrite
 from .rules import Rule, rules_of
 
@@ -59,4 +59,4 @@ def specialise(graph: Graph, log: list[Rewrite]) -> Graph:
 
 
 PHASES: tuple[Pass, ...] = (canonicalise, stabilise, specialise)
-
+O2: tuple[Pass, ...] = (merge, fold, merge, *PHASES, lower, merge, fold, merge, forget_unchanged, prune, updates_last)

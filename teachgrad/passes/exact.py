@@ -9,6 +9,8 @@ from typing import Any
 from ..graph import Graph, constant, is_constant
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
+from ..ops.elementwise import multiply
+from ..ops.shape import permute_dims
 from .equality import key_of
 from .lower import RULES
 from .rewriting import Asked, Rewrite, rewrite
@@ -47,6 +49,15 @@ def drop_copies(graph: Graph) -> Asked:
     return drop_copy
 
 
+def undo_turns(v: Vertex) -> Vertex | None:
+    """Axes that are put in another order and back again are the axes as they were, in the same memory."""
+    x = v.inputs[0] if v.inputs else v
+    if v.op is not permute_dims or x.op is not permute_dims:
+        return None
+    there, back = x.attrs["axes"], v.attrs["axes"]
+    return x.inputs[0] if [there[axis] for axis in back] == list(range(len(back))) else None
+
+
 def is_dense(x: Vertex, strides: Mapping[int, Any]) -> bool:
     """Whether a value surely lies in C order without gaps."""
     while x.op is not None and x.op.name in ("reshape", "stop_gradient"):
@@ -54,6 +65,28 @@ def is_dense(x: Vertex, strides: Mapping[int, Any]) -> bool:
     if x.op is not None:
         return not x.op.view
     return bool(x._data.flags.c_contiguous) if is_constant(x) else x.id not in strides
+
+
+def drop_factors_of_one(graph: Graph) -> Asked:
+    """A rule that replaces 1·x by x: exact, also for nan, infinities and -0. The gradient of a sum is full of them.
+
+    As with copies, x must lie in memory as the product would.
+    """
+    def drop_factor(v: Vertex) -> Vertex | None:
+        if v.op is not multiply:
+            return None
+        for one, x in (v.inputs, v.inputs[::-1]):
+            if is_all_ones(one) and x._data.shape == v._data.shape and is_dense(x, graph.strides):
+                return x
+        return None
+
+    return drop_factor
+
+
+def is_all_ones(v: Vertex) -> bool:
+    """Whether a vertex is a constant of nothing but ones. Only repeats of one number are looked at: it is quick."""
+    return is_constant(v) and v._data.size > 0 and not any(
+        step for n, step in zip(v._data.shape, v._data.strides, strict=True) if n > 1) and v._data.flat[0] == 1
 
 
 def merge_equal() -> Asked:
@@ -81,9 +114,14 @@ def lower(graph: Graph, log: list[Rewrite]) -> Graph:
     return rewrite(graph, "lower", RULES, log)
 
 
+def spare(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Leave out arithmetic that changes nothing."""
+    return rewrite(graph, "spare", [drop_factors_of_one(graph)], log)
+
+
 def merge(graph: Graph, log: list[Rewrite]) -> Graph:
-    """Common subexpressions: compute equal things once; leave out copies that nobody could tell apart."""
-    return rewrite(graph, "merge", [drop_copies(graph), merge_equal()], log)
+    """Common subexpressions: compute equal things once; leave out copies and turns that nobody could tell apart."""
+    return rewrite(graph, "merge", [drop_copies(graph), undo_turns, merge_equal()], log)
 
 
 def prune(graph: Graph, log: list[Rewrite]) -> Graph:
@@ -127,5 +165,5 @@ def updates_last(graph: Graph, log: list[Rewrite]) -> Graph:
 Pass = Callable[[Graph, list[Rewrite]], Graph]
 
 O0: tuple[Pass, ...] = ()
-O1: tuple[Pass, ...] = (lower, merge, fold, merge, forget_unchanged, prune, updates_last)
+O1: tuple[Pass, ...] = (lower, merge, fold, spare, merge, forget_unchanged, prune, updates_last)
 

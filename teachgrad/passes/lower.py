@@ -7,10 +7,13 @@ rule here lists the very NumPy calls that the op's `forward` makes, in their ord
 
 from __future__ import annotations
 
+from ..graph import constant
 from ..op import Vertex
 from ..ops.elementwise import add, multiply, subtract, tanh_gradient
-from ..ops.matmul import linear, matmul, matmul_nt, matmul_tn
-from ..ops.shape import matrix_transpose
+from ..ops.matmul import OVER_ROWS, linear, matmul, matmul_nt, matmul_tn
+from ..ops.pieces import PIECE
+from ..ops.reductions import sum as total
+from ..ops.shape import matrix_transpose, ones, sums_by_product
 from ..ops.updates import sgd_update
 
 
@@ -41,11 +44,23 @@ def tanh_gradient_in_steps(v: Vertex) -> Vertex | None:
 
 
 def sgd_in_steps(v: Vertex) -> Vertex | None:
-    """p - η d as a product and a difference; the difference can be written straight over p."""
-    if v.op is not sgd_update:
+    """p - η d as a product and a difference; the difference can be written straight over p.
+
+    Long ones stay whole: the op computes them piece by piece, and needs no memory for all of η d.
+    """
+    if v.op is not sgd_update or v.inputs[0].size > PIECE:
         return None
     p, d, lr = v.inputs
     return subtract(p, multiply(d, lr))
 
 
-RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps)
+def sum_over_rows_is_a_product(v: Vertex) -> Vertex | None:
+    """Σ over the first axis of a matrix as a product with a row of ones, as `add_rows` computes it."""
+    if v.op is not total or v.attrs != OVER_ROWS or not sums_by_product(v.inputs[0]._data):
+        return None
+    x = v.inputs[0]
+    return matmul(constant(ones(x.shape[0], x.dtype), v), x)
+
+
+RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps,
+         sum_over_rows_is_a_product)

@@ -19,6 +19,8 @@ from .layout import layouts
 ALIGNMENT = 64
 """Offsets are multiples of a cache line."""
 MODES = ("off", "inplace", "reuse", "best")
+ROUNDS = 20
+"""So many placements are tried for the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
     """Give every value that is written into memory of our choice a place.
 
     "off" shares nothing; "inplace" lets elementwise ops write over dying inputs; "reuse" also shares between values
-    that do not live at the same time; "best" tries several orders of placement and keeps the smallest.
+    that do not live at the same time; "best" tries many orders of placement and keeps the smallest.
     """
     blocks, replaced = blocks_of(graph, mode)
     unplanned = sum(aligned(v._data.nbytes) for block in blocks for v in block.members)
@@ -98,11 +100,7 @@ def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
         for block in blocks:
             block.offset, total = total, total + block.bytes
     else:
-        orders = [lambda b: (-b.bytes, b.born)]
-        if mode == "best":
-            orders += [lambda b: (b.born, -b.bytes), lambda b: (-(b.dies - b.born) * b.bytes, b.born),
-                       lambda b: (-(b.dies - b.born), -b.bytes)]
-        total, offsets = min((place(sorted(blocks, key=key)) for key in orders), key=lambda answer: answer[0])
+        total, offsets = placed(blocks, ROUNDS if mode == "best" else 1)
         for block in blocks:
             block.offset = offsets[id(block)]
     last = lifetimes(graph)
@@ -160,13 +158,28 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
+def placed(blocks: list[Block], rounds: int) -> tuple[int, dict[int, int]]:
+    """Offsets for the blocks and the size of the arena: the best of so many placements.
+
+    The biggest goes first; in each further round, so does the block that ended highest in the one before.
+    """
+    order = sorted(blocks, key=lambda block: (-block.bytes, block.born))
+    best = total, offsets = place(order)
+    for _ in range(rounds - 1):
+        highest = max(order, key=lambda block: offsets[id(block)] + block.bytes, default=None)
+        order.sort(key=lambda block: block is not highest)  # stable: the others keep their order
+        total, offsets = place(order)
+        best = min(best, (total, offsets), key=lambda answer: answer[0])
+    return best
+
+
 def place(blocks: list[Block]) -> tuple[int, dict[int, int]]:
     """Offsets for the blocks, in this order of placement, and the size of the arena."""
-    placed: list[tuple[int, int, Block]] = []
+    there: list[tuple[int, int, Block]] = []
     offsets: dict[int, int] = {}
     total = 0
     for block in blocks:
-        neighbours = sorted((start, end) for start, end, other in placed
+        neighbours = sorted((start, end) for start, end, other in there
                             if other.born <= block.dies and block.born <= other.dies)
         offset = 0
         for start, end in neighbours:
@@ -174,6 +187,6 @@ def place(blocks: list[Block]) -> tuple[int, dict[int, int]]:
                 break
             offset = max(offset, end)
         offsets[id(block)] = offset
-        placed.append((offset, offset + block.bytes, block))
+        there.append((offset, offset + block.bytes, block))
         total = max(total, offset + block.bytes)
     return total, offsets

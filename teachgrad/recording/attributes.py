@@ -23,6 +23,11 @@ from .schema import DTYPES, MAX_ATTRS, MAX_TEXT
 
 Attrs = Mapping[str, Any]
 
+_PLAIN = frozenset({bool, int, float, str, type(None)})
+MAX_KNOWN = 1024
+_known: dict[str, str] = {}
+"""What was made of settings without structure; the same few come again in every step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
@@ -36,6 +41,18 @@ class Opaque:
 
 def encode(attrs: Attrs, store: Callable[[np.ndarray], int | None]) -> str:
     """`attrs` as text. `store` takes an array that occurs in them and answers with its number, or None."""
+    if not _PLAIN.issuperset(map(type, attrs.values())):
+        return _encode(attrs, store)
+    shown = repr(attrs)
+    text = _known.get(shown)
+    if text is None:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        text = _known[shown] = _encode(attrs, store)
+    return text
+
+
+def _encode(attrs: Attrs, store: Callable[[np.ndarray], int | None]) -> str:
     text = json.dumps({key: _pack(value, store) for key, value in attrs.items()})
     if len(text) > MAX_ATTRS:
         return json.dumps(

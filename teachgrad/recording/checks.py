@@ -24,6 +24,8 @@ class ArrayInfo:
     shape: tuple[int, ...]
     statistics: Statistics | None
     has_values: bool
+    place: int | None = None
+    """Where in the file beside the elements begin, if they are there."""
 
     @property
     def size(self) -> int:
@@ -69,13 +71,15 @@ def row_of(values: tuple[Any, ...]) -> Row:
 
 
 def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
-    dtype, shape_text, *numbers, length = found
+    dtype, shape_text, *numbers, length, place = found
     try:
         if dtype not in DTYPES:
             raise ValueError(f"its type is {dtype!r:.40}")
         shape = tuple(map(int, shape_text.split(","))) if shape_text else ()
         if len(shape) > MAX_NDIM or any(n < 0 for n in shape) or prod(shape) > MAX_ELEMENTS:
             raise ValueError(f"it claims the shape {shape_text!r:.60}")
+        if place is not None and (type(place) is not int or place < 0 or length is not None):
+            raise ValueError(f"it lies at {place!r:.40}")
         if length is not None and prod(shape) * DTYPES[dtype].itemsize != length:
             raise ValueError(f"its {length} bytes do not fit {dtype} of shape {shape_text!r:.60}")
         if any(item is not None and type(item) not in (int, float) for item in numbers):
@@ -83,4 +87,4 @@ def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
         statistics = None if numbers[4] is None else Statistics(*numbers)
     except (ValueError, TypeError, AttributeError) as error:
         raise RecordingError(f"array {number} cannot be read: {error}") from None
-    return ArrayInfo(number, dtype, shape, statistics, length is not None)
+    return ArrayInfo(number, dtype, shape, statistics, length is not None or place is not None, place)

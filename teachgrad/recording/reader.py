@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +16,13 @@ import numpy as np
 from ..errors import RecordingError
 from .addresses import find
 from .attributes import decode
+from .beside import path_beside
 from .checks import ArrayInfo, array_info, integer, row_of
 from .fingerprint import fingerprint
 from .moment import Address, Moment, parse
 from .names import Names, names_in
-from .schema import (
-    DTYPES,
-    LEVELS,
-    Level,
-)
+from .programs import Held, Ran, Rewritten, held, ran, rewritten
+from .schema import DTYPES, LEVELS, Level
 from .statistics import Statistics, statistics_of
 from .step import Row, Site, Step
 from .store import Store
@@ -94,6 +93,7 @@ class Reader:
         if level not in LEVELS:
             raise RecordingError(f"{self.path} has the level {level!r}, which is unknown")
         self.level: Level = level
+        self._lacks_arrays = level == "values" and self._store.damage is None and self._store.lacks_arrays()
         self._measure()
         if self._steps:
             self._steps.pop(max(self._steps))
@@ -127,9 +127,11 @@ class Reader:
 
     @property
     def trouble(self) -> str | None:
-        """What is the matter with the recording, or None: it was cut, or never finished."""
+        """What is the matter with the recording, or None: it was cut, is not whole, or never finished."""
         if self._store.damage:
             return f"recording ended early: {self._store.damage}"
+        if self._lacks_arrays:
+            return f"the elements of large arrays are missing: there is no {path_beside(self.path)}"
         if self.about.get("finished") != "yes":
             return "recording ended early, or is still being written"
         return None
@@ -141,7 +143,9 @@ class Reader:
         if self._salvaged is not None:
             return len(self._salvaged[step])
         found = self._store.row("SELECT max(row) FROM event WHERE step = ?", step)
-        return 0 if found is None or found[0] is None else integer(found[0], "a row") + 1
+        if found is None or found[0] is None:
+            raise RecordingError(f"{self.path} is damaged: the rows of t{step} are missing")
+        return integer(found[0], "a row") + 1
 
     # ---- rows ----------------------------------------------------------------------------------------------
 
@@ -235,8 +239,8 @@ class Reader:
         info = self._infos.get(number)
         if info is None:
             found = self._store.row(
-                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data) FROM array "
-                "WHERE id = ?",
+                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data), place "
+                "FROM array WHERE id = ?",
                 number,
             )
             if found is None:
@@ -247,18 +251,20 @@ class Reader:
         return info
 
     def values(self, number: int) -> np.ndarray | None:
-        """The elements of an array (read-only), or None if they were not recorded."""
+        """The elements of an array (read-only), or None if they were not recorded or are not here."""
         array = self._arrays.get(number)
         if array is not None:
             self._arrays.move_to_end(number)
             return array
         info = self.array(number)
-        if not info.has_values:
+        if not info.has_values or (self._lacks_arrays and info.place is not None):
             return None
-        found = self._store.row("SELECT fingerprint, data FROM array WHERE id = ?", number)
-        if found is None or not isinstance(found[1], bytes) or fingerprint(found[1]) != found[0]:
+        mark, data = self._store.row("SELECT fingerprint, data FROM array WHERE id = ?", number) or (None, None)
+        if info.place is not None:
+            data = self._store.large_array(info.place, info.nbytes)
+        if not isinstance(data, bytes) or fingerprint(data) != mark:
             raise RecordingError(f"{self.path} is damaged: the elements of array {number} are not what was recorded")
-        stored = np.frombuffer(found[1], DTYPES[info.dtype]).reshape(info.shape)
+        stored = np.frombuffer(data, DTYPES[info.dtype]).reshape(info.shape)
         array = self._arrays[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)
         while sum(item.nbytes for item in self._arrays.values()) > CACHED_BYTES and len(self._arrays) > 1:
             self._arrays.popitem(last=False)
@@ -270,9 +276,10 @@ class Reader:
         if info.statistics is not None or not info.has_values:
             return info.statistics
         values = self.values(number)
-        assert values is not None
+        if values is None:
+            return None
         computed = statistics_of(values)
-        self._infos[number] = ArrayInfo(info.id, info.dtype, info.shape, computed, True)
+        self._infos[number] = replace(info, statistics=computed)
         return computed
 
     def attrs(self, row: Row) -> dict[str, Any]:
@@ -308,22 +315,21 @@ class Reader:
 
     # ---- static programs -----------------------------------------------------------------------------------
 
-    def rewrites(self) -> Iterator[tuple[Any, ...]]:
-        """(step, row, pass, rule, before, after, site) of each rewrite of a static graph."""
-        return self._texts("SELECT step, row, pass, rule, before, after, site FROM rewrite ORDER BY id")
+    def rewrites(self) -> Iterator[Rewritten]:
+        """The rewrites of static graphs, as they were made."""
+        query = "SELECT step, row, pass, rule, before, after, site FROM rewrite ORDER BY id"
+        return (rewritten(values) for values in self._store.rows(query))
 
-    def memory(self) -> Iterator[tuple[Any, ...]]:
-        """(step, row, buffer, bytes, vertex) of each buffer taken; bytes and vertex are None where one is
-        given back."""
-        return self._texts("SELECT step, row, buffer, bytes, vertex FROM memory ORDER BY id")
+    def memory(self, step: int) -> Iterator[Held]:
+        """What memory static programs took and gave back in a training step, in order. What is no longer needed after
+        one row comes before what is taken for the next."""
+        query = "SELECT step, row, vertex, bytes, place FROM memory WHERE step = ? ORDER BY row, bytes, id"
+        return (held(values) for values in self._store.rows(query, step))
 
-    def kernels(self) -> Iterator[tuple[Any, ...]]:
-        """(step, row, name, vertices, seconds) of each piece of a static program that ran."""
-        return self._texts("SELECT step, row, name, vertices, seconds FROM kernel ORDER BY id")
-
-    def _texts(self, query: str) -> Iterator[tuple[Any, ...]]:
-        for values in self._store.rows(query):
-            yield tuple(clean(item) if isinstance(item, str) else item for item in values)
+    def kernels(self, step: int) -> Iterator[Ran]:
+        """The statements of static programs that ran in a training step, in order."""
+        query = "SELECT step, row, name, vertices, seconds FROM kernel WHERE step = ? ORDER BY id"
+        return (ran(values) for values in self._store.rows(query, step))
 
     def at(self, step: int, row: int) -> Moment:
         """The moment of a row."""

@@ -22,11 +22,9 @@ from ..errors import RecordingError, Where
 from ..version import __version__
 from .attributes import encode
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
-from .statistics import statistics_of
+from .statistics import numbers_of
 from .timeline import Timeline
-from .writer import NO_STATISTICS, Writer
-
-LEAF, OP, SEED, EDGE, UPDATE = range(5)
+from .writer import Writer
 
 
 class Recorder:
@@ -89,7 +87,7 @@ class _Sink:
 
     def __init__(self, writer: Writer, level: Level) -> None:
         self._writer = writer
-        self._timeline = Timeline(self._place)
+        self._timeline = Timeline(writer.add)
         self._level = level
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
@@ -101,7 +99,8 @@ class _Sink:
         self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
         self._incoming: dict[int, int | None] = {}
-        self._metas: dict[tuple[Any, ...], int] = {}
+        self._kinds: dict[tuple[Any, ...], tuple[str, str]] = {}
+        self._metas: dict[tuple[str, str], int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
         keep: dict[Level, Callable[[Any], int | None]] = {
@@ -143,47 +142,29 @@ class _Sink:
 
     # ---- rows ----------------------------------------------------------------------------------------------
 
-    def _place(self, step: int, row: int, phase: int, content: tuple[Any, ...]) -> None:
-        self._writer.add("event", (step, row, phase, *content))
-
     def _leaf(self, event: observe.Leaf) -> None:
-        if event.id in self._known:
-            known = self._known[event.id]
-            if known is None or known() is event.array:
+        vertex, name, array, requires_grad, is_parameter = event
+        if vertex in self._known:
+            known = self._known[vertex]
+            if known is None or known() is array:
                 return
-            if event.id in self._made and not event.is_parameter:
+            if vertex in self._made and not is_parameter:
                 self._begin_again()
-        self._note(event.id, event.array)
-        value = self._keep(event.array)
-        flags = REQUIRES_GRAD * event.requires_grad | PARAMETER * event.is_parameter
-        self._timeline.forward(
-            (LEAF, event.id, None, None, None, _short(event.name), None, None, None, None, flags, value, None, None),
-            False,
-        )
+        self._note(vertex, array)
+        flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
+        self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
 
     def _forward(self, event: observe.Forward) -> None:
-        if event.id in self._made:
+        vertex, op, inputs, attrs, array, name, where, scope, requires_grad = event
+        if vertex in self._made:
             self._begin_again()
-        self._note(event.id, event.array)
-        self._timeline.forward(
-            (
-                OP,
-                event.id,
-                None,
-                None,
-                event.op,
-                _short(event.name),
-                _short(event.scope) or None,
-                ",".join(map(str, event.inputs)),
-                encode(event.attrs, self._keep_setting) if event.attrs else None,
-                self._site(event.where),
-                REQUIRES_GRAD * event.requires_grad,
-                self._keep(event.array),
-                None,
-                None,
-            ),
-            event.requires_grad,
-        )
+        self._note(vertex, array)
+        settings = encode(attrs, self._keep_setting) if attrs else ""
+        values = (
+            vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
+            REQUIRES_GRAD * requires_grad, self._keep(array),
+        )  # fmt: skip
+        self._timeline.forward("op", values, requires_grad)
 
     def _note(self, vertex: int, array: Any) -> None:
         """Remember that a vertex has a row in this training step, and with which array."""
@@ -203,9 +184,7 @@ class _Sink:
     def _seed(self, event: observe.Seed) -> None:
         gradient = self._keep(event.gradient)
         self._flowing[event.id] = event.gradient, gradient
-        self._timeline.backward(
-            (SEED, event.id, None, None, None, None, None, None, None, None, 0, gradient, None, None)
-        )
+        self._timeline.backward("seed", (event.id, gradient))
 
     def _backward(self, event: observe.Backward) -> None:
         array, stored = self._flowing.pop(event.id, (None, None))
@@ -216,78 +195,35 @@ class _Sink:
         self._incoming[event.id] = stored
 
     def _accumulate(self, event: observe.Accumulate) -> None:
-        contribution = self._keep(event.contribution)
-        total = contribution if event.total is event.contribution else self._keep(event.total)
-        self._flowing[event.target] = event.total, total
-        self._timeline.backward(
-            (
-                EDGE,
-                event.target,
-                event.source,
-                event.edge,
-                None,
-                None,
-                None,
-                None,
-                None,
-                None,
-                0,
-                total,
-                contribution,
-                self._incoming.get(event.source),
-            )
-        )
+        source, target, edge, contribution, total = event
+        delta = self._keep(contribution)
+        kept = delta if total is contribution else self._keep(total)
+        self._flowing[target] = total, kept
+        self._timeline.backward("edge", (target, source, edge, kept, delta, self._incoming.get(source)))
 
     def _update(self, event: observe.Update) -> None:
-        after = self._keep(event.after)
-        if event.id in self._known and type(event.after) is np.ndarray:
-            self._known[event.id] = weakref.ref(event.after)
-        self._timeline.update(
-            (
-                UPDATE,
-                event.id,
-                None,
-                None,
-                None,
-                _short(event.name),
-                None,
-                None,
-                None,
-                None,
-                REQUIRES_GRAD,
-                after,
-                None,
-                None,
-            )
-        )
+        vertex, name, after = event
+        if vertex in self._known and type(after) is np.ndarray:
+            self._known[vertex] = weakref.ref(after)
+        self._timeline.update("update", (vertex, _short(name), self._keep(after)))
 
     # ---- other tables --------------------------------------------------------------------------------------
 
     def _rewrite(self, event: observe.Rewrite) -> None:
-        self._writer.add(
-            "rewrite",
-            (
-                self._timeline.step,
-                self._timeline.row,
-                event.pass_name,
-                event.rule,
-                event.before,
-                event.after,
-                self._site(event.where),
-            ),
-        )
+        pass_name, rule, before, after, where = event
+        self._timeline.note("rewrite", (pass_name, rule, before, after, self._site(where)))
 
     def _alloc(self, event: observe.Alloc) -> None:
-        self._writer.add("memory", (self._timeline.step, self._timeline.row, event.buffer, event.bytes, event.vertex))
+        if event.vertex in self._made:
+            self._begin_again()
+        self._timeline.note("alloc", event)
 
     def _free(self, event: observe.Free) -> None:
-        self._writer.add("memory", (self._timeline.step, self._timeline.row, event.buffer, None, None))
+        self._timeline.note("free", event)
 
     def _kernel(self, event: observe.Kernel) -> None:
-        self._writer.add(
-            "kernel",
-            (self._timeline.step, self._timeline.row, event.name, ",".join(map(str, event.vertices)), event.seconds),
-        )
+        name, vertices, seconds = event
+        self._timeline.note("kernel", (name, ",".join(map(str, vertices)), seconds))
 
     def _site(self, where: Where | None) -> int | None:
         if where is None:
@@ -317,45 +253,42 @@ class _Sink:
     # ---- arrays --------------------------------------------------------------------------------------------
 
     def _keep_meta(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray:
+        kind = self._kind(array)
+        if kind is None:
             return None
-        key = (array.dtype, array.shape)
-        number = self._metas.get(key)
+        number = self._metas.get(kind)
         if number is None:
-            name = DTYPE_NAMES.get(array.dtype)
-            if name is None:
-                return None
-            number = self._metas[key] = self._writer.add_description(name, _shape(array.shape), NO_STATISTICS)
+            number = self._metas[kind] = self._writer.add_description(*kind)
         return number
 
     def _keep_statistics(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray:
-            return None
-        name = DTYPE_NAMES.get(array.dtype)
-        if name is None:
-            return None
-        return self._writer.add_description(name, _shape(array.shape), statistics_of(array, sample=True))
+        kind = self._kind(array)
+        return None if kind is None else self._writer.add_statistics(*kind, *numbers_of(array, sample=True))
 
     def _keep_values(self, array: Any) -> int | None:
-        if type(array) is not np.ndarray or array.nbytes > MAX_BYTES:
+        kind = self._kind(array)
+        if kind is None or array.nbytes > MAX_BYTES:
             return self._keep_meta(array)
-        name = DTYPE_NAMES.get(array.dtype)
-        if name is None:
+        return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
+
+    def _kind(self, array: Any) -> tuple[str, str] | None:
+        """The dtype and the shape of an array as text, or None if it cannot be recorded."""
+        if type(array) is not np.ndarray:
             return None
-        return self._writer.add_array(name, _shape(array.shape), np.ascontiguousarray(array, DTYPES[name]))
+        key = (array.dtype, array.shape)
+        kind = self._kinds.get(key)
+        if kind is None and array.dtype in DTYPE_NAMES:
+            kind = self._kinds[key] = DTYPE_NAMES[array.dtype], ",".join(map(str, array.shape))
+        return kind
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index; None where values are not kept."""
         return self._keep_values(array) if self._level == "values" else None
 
 
-@lru_cache(maxsize=1024)
-def _shape(lengths: tuple[int, ...]) -> str:
-    return ",".join(map(str, lengths))
-
-
-def _short(text: str | None) -> str | None:
-    return None if text is None else _sound(text[:MAX_TEXT])
+@lru_cache(maxsize=4096)
+def _short(text: str | None) -> str:
+    return _sound(text[:MAX_TEXT]) if text else ""
 
 
 def _sound(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What a recording is: one SQLite file, its tables, and the limits that a reader holds a file to.
+"""What a recording is: an SQLite file, its tables, and the limits that a reader holds a file to.
 
 A recording is the history of a run in rows. Rows are numbered within a **training step** (`t0`, `t1`, ...),
 and each stands in one of three **phases**: `fwd` (values are computed), `bwd` (gradients flow) and `upd`
@@ -9,18 +9,21 @@ table     one row for
 ========  =============================================================================================
 about     a fact about the file: level, command, created, teachgrad, python, numpy, finished
 event     a leaf, an op, the start of a backward pass, gradient along one edge, or an update; see `Row`
-array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major)
+array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major); of large
+          ones, where in the file beside (`run.tgr-arrays`) the bytes begin
 site      a place in the user's source
 source    the text of a source file, as it was when it ran
 rewrite   a rewrite of a static graph
-memory    a buffer that a static program took (`bytes` is set) or gave back (`bytes` is null)
-kernel    a piece of a static program that ran
+memory    a static program took memory for a value (`bytes` is set) or needs it no longer (`bytes` is null)
+kernel    a statement of a static program that ran, and how long it took
 ========  =============================================================================================
 
 Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
 `values` its bytes (from which a reader computes the statistics). Bytes are stored once: a fingerprint finds
 candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
-no code.
+no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`.
+
+What has a `step` and a `row` but is no event happened just before the event of that number, or at the end.
 
 The file is written in WAL mode and committed several times a second, so it can be read while it grows, and
 what was committed survives the death of the process. `PRAGMA application_id` is `APPLICATION_ID`, `PRAGMA
@@ -35,7 +38,7 @@ from typing import Literal, get_args
 import numpy as np
 
 APPLICATION_ID = 0x74675231  # "tgR1"
-VERSION = 1
+VERSION = 2
 
 Level = Literal["meta", "stats", "values"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -61,7 +64,7 @@ TABLES = {
     "array": (
         "CREATE TABLE array (id INTEGER PRIMARY KEY, dtype TEXT NOT NULL, shape TEXT NOT NULL, minimum REAL, "
         "maximum REAL, mean REAL, std REAL, zeros INTEGER, nans INTEGER, infs INTEGER, counted INTEGER, "
-        "fingerprint INTEGER, data BLOB)"
+        "fingerprint INTEGER, data BLOB, place INTEGER)"
     ),
     "site": (
         "CREATE TABLE site (id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, function TEXT NOT NULL, "
@@ -73,13 +76,15 @@ TABLES = {
         "rule TEXT NOT NULL, before INTEGER, after INTEGER, site INTEGER)"
     ),
     "memory": (
-        "CREATE TABLE memory (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, buffer INTEGER NOT NULL, "
-        "bytes INTEGER, vertex INTEGER)"
+        "CREATE TABLE memory (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, vertex INTEGER NOT NULL, "
+        "bytes INTEGER, place INTEGER)"
     ),
+    "memory_step": "CREATE INDEX memory_step ON memory (step)",
     "kernel": (
         "CREATE TABLE kernel (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, name TEXT NOT NULL, "
         "vertices TEXT NOT NULL, seconds REAL NOT NULL)"
     ),
+    "kernel_step": "CREATE INDEX kernel_step ON kernel (step)",
 }
 """The schema, statement by statement. A reader opens a file only if its schema is word for word this one, so
 a file cannot bring views, triggers or indices of its own."""

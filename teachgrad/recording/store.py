@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import RecordingError
+from .beside import Lookup
 from .schema import APPLICATION_ID, MAX_BYTES, TABLES, VERSION
 
 MAGIC = b"SQLite format 3\x00"
@@ -34,6 +35,7 @@ class Store:
             self.damage = "the file was cut off"
         self._lock = threading.RLock()
         self._connection = self._open(cut)
+        self._beside = Lookup(path)
         try:
             self._check_schema()
         except BaseException:
@@ -42,6 +44,16 @@ class Store:
 
     def close(self) -> None:
         self._connection.close()
+        self._beside.close()
+
+    def large_array(self, place: int, length: int) -> bytes:
+        """Bytes of the file beside."""
+        with self._lock:
+            return self._beside.read(place, length)
+
+    def lacks_arrays(self) -> bool:
+        """Whether the file beside is needed and not there."""
+        return self._beside.missing and self.row("SELECT 1 FROM array WHERE place IS NOT NULL LIMIT 1") is not None
 
     def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """The answers to a query, as they come."""
@@ -123,10 +135,10 @@ def _check_header(path: Path) -> bool:
     if len(head) < 100:
         raise RecordingError(f"{path} is damaged beyond reading: only {len(head)} bytes are left of it")
     version = int.from_bytes(head[60:64], "big")
-    if version > VERSION:
+    if version != VERSION:
+        age, remedy = ("a newer", "update teachgrad") if version > VERSION else ("an older", "record it anew")
         raise RecordingError(
-            f"{path} was made by a newer teachgrad (schema {version}, this one "
-            f"reads up to {VERSION}); update teachgrad to open it"
+            f"{path} was made by {age} teachgrad (schema {version}, this one reads {VERSION}); {remedy} to open it"
         )
     page = int.from_bytes(head[16:18], "big")
     return not logged and size < int.from_bytes(head[28:32], "big") * (65536 if page == 1 else page)

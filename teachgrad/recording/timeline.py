@@ -18,49 +18,58 @@ MAX_HELD = 4096
 
 FWD, BWD, UPD = range(3)
 
-Place = Callable[[int, int, int, Any], None]
+Add = Callable[[str, tuple[Any, ...]], None]
 
 
 class Timeline:
-    """Gives rows their places. `place(step, row, phase, content)` is called once for each row, in order."""
+    """Gives rows their places. `add(kind, (step, row, phase, *values))` is called once for each row, in order; and
+    `add(kind, (step, row, *values))` for what happens just before a row, but is none."""
 
-    __slots__ = ("_held", "_place", "_pulled", "_updated", "row", "step")
+    __slots__ = ("_add", "_held", "_pulled", "_updated", "row", "step")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, add: Add) -> None:
         self.step = 0
         self.row = 0
-        self._place = place
+        self._add = add
         self._pulled = False
         self._updated = False
-        self._held: list[Any] = []
-        """Rows whose phase is not clear yet: ops without gradient after a backward pass, updates before one."""
+        self._held: list[tuple[str, tuple[Any, ...], bool]] = []
+        """Rows whose phase is not clear yet: ops without gradient after a backward pass, updates before one; and what
+        happened between them."""
 
-    def forward(self, content: Any, tracked: bool) -> None:
+    def forward(self, kind: str, values: tuple[Any, ...], tracked: bool) -> None:
         """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
-        if not self._pulled:
-            if self._held:
-                self._release(FWD)
-            self._put(FWD, content)
+        if self._pulled:
+            self._held.append((kind, values, True))
+            if tracked or len(self._held) > MAX_HELD:
+                self._go_on()
             return
-        self._held.append(content)
-        if tracked or len(self._held) > MAX_HELD:
-            self._go_on()
+        if self._held:
+            self._release(FWD)
+        self._add(kind, (self.step, self.row, FWD, *values))
+        self.row += 1
 
-    def backward(self, content: Any) -> None:
+    def backward(self, kind: str, values: tuple[Any, ...]) -> None:
         """The start of a backward pass, or gradient along an edge."""
         if self._held or self._updated:
             self._go_on()
         self._pulled = True
-        self._put(BWD, content)
+        self._add(kind, (self.step, self.row, BWD, *values))
+        self.row += 1
 
-    def update(self, content: Any) -> None:
+    def update(self, kind: str, values: tuple[Any, ...]) -> None:
         """A leaf was overwritten."""
-        if not self._pulled:
-            self._held.append(content)
-            return
-        self._updated = True
-        self._release(UPD)
-        self._put(UPD, content)
+        self._held.append((kind, values, True))
+        if self._pulled:
+            self._updated = True
+            self._release(UPD)
+
+    def note(self, kind: str, values: tuple[Any, ...]) -> None:
+        """Something that is no row, and happens before the row that comes next."""
+        if self._held:
+            self._held.append((kind, values, False))
+        else:
+            self._add(kind, (self.step, self.row, *values))
 
     def again(self) -> None:
         """A static program begins to run once more."""
@@ -87,9 +96,9 @@ class Timeline:
 
     def _release(self, phase: int) -> None:
         held, self._held = self._held, []
-        for content in held:
-            self._put(phase, content)
-
-    def _put(self, phase: int, content: Any) -> None:
-        self._place(self.step, self.row, phase, content)
-        self.row += 1
+        for kind, values, is_row in held:
+            if is_row:
+                self._add(kind, (self.step, self.row, phase, *values))
+                self.row += 1
+            else:
+                self._add(kind, (self.step, self.row, *values))

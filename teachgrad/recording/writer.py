@@ -1,8 +1,11 @@
 """Rows into the file.
 
-Arrays go straight from the run's memory into the database, rows are collected; a commit ends with either when there is
-enough of it, or when a fraction of a second has passed. A thread sees to the latter when nothing more happens: what was
-seen is soon safe from the death of the process, and visible to readers.
+Rows are collected and committed a few times a second; so what was seen is soon safe from the death of the process, and
+visible to readers. A thread keeps the time. It only says that a commit is due, and the next row brings it about: as
+long as there are rows, nobody waits for a lock or for the interpreter. It commits by itself when no more come.
+
+Each kind of row has a statement of its own that binds what the kind has. A value that is bound costs a tenth of a
+microsecond, and None three times that, so a statement for all columns would take twice as long.
 
 Writing on another thread was tried: it copies every array once more, the two threads drive each other's data out of the
 cache, and a step took half as long again.
@@ -14,32 +17,52 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from ..errors import RecordingError
+from . import beside
 from .fingerprint import fingerprint
-from .schema import APPLICATION_ID, TABLES, VERSION
+from .schema import APPLICATION_ID, KINDS, REQUIRES_GRAD, TABLES, VERSION
 
 COMMIT_BYTES = 2 << 20
-"""No more than SQLite keeps in its cache, so that nothing is written twice."""
 COMMIT_ROWS = 4096
+"""So much of one kind, and no more, waits for a commit."""
 INTERVAL = 0.2
 REMEMBERED = 1 << 16
 """How many of the latest arrays a new one is compared with."""
+TINY = 256
+"""Arrays of so many bytes are remembered as they are."""
 
-NO_STATISTICS = (None,) * 8
-INSERT = {
-    "event": "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    "array": "INSERT INTO array VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    "site": "INSERT INTO site VALUES (?,?,?,?,?,?,?)",
-    "source": "INSERT OR IGNORE INTO source VALUES (?,?)",
-    "rewrite": "INSERT INTO rewrite VALUES (NULL,?,?,?,?,?,?,?)",
-    "memory": "INSERT INTO memory VALUES (NULL,?,?,?,?,?)",
-    "kernel": "INSERT INTO kernel VALUES (NULL,?,?,?,?,?)",
+
+def _insert(table: str, columns: str, **fixed: int) -> str:
+    """A statement that binds some columns. Those that end in a question mark are text, and null where it is empty."""
+    bound = columns.split()
+    names = ", ".join([*(name.rstrip("?") for name in bound), *fixed])
+    values = ", ".join([*("nullif(?, '')" if name.endswith("?") else "?" for name in bound), *map(str, fixed.values())])
+    return f"INSERT INTO {table} ({names}) VALUES ({values})"
+
+
+KIND = {name: number for number, name in enumerate(KINDS)}
+STATEMENTS = {
+    "leaf": _insert("event", "step row phase vertex name? flags value", kind=KIND["leaf"]),
+    "op": _insert("event", "step row phase vertex op name? scope? inputs attrs? site flags value", kind=KIND["op"]),
+    "seed": _insert("event", "step row phase vertex value", kind=KIND["seed"], flags=0),
+    "edge": _insert("event", "step row phase vertex source edge value delta incoming", kind=KIND["edge"], flags=0),
+    "update": _insert("event", "step row phase vertex name? value", kind=KIND["update"], flags=REQUIRES_GRAD),
+    "description": _insert("array", "id dtype shape"),
+    "statistics": _insert("array", "id dtype shape minimum maximum mean std zeros nans infs counted"),
+    "small": _insert("array", "id dtype shape fingerprint data"),
+    "large": _insert("array", "id dtype shape fingerprint place"),
+    "site": _insert("site", "id file line function first last text"),
+    "source": "INSERT OR IGNORE INTO source VALUES (?, ?)",
+    "rewrite": _insert("rewrite", "step row pass rule before after site"),
+    "alloc": _insert("memory", "step row vertex bytes place"),
+    "free": _insert("memory", "step row vertex"),
+    "kernel": _insert("kernel", "step row name vertices seconds"),
 }
+"""How each kind of row is written, in the order in which a commit does it."""
 
 
 class Writer:
@@ -53,65 +76,83 @@ class Writer:
         self.error: Exception | None = None
         self._connection = create(path, about)
         self._process = os.getpid()
-        self._rows: dict[str, list[tuple[Any, ...]]] = {}
-        self._pending = 0
-        self._bytes = 0
-        self._begun = False
-        self._committed = monotonic()
+        self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in STATEMENTS}
+        self._due = False
         self._arrays = 0
-        self._seen: dict[tuple[int, int, str, str], int] = {}
+        self._committed_arrays = 0
+        self._waiting_bytes = 0
+        self._large = beside.Appender(path)
+        self._seen: dict[tuple[Any, str, str], tuple[int, int | None]] = {}
+        """The number and the place in the file beside of the latest arrays."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="teachgrad-recorder", daemon=True)
         self._thread.start()
 
-    def add(self, table: str, row: tuple[Any, ...]) -> None:
+    def add(self, kind: str, row: tuple[Any, ...]) -> None:
         """Take a row."""
-        rows = self._rows.get(table)
-        if rows is None:
-            rows = self._rows[table] = []
+        rows = self._rows[kind]
         rows.append(row)
-        self._pending += 1
-        if self._pending >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES or monotonic() - self._committed > INTERVAL:
+        if self._due or len(rows) >= COMMIT_ROWS:
             self.commit()
 
-    def add_description(self, dtype: str, shape: str, statistics: tuple[Any, ...]) -> int:
-        """Take what is known of an array, without its elements, and give it a number."""
-        self._arrays += 1
-        self.add("array", (self._arrays, dtype, shape, *statistics, None, None))
-        return self._arrays
+    def add_description(self, dtype: str, shape: str) -> int:
+        """Give an array a number of which no more is kept than this."""
+        self._arrays = number = self._arrays + 1
+        self._rows["description"].append((number, dtype, shape))
+        return number
+
+    def add_statistics(self, *description: Any) -> int:
+        """Take dtype, shape and statistics of an array, and give it a number."""
+        self._arrays = number = self._arrays + 1
+        self._rows["statistics"].append((number, *description))
+        return number
 
     def add_array(self, dtype: str, shape: str, array: np.ndarray) -> int:
         """Take the elements of a contiguous array; the number of it, or of an equal one that is there already."""
-        data = array.data if array.size else b""
+        data = array.data if array.size else memoryview(b"")
         mark = fingerprint(data)
-        key = (mark, array.nbytes, dtype, shape)
+        key = (bytes(data) if array.nbytes <= TINY else mark, dtype, shape)
         known = self._seen.get(key)
-        if known is not None and self._holds(known, data):
-            return known
-        self._arrays += 1
-        self._seen[key] = self._arrays
+        if known is not None and (array.nbytes <= TINY or self._holds(*known, data)):
+            return known[0]
+        self._arrays = number = self._arrays + 1
+        place = None
+        if array.nbytes < beside.LARGE:
+            self._rows["small"].append((number, dtype, shape, mark, bytearray(data)))
+            self._waiting_bytes += array.nbytes
+            self._due |= self._waiting_bytes > COMMIT_BYTES
+        elif self._alive():
+            try:
+                place = self._large.append(data)
+                self._rows["large"].append((number, dtype, shape, mark, place))
+            except OSError as error:
+                self.error = error
+        self._seen[key] = number, place
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        values = (self._arrays, dtype, shape, *NO_STATISTICS, mark, data)
-        self._run(INSERT["array"], values)
-        self._bytes += array.nbytes
-        return self._arrays
+        return number
 
     def commit(self) -> None:
         """Make what was taken safe."""
-        self._committed = monotonic()
-        if not self._begun and not self._pending:
+        self._due = False
+        waiting = [(STATEMENTS[kind], rows) for kind, rows in self._rows.items() if rows]
+        if not waiting:
             return
-        rows, self._rows = self._rows, {}
-        self._pending = self._bytes = 0
-        for table, content in rows.items():
-            self._run(INSERT[table], content, many=True)
-        if self._begun:
-            self._begun = False
-            self._run("COMMIT", begin=False)
+        if self._alive():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for statement, rows in waiting:
+                    self._connection.executemany(statement, rows)
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self.error = error
+        for _, rows in waiting:
+            rows.clear()
+        self._committed_arrays = self._arrays
+        self._waiting_bytes = 0
 
     def close(self) -> None:
-        """Write what is left and make the file one plain file again, without a write-ahead log beside it."""
+        """Write what is left and make the file a plain file again, without a write-ahead log beside it."""
         if os.getpid() != self._process:  # the file belongs to the process that this one was forked from
             return
         self._closing.set()
@@ -125,31 +166,34 @@ class Writer:
             except sqlite3.OperationalError:
                 pass  # somebody is reading: the log stays beside the file, which is just as good
         self._connection.close()
+        self._large.close()
 
     def _watch(self) -> None:
         while not self._closing.wait(INTERVAL):
-            with self.lock:
-                if monotonic() - self._committed > INTERVAL:
-                    self.commit()
+            if not self._due:
+                self._due = True
+                continue
+            with self.lock:  # no row has come since it was due
+                self.commit()
 
-    def _holds(self, number: int, data: memoryview | bytes) -> bool:
-        """Whether an array in the file has exactly these bytes."""
-        found = self._run("SELECT data FROM array WHERE id = ?", (number,))
-        return found is not None and found.fetchone() == (bytes(data),)
-
-    def _run(self, statement: str, values: Any = (), many: bool = False, begin: bool = True) -> sqlite3.Cursor | None:
-        """Execute a statement, within a transaction. The first error ends the recording."""
-        if self.error is not None or os.getpid() != self._process:
-            return None
+    def _holds(self, number: int, place: int | None, data: memoryview) -> bool:
+        """Whether an array that was taken before has exactly these bytes."""
+        if not self._alive():
+            return False
         try:
-            if begin and not self._begun:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._begun = True
-            execute = self._connection.executemany if many else self._connection.execute
-            return execute(statement, values)
-        except sqlite3.Error as error:
+            if place is not None:
+                return self._large.read(place, data.nbytes) == data.cast("B")
+            if number > self._committed_arrays:
+                self.commit()
+            found = self._connection.execute("SELECT data FROM array WHERE id = ?", (number,)).fetchone()
+            return found is not None and found[0] == data.cast("B")
+        except (sqlite3.Error, OSError) as error:
             self.error = error
-            return None
+            return False
+
+    def _alive(self) -> bool:
+        """Whether writing makes sense: nothing went wrong, and this is the process that began the recording."""
+        return self.error is None and os.getpid() == self._process
 
 
 def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
@@ -164,7 +208,7 @@ def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
         # no journal, the tables are made in a millisecond, instead of waiting for the disk again and again.
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("PRAGMA journal_mode=OFF")
-        # 16 kB pages and a log of 2 MB, which stays in the cache, write arrays twice as fast as the defaults.
+        # 16 kB pages and a log of 2 MB, which stays in the cache, are written twice as fast as the defaults.
         connection.execute("PRAGMA page_size=16384")
         connection.execute("BEGIN")
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -181,12 +225,12 @@ def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
 
 
 def _make_room(path: Path) -> None:
-    """Remove a recording of that name, with the log that a killed run may have left beside it."""
-    if not os.path.lexists(path):
-        return
-    with open(path, "rb") as file:
-        head = file.read(100)
-    if head and head[68:72] != APPLICATION_ID.to_bytes(4, "big"):
-        raise RecordingError(f"{path} exists and is not a recording; remove it or record to another file")
+    """Remove a recording of that name, with what a killed run may have left beside it."""
+    if os.path.lexists(path):
+        with open(path, "rb") as file:
+            head = file.read(100)
+        if head and head[68:72] != APPLICATION_ID.to_bytes(4, "big"):
+            raise RecordingError(f"{path} exists and is not a recording; remove it or record to another file")
+    beside.make_room(path)
     for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
         Path(name).unlink(missing_ok=True)

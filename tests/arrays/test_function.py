@@ -304,6 +304,7 @@ def test_static_mode_keeps_it_one_vertex_and_passes_plain_arguments() -> None:
     compiled = static(f)
     for values in ((5.5, -3.0), (1.0, 7.25)):
         np.testing.assert_array_equal(compiled(leaf(*values)).numpy(), f(leaf(*values)).numpy())
+    assert [str(v.op) for v in compiled.graph.order] == ["DivMod", "item"]
 
 
 def test_static_mode_refuses_shapes_and_facts_that_depend_on_values() -> None:

@@ -626,13 +626,16 @@ def test_gradients_flow_through_creation() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_the_deviation_of_equal_numbers_has_no_derivative() -> None:
-    x = tg.tensor([2.0, 2.0, 2.0], requires_grad=True)
-    tg.std(x).backward()
-    assert np.isnan(x.grad.numpy()).all()
-    x.grad = None
-    tg.var(x).backward()
-    np.testing.assert_array_equal(x.grad.numpy(), [0, 0, 0])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_deviation_of_equal_numbers_has_the_gradient_zero() -> None:
+    for spread in (tg.std, tg.var):
+        x = tg.tensor([[2.0, 2.0, 2.0], [1.0, 2.0, 3.0]], requires_grad=True)
+        spread(x, axis=1, correction=1).sum().backward()
+        np.testing.assert_array_equal(x.grad.numpy()[0], [0, 0, 0])
+        assert x.grad.numpy()[1, 0] < 0 < x.grad.numpy()[1, 2]
+        one = tg.tensor([2.0], requires_grad=True)
+        spread(one, correction=1).backward()
+        assert np.isnan(one.grad.numpy()).all()  # the deviation of one number from a sample is not known at all
 
 
 def test_norms_have_the_gradient_zero_at_zero() -> None:

@@ -207,17 +207,17 @@ def test_memory_is_freed_without_the_garbage_collector() -> None:
     def step() -> None:
         x = leaf(np.ones(100))
         y = x
-        for _ in range(20):
+        for _ in range(8):
             y = tg.tanh(y * 1.5) + y[:1]
         y.sum().backward()
 
     gc.disable()
     try:
         tracemalloc.start()
-        for _ in range(100):  # Python keeps some freed objects for reuse; let it have them first
+        for _ in range(500):  # Python keeps some freed objects for reuse; let it have them first
             step()
         before = tracemalloc.get_traced_memory()[0]
-        for _ in range(400):
+        for _ in range(1000):
             step()
         growth = tracemalloc.get_traced_memory()[0] - before
     finally:

@@ -102,6 +102,18 @@ def test_normalize_gives_length_1(axis: int) -> None:
     assert (F.normalize(tg.zeros((2, 3))).numpy() == 0).all()
 
 
+@pytest.mark.oracles
+@pytest.mark.parametrize("p", [0.5, 1.0, 2.0, 3.0, np.inf])
+def test_the_gradient_of_normalize_at_0_is_that_of_torch(p: float) -> None:
+    import torch
+
+    data = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]])
+    x, y = tg.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    F.normalize(x, p).sum().backward()
+    torch.nn.functional.normalize(y, p).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from teachgrad.recording import Reader, Recorder, RecordingError, writer
-from teachgrad.recording.schema import TABLES
+from teachgrad.recording.schema import TABLES, VERSION
 from teachgrad.recording.text import clean
 
 from .runs import leaf, record, training
@@ -44,7 +44,8 @@ def read_all(path: Path) -> int:
                     if number is not None:
                         run.statistics(number), run.values(number)
                 count += 1
-        list(run.rewrites()), list(run.memory()), list(run.kernels())
+            list(run.memory(step)), list(run.kernels(step))
+        list(run.rewrites())
     return count
 
 
@@ -81,9 +82,13 @@ def test_another_database(tmp_path: Path) -> None:
         Reader(path)
 
 
-def test_a_newer_version(micrograd: Path) -> None:
-    tampered(micrograd, "PRAGMA user_version=2")
-    with pytest.raises(RecordingError, match=r"newer teachgrad \(schema 2"):
+@pytest.mark.parametrize(("version", "message"), [
+    (VERSION + 1, rf"a newer teachgrad \(schema {VERSION + 1}, this one reads {VERSION}\); update teachgrad"),
+    (VERSION - 1, rf"an older teachgrad \(schema {VERSION - 1}, this one reads {VERSION}\); record it anew"),
+])  # fmt: skip
+def test_another_version(micrograd: Path, version: int, message: str) -> None:
+    tampered(micrograd, f"PRAGMA user_version={version}")
+    with pytest.raises(RecordingError, match=message):
         Reader(micrograd)
 
 
@@ -137,7 +142,14 @@ CLAIMS = {
     "settings nested deeply": "UPDATE event SET attrs=replace(hex(zeroblob(30000)), '0', '[') WHERE row=2",
     "settings with a strange dtype": """UPDATE event SET attrs='{"a": {"dtype": "object"}}' WHERE row=2""",
     "a place that is missing": "UPDATE event SET site=77 WHERE row=2",
-    "a place of text": "UPDATE site SET line='three'",
+    "a line of text": "UPDATE site SET line='three'",
+    "a place that is nowhere": "UPDATE array SET data=NULL, place=-1",
+    "a place and elements": "UPDATE array SET place=16",
+    "a place of text": "UPDATE array SET data=NULL, place='first'",
+    "memory of text": "INSERT INTO memory VALUES (1, 0, 0, 7, 'many', NULL)",
+    "a kernel of no vertices": "INSERT INTO kernel VALUES (1, 0, 0, 'add', '1,x', 0.5)",
+    "a kernel that took a word": "INSERT INTO kernel VALUES (1, 0, 0, 'add', '1', 'long')",
+    "a rule of bytes": "INSERT INTO rewrite VALUES (1, 0, 0, 'fold', zeroblob(4), 1, 2, NULL)",
     "an unknown level": "UPDATE about SET value='all' WHERE key='level'",
     "text that is not UTF-8": "UPDATE event SET name=CAST(X'ff' AS TEXT) WHERE row=3",
     "endless numbers": "UPDATE event SET inputs=replace(hex(zeroblob(9000)), '0', '9') WHERE row=2",

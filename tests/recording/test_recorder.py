@@ -333,14 +333,15 @@ def test_static_programs_are_written_down(tmp_path: Path) -> None:
 
     with Recorder(tmp_path / "r.tgr"):
         send(observe.Rewrite("fold", "constant", 3, 4, Where("f.py", 1, "g", 0, 3, "a+b")))
-        send(observe.Alloc(1, 4096, 3))
+        send(observe.Alloc(3, 4096, 64))
         send(observe.Kernel("fused", (3, 4), 0.5))
-        send(observe.Free(1))
+        send(observe.Free(3))
         micrograd()
     with Reader(tmp_path / "r.tgr") as run:
         assert list(run.rewrites()) == [(0, 0, "fold", "constant", 3, 4, 1)]
-        assert list(run.memory()) == [(0, 0, 1, 4096, 3), (0, 0, 1, None, None)]
-        assert list(run.kernels()) == [(0, 0, "fused", "3,4", 0.5)]
+        assert list(run.memory(0)) == [(0, 0, 3, None, None), (0, 0, 3, 4096, 64)]
+        assert list(run.kernels(0)) == [(0, 0, "fused", (3, 4), 0.5)]
+        assert not list(run.memory(1))
 
 
 def test_gradients_that_arrive_from_elsewhere(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import datetime
 import io
 import logging
+import os
 import random
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,6 +190,17 @@ def learning_rate_as_a_number(run: Run) -> Any:
     yield g(T(3))
     opt.lr = 0.5
     yield g(T(3))
+
+
+@HARD.same
+def import_inside(run: Run) -> Any:
+    def f(x: Any) -> Any:
+        import colorsys  # a module that nothing else here needs, looked for on the disk
+
+        return x * colorsys.rgb_to_hsv(0.5, 0.25, 0.0)[1]
+
+    sys.modules.pop("colorsys", None)
+    return run(f)(T(3))
 
 
 @HARD.refused("TG-S04")
@@ -460,6 +474,20 @@ def reading_a_file(run: Run) -> Any:
     def f(x: Any) -> Any:
         with open(__file__) as file:  # here
             return x * float(len(file.readline()))
+
+    return run(f)(T(3))
+
+
+@HARD.refused("TG-S05")
+def asking_for_a_file(run: Run) -> Any:
+    g = run(lambda x: -x if Path(__file__).exists() else x)  # here
+    return g(T(3))
+
+
+@HARD.refused("TG-S05")
+def listing_a_folder(run: Run) -> Any:
+    def f(x: Any) -> Any:
+        return x * float(len(os.listdir(Path(__file__).parent)))  # here
 
     return run(f)(T(3))
 

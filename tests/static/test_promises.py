@@ -379,6 +379,25 @@ def test_a_failing_step_changes_nothing() -> None:
     assert bits(w) == before
 
 
+@pytest.mark.parametrize("level", ["O0", "O1"])
+def test_errors_in_a_replay_are_those_of_dynamic_mode(level: str) -> None:
+    def inverse(a: Any, index: Any) -> Any:
+        b = tg.linalg.inv(a)
+        return tg.take(b * 2.0, index, axis=0)
+
+    step = tg.static(inverse, level=level)
+    good, last = tg.tensor(np.eye(2)), tg.tensor(np.array([1]))
+    step(good, last)
+    for a, index, line in ((good * 0.0, last, 1), (good, last + 5, 2)):
+        with pytest.raises(Exception) as plain:
+            inverse(a, index)
+        with pytest.raises(type(plain.value)) as replayed:
+            step(a, index)
+        assert str(replayed.value).split(":")[-1] == str(plain.value).split(":")[-1]
+        assert f"test_promises.py:{inverse.__code__.co_firstlineno + line} " in str(replayed.value)
+    assert bits(step(good, last)) == bits(inverse(good, last))
+
+
 def test_check_mode_names_what_is_not_the_same_every_time() -> None:
     counter = iter(range(100))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from teachgrad.recording.writer import INSERT, create
+from teachgrad.recording.writer import STATEMENTS, create
 
-LEAF, OP = 0, 1
 OPS = ("multiply", "add", "tanh", "matmul", "exp", "maximum")
 BLOCK = 12
 """Ops in one module."""
@@ -21,15 +20,15 @@ def write_layered(path: Path, ops: int) -> None:
     """
     connection = create(path, {"level": "meta", "command": f"layered:{ops}", "created": "0", "finished": "yes"})
     connection.execute("BEGIN")
-    connection.execute(INSERT["array"], (1, "float32", "8,8", *(None,) * 10))
-    connection.executemany(INSERT["event"], _rows(ops))
+    connection.execute(STATEMENTS["description"], (1, "float32", "8,8"))
+    connection.execute(STATEMENTS["leaf"], (0, 0, 0, 1, "x", 0, 1))
+    connection.executemany(STATEMENTS["op"], _rows(ops))
     connection.execute("COMMIT")
     connection.execute("PRAGMA journal_mode=DELETE")
     connection.close()
 
 
 def _rows(count: int) -> Iterator[tuple[object, ...]]:
-    yield (0, 0, 0, LEAF, 1, None, None, None, "x", None, None, None, None, 0, 1, None, None)
     for number in range(count):
         vertex, previous = number + 2, number + 1
         within = number % BLOCK
@@ -39,22 +38,5 @@ def _rows(count: int) -> Iterator[tuple[object, ...]]:
         elif within == BLOCK - 1:
             inputs.append(vertex - BLOCK)
         op = OPS[2] if len(inputs) == 1 else OPS[number % 2]
-        yield (
-            0,
-            number + 1,
-            0,
-            OP,
-            vertex,
-            None,
-            None,
-            op,
-            f"op_{number}",
-            f"block_{number // BLOCK}",
-            ",".join(map(str, inputs)),
-            None,
-            None,
-            0,
-            1,
-            None,
-            None,
-        )
+        names = f"op_{number}", f"block_{number // BLOCK}", ",".join(map(str, inputs))
+        yield (0, number + 1, 0, vertex, op, *names, "", None, 0, 1)

@@ -6,21 +6,20 @@ import math
 from typing import Any
 
 from ...errors import SettingError
-from ...ops.elementwise import abs, maximum, power, sqrt, square
+from ...ops.elementwise import abs, maximum
+from ...ops.norms import p_norm
 from ...ops.reductions import Axes, max, sum
 
 
 def length(x: Any, p: float, axis: Axes, keepdims: bool) -> Any:
-    """(Σ |x|^p)^(1/p) along the axes."""
+    """(Σ |x|^p)^(1/p) along the axes; the gradient at x = 0 is 0."""
     if p <= 0:
         raise SettingError(f"a norm needs p > 0, not {p}")
-    if p == 2:
-        return sqrt(sum(square(x), axis=axis, keepdims=keepdims))
     if p == 1:
         return sum(abs(x), axis=axis, keepdims=keepdims)
     if p == math.inf:
         return max(abs(x), axis=axis, keepdims=keepdims)
-    return power(sum(power(abs(x), p), axis=axis, keepdims=keepdims), 1.0 / p)
+    return p_norm(x, axis=axis, keepdims=keepdims, ord=p)
 
 
 def normalize(input: Any, p: float = 2.0, axis: Axes = 1, eps: float = 1e-12) -> Any:

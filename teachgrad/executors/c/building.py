@@ -1,0 +1,307 @@
+"""From a graph to C: kernels, their order, where each value lies, and the text of it all."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...dtypes import C_TYPES
+from ...graph import Graph, describe
+from ...op import Spec, Vertex
+from ...passes.plan import Block, aligned, place
+from . import products
+from .blas import blas
+from .compiler import compiler, load, prelude_of_math
+from .fusion import Fusion, ordered
+from .groups import Group
+from .loops import LoopFunction
+from .nest import Nest
+from .spelling import labels
+from .views import Views
+
+BLAS_ARGUMENTS = "int, int, int, {0}, {0}, {0}, {1}, const {1} *, {0}, const {1} *, {0}, {1}, {1} *, {0}"
+
+
+@dataclass
+class Segment:
+    """Groups that run one after the other in one call: C, or a single call of NumPy."""
+
+    groups: list[Group]
+    is_c: bool
+
+
+class Building:
+    """A graph as compiled C, bound to no memory yet. `exact` forbids fused multiply-adds."""
+
+    arena: int
+    """The bytes of memory that the values inside need."""
+    offsets: dict[int, int]
+    """Where in the arena each value lies, by id."""
+    segments: list[Segment]
+    source: str
+    functions: list[Any]
+    """The C functions of the segments that are C."""
+
+    def __init__(self, graph: Graph, exact: bool) -> None:
+        self.graph, self.exact = graph, exact
+        self.views = Views(graph)
+        self.fusion = Fusion(graph, self.views)
+        self.label = labels(graph)
+        for group in self.fusion.groups:  # what neither loops nor BLAS can do stays with NumPy
+            if group.kind == "product":
+                product = products.Product.of(group.members[0], self.views)
+                if not product.is_small and (blas() is None or not product.by_blas):
+                    group.kind = "numpy"
+        self.order = ordered(self.fusion.groups, graph)
+        self.position = {id(group): k for k, group in enumerate(self.order)}
+        self.nests = {id(g): Nest(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
+        self.stored = {v.id: v for v in self.find_stored()}
+        """What lies in memory of our choice, by id."""
+        self.direct = self.find_direct()
+        """The leaf that a new value is written straight over, by the id of the new value."""
+        self.outputs = self.find_outputs()
+        """What is handed out in memory of its own, by id."""
+        self.slots: dict[int, int] = {}
+        """The place of each array in the table of pointers, by id."""
+        self.lay_out()
+        self.divide()
+        self.write()
+
+    # ---- memory ------------------------------------------------------------------------------------------------------
+
+    def find_stored(self) -> Iterator[Vertex]:
+        """What has to be in memory: what leaves the group that computes it."""
+        home, views = self.fusion.home, self.views
+        for w in self.graph.order:
+            for x in w.inputs:
+                b = views.base(x)
+                if b.id in home and views.base(w) is w and home.get(w.id) is not home[b.id] and type(b._data) is Spec:
+                    yield b
+        for v in self.graph.results:
+            b = views.base(v)
+            if b.id in home:
+                yield b
+        for group in self.order:
+            if group.kind == "loops":
+                yield from self.nests[id(group)].needs_memory
+                yield from (v for v in group.members if not group.known_inside(v))
+            else:
+                yield from (v for v in group.members if type(v._data) is Spec)
+
+    def reads(self, group: Group) -> set[int]:
+        """The ids of the arrays that a group reads."""
+        if group.kind not in ("loops", "scalar"):
+            return {self.views.base(x).id for v in group.members for x in v.inputs}
+        found: set[int] = set()
+        pending = [x for v in group.members for x in v.inputs]
+        while pending:
+            b = self.views.base(pending.pop())
+            if b.id in self.fusion.scalars:
+                pending += b.inputs
+            elif self.fusion.home.get(b.id) is not group:
+                found.add(b.id)
+        return found
+
+    def find_direct(self) -> dict[int, Vertex]:
+        """New values that can be written straight over the leaf that they are for: nobody reads the old one later."""
+        graph, views, home = self.graph, self.views, self.fusion.home
+        new_values = [views.base(new).id for _, new in graph.updates]
+        given = {views.base(v).id for v in graph.outputs}
+        fallible = [k for k, g in enumerate(self.order) if any(v.op is not None and (v.op.may_fail or g.kind == "numpy")
+                                                               for v in g.members)]
+        last_fallible = fallible[-1] if fallible else -1
+        last_read = {number: k for k, group in enumerate(self.order) for number in self.reads(group)}
+        found: dict[int, Vertex] = {}
+        for leaf, new in graph.updates:
+            group = home.get(new.id)
+            if (group is None or group.kind not in ("loops", "scalar") or views.base(new) is not new
+                    or new_values.count(new.id) > 1 or new.id in given or leaf.id in given or leaf.id in graph.strides):
+                continue
+            at = self.position[id(group)]
+            if at <= last_fallible or last_read.get(leaf.id, -1) > at:
+                continue
+            if group.kind == "scalar" or self.read_before_written(group, leaf, new):
+                found[new.id] = leaf
+        return found
+
+    def read_before_written(self, group: Group, leaf: Vertex, new: Vertex) -> bool:
+        """Whether a group reads each element of a leaf for the last time before it writes the new one over it."""
+        nest = self.nests[id(group)]
+        if not nest.is_line(new):
+            return all(self.views.base(x) is not leaf for v in group.members for x in v.inputs)
+        for v in group.members:
+            for x in v.inputs:
+                if self.views.base(x) is leaf and (
+                        nest.steps(x, v) != nest.steps_of_result(new) or self.views.of(x).offset
+                        or nest.phase[v.id] > nest.phase[new.id]):
+                    return False
+                if self.views.base(x).id in self.fusion.scalars and leaf.id in self.reads(group) and leaf.size == 1:
+                    return False
+        return True
+
+    def find_outputs(self) -> dict[int, Vertex]:
+        """Values that are computed into the arrays that are handed out."""
+        found: dict[int, Vertex] = {}
+        for v in self.graph.outputs:
+            b = self.views.base(v)
+            if b.id in self.stored and b.id not in self.direct and b.size:
+                found[b.id] = b
+        return found
+
+    def lay_out(self) -> None:
+        """Places in the arena for all else that is stored."""
+        last: dict[int, int] = {}
+        for k, group in enumerate(self.order):
+            for number in self.reads(group):
+                last[number] = k
+        for v in self.graph.results:
+            last[self.views.base(v).id] = len(self.order)
+        blocks = []
+        for b in self.stored.values():
+            if b.id not in self.direct and b.id not in self.outputs:
+                born = self.position[id(self.fusion.home[b.id])]
+                blocks.append(Block([b], aligned(b._data.nbytes), born, last.get(b.id, born)))
+        self.arena, where = place(sorted(blocks, key=lambda block: (-block.bytes, block.born)))
+        self.offsets = {block.members[0].id: where[id(block)] for block in blocks}
+
+    def divide(self) -> None:
+        """Segments of C between calls of NumPy."""
+        self.segments = []
+        for group in self.order:
+            is_c = group.kind != "numpy"
+            if is_c and self.segments and self.segments[-1].is_c:
+                self.segments[-1].groups.append(group)
+            else:
+                self.segments.append(Segment([group], is_c))
+
+    # ---- text --------------------------------------------------------------------------------------------------------
+
+    def slot(self, v: Vertex) -> int:
+        """The place of an array in the table of pointers."""
+        v = self.direct.get(v.id, v)
+        return self.slots.setdefault(v.id, len(self.slots))
+
+    def write(self) -> None:
+        """The whole source, and the functions that come of it."""
+        graph = self.graph
+        kernels: list[str] = []
+        runs: list[str] = []
+        number = 0
+        segments = [s for s in self.segments if s.is_c]
+        for count, segment in enumerate(segments, 1):
+            calls: list[str] = []
+            used: dict[int, Vertex] = {}
+            for group in segment.groups:
+                number += 1
+                text, call = self.kernel(group, self.name_of(group, number), used)
+                kernels.append(text)
+                calls.append(call)
+            runs.append(self.run(f"run_{count}" if len(segments) > 1 else "run", calls, used))
+        title = f"/* {graph.name}: {len(graph.order)} ops in {number} kernels, written by teachgrad. */"
+        self.source = "\n".join([title, "", *self.head(kernels, runs), *kernels, *runs])
+        extra = ("-ffp-contract=off",) if self.exact else ()
+        library = load(self.source, extra) if segments else None
+        self.functions = []
+        for count in range(1, len(segments) + 1):
+            function = getattr(library, f"run_{count}" if len(segments) > 1 else "run")
+            function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
+            self.functions.append(function)
+
+    def head(self, kernels: list[str], runs: list[str]) -> list[str]:
+        """What stands before the kernels."""
+        lines = ["#include <math.h>", "#include <stdbool.h>", "#include <stdint.h>", ""]
+        text = "\n".join(kernels)
+        how = compiler()
+        if how is not None and how.simd_math:
+            wanted = [line for line in prelude_of_math().splitlines()[1:]
+                      if f"{line.partition('(')[0].rpartition(' ')[2]}(" in text]
+            if wanted:
+                lines += ["/* The math library has these for whole vectors, too. */",
+                          prelude_of_math().partition("\n")[0], *wanted, ""]
+        for name, sign, start in (("greatest", ">", "-INFINITY"), ("least", "<", "INFINITY")):
+            if f"reduction({name}:" in text:
+                lines += ["/* A result of several parts: nan if one of them is. */",
+                          f"#pragma omp declare reduction({name} : float, double : \\",
+                          f"    omp_out = omp_in {sign} omp_out || omp_in != omp_in ? omp_in : omp_out) "
+                          f"initializer(omp_priv = {start})", ""]
+        known = blas()
+        for letter, kind in (("s", "float"), ("d", "double")):
+            if known is not None and f"{letter}gemm_t" in text:
+                lines += [f"/* z = x y by the {known.spelling.format(letter + 'gemm')} that NumPy brings. */",
+                          f"typedef void (*{letter}gemm_t)({BLAS_ARGUMENTS.format(known.length, kind)});", ""]
+        return lines
+
+    def name_of(self, group: Group, number: int) -> str:
+        """A name for a kernel: its number, the module whose work it does, its first and its last op."""
+        scopes = {self.graph.scopes.get(self.graph.source(v), "") for v in group.members}
+        scope = scopes.pop() if len(scopes) == 1 else ""
+        ops = [str(v.op) for v in group.members]
+        words = [scope, ops[0], *([] if len(ops) == 1 else ["to", ops[-1]])]
+        name = "_".join(word for word in words if word)
+        return f"k{number}_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+
+    def kernel(self, group: Group, name: str, used: dict[int, Vertex]) -> tuple[str, str]:
+        """The function of a group, and the call of it."""
+        if group.kind in ("loops", "scalar"):
+            stored = {v.id for v in group.members if v.id in self.stored}
+            function = LoopFunction(self.nests[id(group)], self.graph, self.label, name, stored,
+                                    {v.id: self.direct[v.id] for v in group.members if v.id in self.direct})
+            text = function.text()
+            arguments = [v for v, _ in function.arrays.values()]
+            fails = function.fails
+        else:
+            (v,) = group.members
+            text = self.product(v, name) if group.kind == "product" else self.own_body(v, name)
+            arguments = [*(self.views.base(x) for x in v.inputs), v]
+            fails = group.kind == "body" and v.op is not None and v.op.may_fail
+        for v in arguments:
+            used[v.id] = v
+        given = [self.label[v.id] for v in arguments]
+        if group.kind == "product" and "gemm_t gemm" in text:
+            given.insert(0, f"p[{self.gemm_slot(group.members[0])}]")
+        call = f"{name}({', '.join(given)})"
+        return text, f"if ({call}) return 1;" if fails else f"{call};"
+
+    def gemm_slot(self, v: Vertex) -> int:
+        """The place of a product of BLAS in the table; its key is minus the size of an element."""
+        return self.slots.setdefault(-v.dtype.itemsize, len(self.slots))
+
+    def comment(self, v: Vertex) -> str:
+        """What a vertex is, and the user's line."""
+        where = self.graph.where(v)
+        inputs = ", ".join(self.label.get(x.id, self.label.get(self.views.base(x).id, "")) for x in v.inputs)
+        return f"/* {self.label[v.id]}: {describe(v._data)} = {v.op}({inputs}){f'   {where}' if where else ''} */"
+
+    def product(self, v: Vertex, name: str) -> str:
+        """The function of a product of matrices."""
+        kind = C_TYPES[v.dtype]
+        product = products.Product.of(v, self.views)
+        gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
+        parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+        return "\n".join([self.comment(v), f"static void {name}({parameters})", "{", *products.body(v, product), "}", ""])
+
+    def own_body(self, v: Vertex, name: str) -> str:
+        """The function of an op with loops of its own."""
+        assert v.op is not None
+        text = v.op.c_body(v, *v.inputs)
+        assert text is not None
+        names = v.op.forward.__code__.co_varnames[2:2 + len(v.inputs)]
+        parameters = [f"const {C_TYPES[x.dtype]} *restrict {parameter}"
+                      for parameter, x in zip(names, v.inputs, strict=True)]
+        parameters.append(f"{C_TYPES[v.dtype]} *restrict z")
+        return "\n".join([self.comment(v), f"static int {name}({', '.join(parameters)})", "{",
+                          *(f"    {line}" if line else line for line in text.splitlines()), "}", ""])
+
+    def run(self, name: str, calls: list[str], used: dict[int, Vertex]) -> str:
+        """The function that calls the kernels of a segment. `p` points to all arrays."""
+        written = {*self.stored, *(leaf.id for leaf in self.direct.values())}
+        lines = [f"int {name}(void **p)", "{"]
+        for v in used.values():
+            v = self.direct.get(v.id, v)
+            const = "" if v.id in written else "const "
+            lines.append(f"    {const}{C_TYPES[v.dtype]} *{self.label[v.id]} = p[{self.slot(v)}];"
+                         f"  // {describe(v._data if type(v._data) is Spec else Spec(v.shape, v.dtype))}")
+        return "\n".join([*dict.fromkeys(lines), *(f"    {call}" for call in calls), "    return 0;", "}", ""])
+

@@ -1,0 +1,127 @@
+"""Products of matrices: small ones as loops, large ones by BLAS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...dtypes import C_TYPES
+from ...op import Vertex
+from .views import Views, contiguous
+
+SMALL = 1 << 15
+"""Up to so many multiplications a product is written as loops: a call of BLAS would take longer."""
+LONGEST_ROW = 256
+"""Up to so many columns a row of the result is kept in registers and the nearest cache while it is summed."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """z = x @ y for a batch of matrices: x (m, k), y (k, n), and how they lie."""
+
+    m: int
+    n: int
+    k: int
+    x: tuple[int, int]
+    y: tuple[int, int]
+    batch: tuple[int, ...]
+    batch_steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    offsets: tuple[int, int]
+
+    @classmethod
+    def of(cls, v: Vertex, views: Views) -> Product:
+        """The product that a vertex is."""
+        x, y = v.inputs
+        accesses = [views.of(x), views.of(y)]
+        batch = v.shape[:-2]
+        steps = []
+        for value, access in zip((x, y), accesses, strict=True):
+            lead = [0] * (len(batch) - value.ndim + 2)
+            lead += [0 if n == 1 else s for n, s in zip(value.shape[:-2], access.strides[:-2], strict=True)]
+            steps.append(tuple(lead))
+        steps.append(contiguous(v.shape)[:-2])
+        a, b = (access.strides[-2:] for access in accesses)
+        return cls(v.shape[-2], v.shape[-1], x.shape[-1], (a[0], a[1]), (b[0], b[1]), batch,
+                   (steps[0], steps[1], steps[2]), (accesses[0].offset, accesses[1].offset))
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is written as loops."""
+        return self.m * self.n * self.k <= SMALL and self.n <= LONGEST_ROW and self.k * self.n <= 4096
+
+    @property
+    def by_blas(self) -> bool:
+        """Whether BLAS can be given the matrices as they lie."""
+        return lying(self.x, self.m, self.k) is not None and lying(self.y, self.k, self.n) is not None
+
+
+def lying(steps: tuple[int, int], rows: int, columns: int) -> tuple[bool, int] | None:
+    """For BLAS: whether a matrix lies transposed, and the distance of its lines; None if it lies otherwise."""
+    down, right = steps
+    if (right == 1 or columns == 1) and (down >= max(1, columns) or rows == 1):
+        return False, max(down if rows > 1 else columns, columns, 1)
+    if (down == 1 or rows == 1) and (right >= max(1, rows) or columns == 1):
+        return True, max(right if columns > 1 else rows, rows, 1)
+    return None
+
+
+def body(v: Vertex, product: Product) -> list[str]:
+    """The statements of the function of a product, whose arrays are x, y and z."""
+    lines: list[str] = []
+    depth = 1
+    places = ["", "", ""]
+    for number, n in enumerate(product.batch):
+        if n > 1:
+            name = "bcdefgh"[number]
+            lines.append("    " * depth + f"for (int64_t {name} = 0; {name} < {n}; {name}++) {{")
+            depth += 1
+            for k, steps in enumerate(product.batch_steps):
+                places[k] += f" + {steps[number]} * {name}" if steps[number] else ""
+    for k, offset in enumerate(product.offsets):
+        places[k] += f" + {offset}" if offset else ""
+    inside = small(v, product, places) if product.is_small else large(v, product, places)
+    lines += ["    " * depth + line for line in inside]
+    while depth > 1:
+        depth -= 1
+        lines.append("    " * depth + "}")
+    return lines
+
+
+def small(v: Vertex, product: Product, places: list[str]) -> list[str]:
+    """A product as loops: every row of z is a sum of rows of y."""
+    kind = C_TYPES[v.dtype]
+    m, n, k = product.m, product.n, product.k
+    first = f"x{places[0]}".strip()
+    lines = []
+    source = f"(y{places[1]})" if places[1] else "y"
+    if product.y[1] != 1 and n > 1:
+        lines += [f"{kind} turned[{k * n}];", f"for (int64_t l = 0; l < {k}; l++)",
+                  f"    for (int64_t j = 0; j < {n}; j++)",
+                  f"        turned[{n} * l + j] = {source}[{index((product.y[0], 'l'), (product.y[1], 'j'))}];"]
+        source, down = "turned", n
+    else:
+        down = product.y[0]
+    target = f"(z{places[2]})" if places[2] else "z"
+    given = f"({first})" if places[0] else "x"
+    return [*lines, f"for (int64_t i = 0; i < {m}; i++) {{", f"    {kind} row[{n}] = {{0}};",
+            f"    for (int64_t l = 0; l < {k}; l++) {{",
+            f"        const {kind} factor = {given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}];",
+            "        #pragma omp simd", f"        for (int64_t j = 0; j < {n}; j++)",
+            f"            row[j] += factor * {source}[{index((down, 'l'), (1, 'j'))}];", "    }",
+            "    #pragma omp simd", f"    for (int64_t j = 0; j < {n}; j++)",
+            f"        {target}[{index((n, 'i'), (1, 'j'))}] = row[j];", "}"]
+
+
+def index(*terms: tuple[int, str]) -> str:
+    """The index of an element."""
+    return " + ".join(name if step == 1 else f"{step} * {name}" for step, name in terms if step) or "0"
+
+
+def large(v: Vertex, product: Product, places: list[str]) -> list[str]:
+    """A product by BLAS, in row-major order (101); 111 is a matrix as it is, 112 its transpose."""
+    x, y = lying(product.x, product.m, product.k), lying(product.y, product.k, product.n)
+    assert x is not None
+    assert y is not None
+    one, zero = ("1.0f", "0.0f") if v.dtype.itemsize == 4 else ("1.0", "0.0")
+    return [f"gemm(101, {112 if x[0] else 111}, {112 if y[0] else 111}, {product.m}, {product.n}, {product.k},",
+            f"     {one}, x{places[0]}, {x[1]}, y{places[1]}, {y[1]}, {zero}, z{places[2]}, {product.n});"]
+

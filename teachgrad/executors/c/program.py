@@ -1,0 +1,237 @@
+"""A compiled graph, bound to memory and ready to be called.
+
+All that the C code touches is in one table of pointers, so that a call costs little more than the work. Arrays that are
+handed out are used again when nobody holds them any more.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import partial
+from sys import getrefcount
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from ...errors import TeachgradError, TraceError, user_site
+from ...graph import Graph, is_constant
+from ...interpreter import interpret, own
+from ...op import Vertex
+from ...passes.plan import ALIGNMENT
+from ..numpy import check_writable
+from .blas import blas
+from .building import Building
+
+SPARE = 3
+"""So many arrays are kept for each output, to be handed out again."""
+
+
+class CProgram:
+    """A `Building` with an arena, and with the arrays of the present call in its table of pointers."""
+
+    def __init__(self, building: Building) -> None:
+        self.building = building
+        self.graph: Graph = building.graph
+        self.lock = RLock()
+        self.running = False
+        self.bound: list[Any] | None = None
+        memory = np.empty(building.arena + ALIGNMENT, np.uint8)
+        start = -memory.ctypes.data % ALIGNMENT
+        self.arena = memory[start:start + building.arena]
+        self.arrays: dict[int, Any] = {}
+        """The array of each value that is in memory now, by id."""
+        for b in building.stored.values():
+            if b.id in building.offsets:
+                at = building.offsets[b.id]
+                self.arrays[b.id] = self.arena[at:at + b._data.nbytes].view(b.dtype).reshape(b.shape)
+        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
+        self.pointer = ctypes.addressof(self.table)
+        self.fill()
+        self.inputs = [(v.id, building.slots.get(v.id)) for v in self.graph.inputs]
+        self.held: list[Any] = [None] * len(self.inputs)
+        self.written = {leaf.id for leaf, _ in self.graph.updates}
+        self.pools = [(b.id, building.slots.get(b.id), b, list[tuple[Any, int]]()) for b in building.outputs.values()]
+        self.free_count = references()
+        self.steps = self.make_steps()
+        self.finish = self.make_finish()
+        self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
+
+    def fill(self) -> None:
+        """Put into the table what stays where it is: constants, the arena, the functions of BLAS."""
+        known = blas()
+        constants = {x.id: x for v in self.graph.order for x in v.inputs if is_constant(x)}
+        for key, slot in self.building.slots.items():
+            if key < 0 and known is not None:
+                self.table[slot] = known.address(-key)
+            elif key in self.arrays:
+                self.table[slot] = self.arrays[key].ctypes.data
+            elif key in constants:
+                self.table[slot] = constants[key]._data.ctypes.data
+
+    @property
+    def source(self) -> str:
+        """The C source, and which of its functions and NumPy's are called in which order."""
+        lines, number = [], 0
+        many = sum(segment.is_c for segment in self.building.segments) > 1
+        if len(self.building.segments) == 1 and self.building.segments[0].is_c:
+            return self.building.source
+        for segment in self.building.segments:
+            number += segment.is_c
+            label = self.building.label
+            v = segment.groups[0].members[0]
+            inputs = ", ".join(label.get(x.id, "") for x in v.inputs)
+            lines.append(f"    {f'run_{number}' if many else 'run'}(p);" if segment.is_c
+                         else f"    {label[v.id]} = numpy: {v.op}({inputs})")
+        return "\n".join([self.building.source, "/* A call:", *lines, "*/", ""])
+
+    # ---- a call ------------------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
+        with self.lock:
+            if self.running:
+                raise TraceError.at(
+                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
+                    user_site(), "Its memory is in use.", "call the plain function there")
+            held = self.held
+            for k, array in enumerate(inputs):
+                if array is not held[k]:
+                    self.take(self.inputs[k], array)
+                    held[k] = array
+            if cells is not self.bound:
+                for v, array in zip(self.graph.cells, cells, strict=True):
+                    if array is not self.arrays.get(v.id):
+                        self.take((v.id, self.building.slots.get(v.id)), array)
+                self.bound = cells
+            if self.written:
+                for leaf in self.written:
+                    if not self.arrays[leaf].flags.writeable:
+                        check_writable(self.graph.name, self.arrays[leaf])
+            for number, slot, b, pool in self.pools:
+                for array, at in pool:  # noqa: B007
+                    if getrefcount(array) == self.free_count:
+                        break
+                else:
+                    array, at = self.another(b, pool)
+                self.arrays[number] = array
+                if slot is not None:
+                    self.table[slot] = at
+            self.running = True
+            try:
+                for step in self.steps:
+                    if step(self.pointer):
+                        self.fail()
+                answers = [make() for make in self.finish]
+                if self.commits:
+                    self.commit()
+                return answers
+            finally:
+                self.running = False
+                for number, _, _, _ in self.pools:
+                    del self.arrays[number]
+
+    def take(self, place: tuple[int, int | None], array: Any) -> None:
+        """Use another array as a leaf from now on."""
+        number, slot = place
+        self.arrays[number] = array
+        if slot is not None:
+            self.table[slot] = array.ctypes.data
+
+    @staticmethod
+    def another(b: Vertex, pool: list[tuple[Any, int]]) -> tuple[Any, int]:
+        """A new array for an output."""
+        array = np.empty(b.shape, b.dtype)
+        pool.append((array, array.ctypes.data))
+        if len(pool) > SPARE:
+            del pool[0]
+        return pool[-1]
+
+    def fail(self) -> None:
+        """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
+        interpret(self.graph, {v.id: self.arrays[v.id] for v in self.graph.leaves})
+        raise TeachgradError(f"the generated C of {self.graph.name} refuses values that NumPy takes")
+
+    def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The outputs and the new values of updated leaves; nothing is written."""
+        arrays = [array.copy(order="K") for array in inputs], [array.copy(order="K") for array in cells]
+        outputs = CProgram(self.building)(*arrays)
+        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
+        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+
+    # ---- what a call does --------------------------------------------------------------------------------------------
+
+    def make_steps(self) -> list[Callable[[int], int | None]]:
+        """The functions to call, one after the other, with the table."""
+        functions = iter(self.building.functions)
+        return [next(functions) if segment.is_c else partial(self.call_numpy, segment.groups[0].members[0])
+                for segment in self.building.segments]
+
+    def call_numpy(self, v: Vertex, _: int) -> None:
+        """Compute a vertex with NumPy, into its place."""
+        assert v.op is not None
+        operands = [self.array(x) for x in v.inputs]
+        target = self.arrays[v.id] if v.id in self.building.stored else None
+        if target is not None and v.op.writes_out and v.op.out_anywhere:
+            v.op.forward(np, *operands, **v.attrs, out=target)
+            return
+        result = v.op.forward(np, *operands, **v.attrs)
+        if target is None:
+            self.arrays[v.id] = result
+        else:
+            np.copyto(target, result)
+
+    def array(self, v: Vertex) -> Any:
+        """The value of a vertex as an array, now."""
+        if is_constant(v):
+            return v._data
+        known = self.arrays.get(v.id)
+        if known is not None:
+            return known
+        leaf = self.building.direct.get(v.id)
+        if leaf is not None:
+            return self.arrays[leaf.id]
+        assert v.op is not None
+        return v.op.forward(np, self.array(v.inputs[0]), **v.attrs)
+
+    def make_finish(self) -> list[Callable[[], Any]]:
+        """For each output, what makes the array to hand out: its own, a view of it, or a copy."""
+        building, views = self.building, self.building.views
+        families = self.graph.families or tuple(range(len(self.graph.outputs)))
+        owner: dict[int, int] = {}
+        copied: dict[tuple[int, int], list[Vertex]] = {}
+        made: list[Callable[[], Any]] = []
+        for v, family in zip(self.graph.outputs, families, strict=True):
+            b = views.base(v)
+            if b.id in building.outputs and owner.setdefault(b.id, family) == family:
+                made.append(partial(self.array, v))
+                continue
+            together = copied.setdefault((b.id, family), [])
+            together.append(v)
+            made.append(partial(self.copy, together, len(together) - 1))
+        return made
+
+    def copy(self, together: list[Vertex], number: int) -> Any:
+        """One of several outputs of one family, copied together."""
+        if number == 0:
+            self.copies = own(*[self.array(v) for v in together])
+        return self.copies[number]
+
+    def commit(self) -> None:
+        """Write into the leaves what has not been written straight over them."""
+        leaves = {v.id for v in self.graph.leaves}
+        pending = []
+        for leaf, new in self.commits:
+            value = self.array(new)
+            base = self.building.views.base(new).id
+            pending.append((leaf, value.copy() if base in leaves or base in self.building.direct else value))
+        for leaf, value in pending:
+            np.copyto(self.arrays[leaf.id], value)
+
+
+def references() -> int:
+    """How many references there are to an array that only a pool holds, as its loop counts them."""
+    pool = [(np.empty(1), 0)]
+    for array, _ in pool:
+        return getrefcount(array)
+    return 0

@@ -1,0 +1,119 @@
+"""Words of C: names, numbers, and the expressions of ops in the types of a call."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from ...dtypes import C_TYPES
+from ...graph import Graph, is_constant, names
+from ...op import Vertex
+from ...ops.elementwise import Elementwise
+from .groups import is_reduction
+
+FUNCTIONS = (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh", "erf",
+    "erfc", "exp", "exp2", "expm1", "fabs", "floor", "fmax", "fmin", "fmod", "hypot", "log", "log10", "log1p", "log2",
+    "nextafter", "pow", "rint", "sin", "sinh", "sqrt", "tan", "tanh", "trunc")
+KEYWORDS = (
+    "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
+    "false", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
+    "sizeof", "static", "struct", "switch", "true", "typedef", "typeof", "asm", "union", "unsigned", "void", "volatile",
+    "while", "main", "p", "failed", "start", "stop", "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
+    "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
+    "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
+    "VECTORISED")
+LOOPS = "ijklmnqrst"
+RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
+                      "sgemm_t", "dgemm_t"})
+FUNCTION = re.compile(rf"\b({'|'.join(FUNCTIONS)})\(")
+NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?!\w)")
+
+
+def labels(graph: Graph) -> dict[int, str]:
+    """A C name for every value of a graph; no two are the same, nor the same as a word of C."""
+    result: dict[int, str] = {}
+    taken = set(RESERVED)
+    for number, name in names(graph).items():
+        while name in taken or name.endswith("_out"):
+            name += "_"
+        taken.add(name)
+        result[number] = name
+    for v in graph.results:
+        if is_constant(v) and v.id not in result:
+            result[v.id] = f"constant_{v.id}"
+    return result
+
+
+def literal(value: Any, dtype: np.dtype[Any]) -> str:
+    """A number as C writes it."""
+    if dtype.kind == "b":
+        return "true" if value else "false"
+    if dtype.kind in "iu":
+        number = int(value)
+        if number == -(1 << 63):
+            return "INT64_MIN"
+        if abs(number) >= 1 << 31:
+            sign = "U" if number >= 1 << 63 else ""
+            return f"{sign}INT64_C({number})" if number > 0 else f"(-INT64_C({-number}))"
+        return str(number) if number >= 0 else f"({number})"
+    exact = dtype.type(value)
+    if math.isnan(exact):
+        return "NAN"
+    if math.isinf(exact):
+        return "INFINITY" if exact > 0 else "(-INFINITY)"
+    text = str(exact)
+    text = text if "." in text or "e" in text else f"{text}.0"
+    text += "f" if dtype.itemsize == 4 else ""
+    return f"({text})" if text.startswith("-") else text
+
+
+def in_type(expression: str, dtype: np.dtype[Any]) -> str:
+    """A C expression with its functions and numbers as those of single precision, if that is the type."""
+    if dtype != np.float32:
+        return expression
+    return NUMBER.sub(lambda match: f"{match[0]}f", FUNCTION.sub(lambda match: f"{match[1]}f(", expression))
+
+
+def expression(v: Vertex, operands: list[str]) -> str:
+    """The C expression of an elementwise op on these operands."""
+    op = v.op
+    if isinstance(op, Elementwise):
+        x = v.inputs[op.operands.index("x")]
+        return filled(op.c, v, x.dtype, operands)
+    if is_reduction(v) or v.dtype == v.inputs[0].dtype:
+        return operands[0]
+    return f"{operands[0]} != 0" if v.dtype.kind == "b" else f"({C_TYPES[v.dtype]}){operands[0]}"
+
+
+def failure(v: Vertex, operands: list[str]) -> str:
+    """The C expression that says whether an op that may fail does."""
+    assert isinstance(v.op, Elementwise)
+    return filled(v.op.c_fails, v, v.dtype, operands)
+
+
+def filled(pattern: str, v: Vertex, dtype: np.dtype[Any], operands: list[str]) -> str:
+    """A C expression of an op with operands and settings put in."""
+    assert isinstance(v.op, Elementwise)
+    settings = {key: literal(value, dtype if isinstance(value, float) else np.dtype(np.int64))
+                for key, value in v.attrs.items() if isinstance(value, (int, float))}
+    return in_type(pattern, dtype).format(**dict(zip(v.op.operands, operands, strict=False)), **settings)
+
+
+def step(v: Vertex, running: str, element: str) -> str:
+    """The C expression of the next running result of a reduction."""
+    return str(v.op.c_step.format(z=running, x=element))  # type: ignore[union-attr]
+
+
+def is_sum(v: Vertex) -> bool:
+    """Whether a reduction adds up."""
+    return v.op is not None and getattr(v.op, "c_step", "") == "{z} + {x}"
+
+
+def labels_of(label: Any, x: Vertex, views: Any) -> str:
+    """The name of a value, or of what it is a view of."""
+    known: str | None = label.get(x.id)
+    return known if known is not None else label.get(views.base(x).id, "constant")

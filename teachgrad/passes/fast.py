@@ -1,0 +1,36 @@
+"""The pass of level O3: ops are taken apart into elementwise ops and reductions, which an executor puts into loops."""
+
+from __future__ import annotations
+
+from ..graph import Graph
+from ..op import Spec, Vertex
+from .exact import O1, fold, forget_unchanged, merge, prune, updates_last
+from .rewriting import Rewrite, rewrite
+
+
+def take_apart(v: Vertex) -> Vertex | None:
+    """An op, or one of the results of an op, as the simpler ops that it says it is made of."""
+    made, index = v, None
+    if v.op is not None and type(v.inputs[0]._data) is tuple and "index" in v.attrs:
+        made, index = v.inputs[0], v.attrs["index"]
+    if made.op is None or (type(made._data) is tuple) is (index is None):
+        return None
+    if any(type(x._data) is tuple or not x.size for x in made.inputs):
+        return None
+    answer = made.op.parts(made, *made.inputs)
+    if answer is None:
+        return None
+    part: Vertex = answer if index is None else answer[index]
+    return part if type(part._data) is Spec else None
+
+
+def parts(graph: Graph, log: list[Rewrite]) -> Graph:
+    """Take ops apart, and what comes of it, until all are simple."""
+    count = -1
+    while count != len(log):
+        count = len(log)
+        graph = prune(rewrite(graph, "parts", [take_apart], log), log)
+    return graph
+
+
+O3 = (*O1, parts, merge, fold, merge, forget_unchanged, prune, updates_last)
