@@ -107,7 +107,9 @@ def is_mirrored(s: Vertex, x: Vertex) -> bool:
       source="the derivative of exp(x)/Σ exp(x), as the quotient rule writes it",
       domain="grows where exp(x) or its sum overflows or is 0: a number instead of nan")
 def exponential_times_ratios(v: Vertex) -> Vertex | None:
-    """exp(x)·(a/s - Σ b/s) = p·(a - Σ b) with s = Σ exp(x) and p = softmax(x); likewise for s = exp(x) + exp(y)."""
+    """exp(x)·(a/s - Σ b/s) = p·(a - Σ b) with s = Σ exp(x) and p = softmax(x); likewise for s = exp(x) + exp(y), and for
+    terms over exp(x) itself.
+    """
     product = product_of(v) if is_float(v) else None
     if product is None:
         return None
@@ -131,7 +133,7 @@ def times_exponential(term: Term, e: Vertex) -> Vertex | None:
     product = Product(term.coefficient, dict(term.product.powers), dict(term.product.factors))
     factors = list(product.present())
     product.times(e, 1)
-    if cancel_exponential(product, e):
+    if not product.powers[e.id] or cancel_exponential(product, e):
         return product.emit(e)
     if len(factors) != 1 or factors[0][1] != 1 or factors[0][0].op not in (sum, sum_to):
         return None

@@ -82,6 +82,7 @@ def torch_of(name: str) -> Callable[..., Any]:
         "logsigmoid": nn.logsigmoid, "sigmoid": torch.sigmoid, "log_minus": lambda x: nn.logsigmoid(-x),
         "logaddexp": lambda x: torch.logaddexp(x, 2 * x[:1]), "softmax": lambda x: torch.softmax(x, -1),
         "cross_entropy": lambda x: nn.cross_entropy(x, torch.tensor(T)),
+        "first": lambda x: -torch.log_softmax(x, -1)[0, 1],
         "soft": lambda x: nn.cross_entropy(x, torch.tensor(Q)),
         "bce": lambda x: nn.binary_cross_entropy_with_logits(x, torch.tensor(Q)),
     }[name]
@@ -110,6 +111,8 @@ WRITTEN: list[tuple[str, str, Callable[[Any], Any], Any]] = [
     ("nll of log of a quotient", "cross_entropy",
      lambda x: F.nll_loss(tg.log(tg.exp(x) / tg.exp(x).sum(1, keepdims=True)), tg.tensor(T)), HARD),
     ("picked log softmax", "cross_entropy", lambda x: -tg.log(softmax(x))[tg.arange(3), tg.tensor(T)].mean(), HARD),
+    ("one row picked by numbers", "first",
+     lambda x: -tg.log(tg.exp(x) / tg.exp(x).sum(-1, keepdims=True))[0, 1], HARD),
     ("one-hot", "cross_entropy",
      lambda x: -(F.one_hot(tg.tensor(T), 3) * tg.log(softmax(x))).sum(-1).mean(), HARD),
     ("soft targets", "soft", lambda x: -(tg.tensor(Q, dtype=x.dtype) * tg.log(softmax(x))).sum() / 3, HARD),
