@@ -100,8 +100,8 @@ def rule_cards() -> str:
         files[rule.function.__module__].append(f"### `{rule.__name__}`\n\n``` {{.text .card}}\n{rule.card()}\n```\n")
     parts = [
         "# Rules of rewriting\n",
-        f"All {sum(map(len, files.values()))} rules of level O2, as their own `card()` describes them: the mathematics, what "
-        "is won, how far\nthe value may move, where it exists that did not before, and where the rule comes from.\n",
+        f"All {sum(map(len, files.values()))} rules of level O2, as their own `card()` describes them: the mathematics, "
+        "what is won, how far\nthe value may move, where it exists that did not before, and where the rule comes from.\n",
     ]
     for module, cards in files.items():
         parts += [f"## {module.rpartition('.')[2]}\n", f"{inspect.getdoc(sys.modules[module]) or ''}\n", *cards]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..graph import Graph
 from ..op import Spec, Vertex
-from .exact import O1, fold, forget_unchanged, merge, prune, updates_last
+from .algebra import canonicalise, stabilise
+from .exact import fold, forget_unchanged, lower, merge, prune, updates_last
 from .rewriting import Rewrite, rewrite
 
 
@@ -33,4 +34,6 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     return graph
 
 
-O3 = (*O1, parts, merge, fold, merge, forget_unchanged, prune, updates_last)
+O3 = (merge, fold, merge, canonicalise, stabilise, lower, parts, merge, fold, merge, forget_unchanged, prune,
+      updates_last)
+"""Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""

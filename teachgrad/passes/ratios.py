@@ -107,8 +107,8 @@ def is_mirrored(s: Vertex, x: Vertex) -> bool:
       source="the derivative of exp(x)/Σ exp(x), as the quotient rule writes it",
       domain="grows where exp(x) or its sum overflows or is 0: a number instead of nan")
 def exponential_times_ratios(v: Vertex) -> Vertex | None:
-    """exp(x)·(a/s - Σ b/s) = p·(a - Σ b) with s = Σ exp(x) and p = softmax(x); likewise for s = exp(x) + exp(y), and for
-    terms over exp(x) itself.
+    """exp(x)·(a/s - Σ b/s) = p·(a - Σ b) with s = Σ exp(x) and p = softmax(x); likewise for s = exp(x) + exp(y), and
+    for terms over exp(x) itself.
     """
     product = product_of(v) if is_float(v) else None
     if product is None:
