@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 
 import teachgrad.tensor  # noqa: F401  (importing it registers every op)
 from teachgrad.op import REGISTRY
-from teachgrad.passes import rules
+from teachgrad.passes import RULES
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "lessons" / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -96,12 +96,12 @@ def op_cards() -> str:
 def rule_cards() -> str:
     """One section for each file of rules, with the cards of its rules."""
     files: dict[str, list[str]] = defaultdict(list)
-    for rule in rules():
+    for rule in RULES.values():
         files[rule.function.__module__].append(f"### `{rule.__name__}`\n\n``` {{.text .card}}\n{rule.card()}\n```\n")
     parts = [
         "# Rules of rewriting\n",
-        f"All {sum(map(len, files.values()))} rules of level O2, as their own `card()` describes them: the mathematics, "
-        "what is won, how far\nthe value may move, where it exists that did not before, and where the rule comes from.\n",
+        f"All {len(RULES)} rules of level O2, as their own `card()` describes them: the mathematics, what is won, how\n"
+        "far the value may move, where it exists that did not before, and where the rule comes from.\n",
     ]
     for module, cards in files.items():
         parts += [f"## {module.rpartition('.')[2]}\n", f"{inspect.getdoc(sys.modules[module]) or ''}\n", *cards]

@@ -18,7 +18,7 @@ from .algebra import O2, PHASES, fight
 from .exact import O0, O1, Pass, fold, prune
 from .fast import O3
 from .rewriting import Log, Rewrite
-from .rules import RULES, Rule, rules
+from .rules import RULES, Rule
 
 LEVELS: dict[str, tuple[Pass, ...]] = {"O0": O0, "O1": O1, "O2": O2, "O3": O3}
 MOST_ROUNDS = 12
@@ -57,4 +57,4 @@ def more_rounds(graph: Graph, phases: Sequence[Pass], log: Log) -> list[tuple[st
     raise fight(" and ".join(phase.__name__ for phase in phases), log[start:])
 
 
-__all__ = ["LEVELS", "RULES", "Log", "Pass", "Rewrite", "Rule", "optimize", "prune", "rules"]
+__all__ = ["LEVELS", "RULES", "Log", "Pass", "Rewrite", "Rule", "optimize", "prune"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -130,8 +130,3 @@ def rule(*ops: Op, cost: str, bound: Bound, source: str, domain: str = "", grows
 def rules_of(*phases: ModuleType) -> tuple[Rule, ...]:
     """The rules that are declared in some files, in their order."""
     return tuple(r for phase in phases for r in RULES.values() if r.function.__module__ == phase.__name__)
-
-
-def rules() -> Iterator[Rule]:
-    """All declared rules, phase by phase."""
-    return iter(RULES.values())

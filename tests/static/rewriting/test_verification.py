@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
-from teachgrad import compiled, passes
+from teachgrad import compiled, observe, passes
 from teachgrad.errors import VerificationError
 from teachgrad.executors import numpy as numpy_executor
 from teachgrad.op import REGISTRY, Op
@@ -243,3 +243,16 @@ def test_later_calls_compare_the_traces() -> None:
     assert f.trace.calls == 3
 
 
+
+
+def test_nobody_watching_sees_the_checks() -> None:
+    seen: list[Any] = []
+    f = tg.static(lambda x: tg.log(1 + x), level="O2", verify=True)
+    with observe.watching(seen.append):
+        f(tg.tensor(X + 2))
+    ops = [event.op for event in seen if isinstance(event, observe.Forward)]
+    assert ops == ["log1p"]
+    before = len(seen)
+    with observe.watching(seen.append):
+        assert f.trace.near_misses == []
+    assert len(seen) == before
