@@ -80,11 +80,13 @@ class Log(list[Rewrite]):
 class Builder(Tracer):
     """Makes vertices for replacements: rules are written with ops, and their results land here.
 
-    A vertex that the graph has already is not made again.
+    If equal vertices are to be shared, one that the graph has already is not made again; the rules of algebra rely on
+    it, and equal parts of their patterns are one vertex.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sharing: bool) -> None:
         super().__init__(name)
+        self.sharing = sharing
         self.known: dict[Any, Vertex] = {}
         """What the graph has, and what the rule that runs has made."""
         self.keys: dict[int, Any] = {}
@@ -96,7 +98,7 @@ class Builder(Tracer):
         """Nothing is overwritten in a graph."""
 
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
-        key = key_of(op, inputs, attrs)
+        key = key_of(op, inputs, attrs) if self.sharing else None
         found = self.known.get(key) if key is not None else None
         if found is not None:
             return found
@@ -160,7 +162,7 @@ class Sweep:
         self.rules = by_op(rules)
         self.anywhere = tuple(rule for rule in rules if not isinstance(rule, Rule))
         self.references = References(graph)
-        self.builder = Builder(pass_name)
+        self.builder = Builder(pass_name, sharing=bool(self.rules))
         self.new: dict[int, Vertex] = {}
         """What stands for a vertex of the graph, where that is another."""
         self.order: dict[int, Vertex] = {}
@@ -258,7 +260,8 @@ class Sweep:
         if v.op is None or v.id in self.order:
             return
         self.order[v.id] = v
-        self.builder.enter(key_of(v.op, v.inputs, v.attrs), v)
+        if self.builder.sharing:
+            self.builder.enter(key_of(v.op, v.inputs, v.attrs), v)
         if v is not source:
             self.origin.setdefault(v.id, self.graph.source(source))
 

@@ -61,6 +61,52 @@ def test_all_random_programs(block: int) -> None:
         compare(seed, verify=seed % 4 == 0)
 
 
+def moved(seed: int, x: Any, y: Any) -> Any:
+    """A random program of repeats, shapes, orders of axes, sums and products: what the rules of moves look at."""
+    rng = np.random.default_rng([seed, 3])
+    for _ in range(int(rng.integers(2, 7))):
+        kind, shape = rng.integers(8), x.shape
+        axes = tuple(int(a) for a in rng.permutation(len(shape))[:rng.integers(1, len(shape) + 1)]) if shape else ()
+        if kind == 0 and x.size < 200:
+            x = tg.broadcast_to(x, (int(rng.integers(1, 4)), *shape))
+        elif kind == 1 and shape:
+            wide = tuple(3 if n == 1 else n for n in shape)
+            x = tg.broadcast_to(x, wide) if np.prod(wide) < 2000 else x
+        elif kind == 2 and shape:
+            how = ("sum", "mean", "max", "min")[rng.integers(4)]
+            x = getattr(tg, how)(x, axis=axes, keepdims=bool(rng.integers(2)))
+        elif kind == 3 and shape:
+            x = x.permute_dims(*(int(a) for a in rng.permutation(len(shape))))
+        elif kind == 4:
+            x = x.reshape((-1, 1)) if rng.integers(2) else x.reshape((1, -1))
+        elif kind == 5 and shape:
+            x = x[:, None] if rng.integers(2) else x[None]
+        elif kind == 6 and shape:
+            z = y[:shape[-1]] if shape[-1] <= 12 else x.sum(-1, keepdims=True)
+            x = ((x * z) / 3.0).sum(axis=axes, keepdims=bool(rng.integers(2)))
+        elif len(shape) == 2:
+            x = (x * 2.0) @ x.mT if rng.integers(2) else (x.mT @ tg.tanh(x)).mT
+    return x
+
+
+@pytest.mark.parametrize("block", range(0, 300, 50))
+def test_random_moves(block: int) -> None:
+    for seed in range(block, block + 50):
+        rng = np.random.default_rng([seed, 4])
+        x = tg.tensor(rng.uniform(-1, 1, [(3, 4), (4,), (2, 3, 4), (5, 1)][seed % 4]), requires_grad=True)
+        y = tg.tensor(rng.uniform(-1, 1, 12), requires_grad=True)
+
+        def both(x: Any, y: Any, seed: int = seed) -> Any:
+            z = moved(seed, x, y)
+            slopes = tg.grad(tg.sin(z).sum(), [x, y], allow_unused=True)
+            return [z, *(g for g in slopes if g is not None)]
+
+        step = tg.static(both, level="O2", verify=True)
+        for got, want in zip(step(x, y), both(x, y), strict=True):
+            size = max(1.0, float(np.abs(want.numpy()).max(initial=0.0)))
+            assert np.abs(got.numpy() - want.numpy()).max(initial=0.0) <= 1e-11 * size, f"{seed}\n{step.graph}"
+
+
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 RNG = np.random.default_rng(0)
