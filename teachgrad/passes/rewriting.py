@@ -8,7 +8,7 @@ rewrite. What nobody needs any more is left out at once; what exists already is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,22 +117,14 @@ class Builder(Tracer):
         if key is not None:
             del self.known[key]
 
-    def made_for(self, after: Vertex) -> list[Vertex]:
-        """The new vertices that `after` needs, in order; the others that a rule made on its way are dropped."""
-        made = {v.id: v for v in self.recorded}
-        needed: dict[int, Vertex] = {}
-        stack = [after]
-        while stack:
-            v = stack.pop()
-            if v.id in made and v.id not in needed:
-                needed[v.id] = v
-                stack += v.inputs
+    def dismiss(self, kept: Iterable[Vertex] = ()) -> None:
+        """Forget what a rule made on its way to its answer, but for what that needs."""
+        needed = {v.id for v in kept}
         for v in self.recorded:
             if v.id not in needed:
                 self.forget(v)
         self.recorded.clear()
         self.scopes.clear()
-        return [v for v in made.values() if v.id in needed]
 
 
 def rewrite(graph: Graph, pass_name: str, rules: Sequence[Asked], log: list[Rewrite]) -> Graph:
@@ -166,6 +158,9 @@ class Sweep:
         self.new: dict[int, Vertex] = {}
         """What stands for a vertex of the graph, where that is another."""
         self.order: dict[int, Vertex] = {}
+        """What the new graph computes so far, by id."""
+        self.dropped: set[int] = set()
+        """What died on the way."""
         self.origin = dict(graph.origin)
         self.near_misses = getattr(log, "near_misses", None)
 
@@ -208,7 +203,7 @@ class Sweep:
             after = rule(v)
             if after is None or after is v or type(after) is Miss:
                 if self.builder.recorded:
-                    self.builder.made_for(v)
+                    self.builder.dismiss()
                 if type(after) is Miss:
                     self.missed(rule, v, after.reason)
                 continue
@@ -226,11 +221,23 @@ class Sweep:
     def offered(self, rule: Asked, v: Vertex, after: Vertex) -> Offer:
         """A replacement, checked, and what it brings and takes."""
         check(rule, v, after)
-        fresh = self.builder.made_for(after)
-        if any(x is v for made in fresh for x in made.inputs):
+        fresh = self.missing(after)
+        self.builder.dismiss(fresh)
+        if any(x is v for x in fresh):
             raise TeachgradError(f"rule {name_of(rule)} ({line_of(rule)}) replaced {v.op} by something made of it")
         covers = rule.covers if isinstance(rule, Rule) else ()
         return Offer(rule, after, fresh, self.references.dead(v, after, fresh, covers))
+
+    def missing(self, after: Vertex) -> list[Vertex]:
+        """What has to be computed for a replacement and is not, or no longer: a rule may know vertices that died."""
+        found: dict[int, Vertex] = {}
+        stack = [after]
+        while stack:
+            x = stack.pop()
+            if x.op is not None and x.id not in self.order and x.id not in found:
+                found[x.id] = x
+                stack += x.inputs
+        return [found[i] for i in sorted(found)]
 
     def missed(self, rule: Asked, v: Vertex, reason: str) -> None:
         if self.near_misses is not None:
@@ -241,13 +248,15 @@ class Sweep:
         rule, after = offer.rule, offer.after
         self.references.replace(v, after, offer.fresh, offer.dead)
         for x in offer.fresh:
-            x.site = source.site
+            if x.id not in self.dropped:
+                x.site = source.site
+                if x is after:
+                    x.name, x.requires_grad = source.name, source.requires_grad
             self.put(x, source)
         for x in offer.dead:
+            self.dropped.add(x.id)
             self.order.pop(x.id, None)
             self.builder.forget(x)
-        if offer.fresh and after is offer.fresh[-1]:
-            after.name, after.requires_grad = source.name, source.requires_grad
         where = self.graph.where(source)
         bound, domain = (rule.bound, rule.domain) if isinstance(rule, Rule) else (EXACT, "")
         self.log.append(Rewrite(self.pass_name, name_of(rule), v, after, where, offer.change, line_of(rule), bound,
