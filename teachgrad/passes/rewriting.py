@@ -188,6 +188,8 @@ class Sweep:
         while (offer := self.first_offer(v)) is not None:
             self.accept(source, v, offer)
             v = offer.after
+            if all(x is not v for x in offer.fresh):
+                return v  # it was there before: rules were asked about it then, and others need it as it is
             fired.append(f"{name_of(offer.rule)} ({line_of(offer.rule)})")
             if len(fired) == MOST_REWRITES:
                 raise TeachgradError(f"the rules of pass {self.pass_name} go round in circles at {source.op} "

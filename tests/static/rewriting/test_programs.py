@@ -10,6 +10,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, optim
+from teachgrad.graph import Graph, is_constant
 from teachgrad.nn import functional as F
 from teachgrad.ops.activations import sigmoid
 from tests.core.test_random_programs import Teachgrad, inputs, run
@@ -29,8 +30,20 @@ def trained(seed: int, how: dict[str, Any] | None) -> list[Any]:
         loss.backward()
         return loss
 
-    loss = (step if how is None else tg.static(step, **how))()
+    call = step if how is None else tg.static(step, **how)
+    loss = call()
+    assert how is None or all(in_order(graph) for _, graph in call.trace.moments)
     return [loss.numpy(), *(None if leaf.grad is None else leaf.grad.numpy() for leaf in leaves)]
+
+
+def in_order(graph: Graph) -> bool:
+    """Whether everything that a graph uses is a leaf, a constant, or computed before."""
+    known = {v.id for v in graph.leaves}
+    for v in graph.order:
+        if not all(x.id in known or is_constant(x) for x in v.inputs):
+            return False
+        known.add(v.id)
+    return all(v.id in known or is_constant(v) for v in graph.results)
 
 
 def compare(seed: int, verify: bool) -> None:
@@ -52,6 +65,11 @@ def compare(seed: int, verify: bool) -> None:
 def test_random_programs(block: int) -> None:
     for seed in range(block, block + 10):
         compare(seed, verify=True)
+
+
+def test_a_shared_vertex_is_replaced_for_all_or_for_none() -> None:
+    """A rule made a vertex that another place used already, and a second rule replaced it for the first alone."""
+    compare(663, verify=True)
 
 
 @pytest.mark.slow
@@ -103,6 +121,7 @@ def test_random_moves(block: int) -> None:
 
         step = tg.static(both, level="O2", verify=True)
         for got, want in zip(step(x, y), both(x, y), strict=True):
+            assert all(in_order(graph) for _, graph in step.trace.moments)
             size = max(1.0, float(np.abs(want.numpy()).max(initial=0.0)))
             assert np.abs(got.numpy() - want.numpy()).max(initial=0.0) <= 1e-11 * size, f"{seed}\n{step.graph}"
 
