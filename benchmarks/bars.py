@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .peers import DYNAMIC, PEERS, STATIC, YARDSTICK
+from .peers import DYNAMIC, FAST, PEERS, STATIC, YARDSTICK
 from .timing import Estimate
 from .workloads import WORKLOADS
 
@@ -48,6 +48,10 @@ BARS: list[Bar] = [
     Bar("mlp: dynamic over NumPy by hand", f"mlp: {DYNAMIC} / {YARDSTICK}", 1.3),
     *_step("static O1 over NumPy by hand", STATIC, YARDSTICK, 1.15),
     *_step("static O1 never slower than dynamic", STATIC, DYNAMIC, 1.0, within_noise=True),
+    Bar("moons: static O3 over NumPy by hand", f"moons: {FAST} / {YARDSTICK}", 0.3),
+    Bar("mlp: static O3 over PyTorch, eager", f"mlp: {FAST} / torch", 0.95),
+    Bar("mlp: static O3 over jax.jit", f"mlp: {FAST} / jax", 0.95),
+    Bar("chain: static O3 over jax.jit", f"chain: {FAST} / jax", 0.6),
     *_step("dynamic over PyTorch, eager", DYNAMIC, "torch", 1.5),
     *(bar for peer in OTHERS_TO_BEAT for bar in _step(f"dynamic ahead of {PEERS[peer].title}", DYNAMIC, peer, 1.0)),
     Bar("import over NumPy's own", "import: teachgrad", 0.1, "s"),

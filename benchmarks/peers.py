@@ -21,6 +21,7 @@ class Peer:
 YARDSTICK = "numpy"
 DYNAMIC = "teachgrad"
 STATIC = "teachgrad-static"
+FAST = "teachgrad-c"
 
 PEERS: dict[str, Peer] = {
     peer.key: peer
@@ -28,6 +29,7 @@ PEERS: dict[str, Peer] = {
         Peer(YARDSTICK, "NumPy by hand", "numpy", "by hand"),
         Peer(DYNAMIC, "teachgrad, dynamic", "teachgrad", "dynamic"),
         Peer(STATIC, "teachgrad, static O1", "teachgrad", "compiled"),
+        Peer(FAST, "teachgrad, static O3", "teachgrad", "compiled"),
         Peer("torch", "PyTorch, eager", "torch", "dynamic"),
         Peer("torch-compile", "PyTorch, torch.compile", "torch", "compiled"),
         Peer("jax", "JAX, jax.jit", "jax", "compiled"),
@@ -40,7 +42,7 @@ PEERS: dict[str, Peer] = {
     )
 }
 
-OURS = frozenset({YARDSTICK, DYNAMIC, STATIC})
+OURS = frozenset({YARDSTICK, DYNAMIC, STATIC, FAST})
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",

@@ -115,6 +115,9 @@ def _costs(results: Results) -> Iterator[str]:
             for level, e in costs["recording"].items()
         ]
         yield f"## An mlp step while recorded, over one that is not\n\n{_table(['', 'ratio'], rows)}"
+    if "profile" in costs:
+        rows = [[name, f"{_spread(e)}x"] for name, e in costs["profile"].items()]
+        yield f"## A step while a profile is taken, over one without\n\n{_table(['', 'ratio'], rows)}"
     if "memory" in costs:
         yield _memory(costs["memory"])
 

@@ -40,6 +40,8 @@ from .modes import enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor
 from . import linalg, random, xp
 from .random import seed
+from .spelling import FUNCTIONS as _FUNCTIONS
+from .spelling import hint as _hint
 from .version import __version__ as __version__
 
 # ---- functions on tensors --------------------------------------------------------------------------------------------
@@ -76,10 +78,13 @@ from .ops.shape import (
 from .ops.sorting import argsort, sort
 from .ops.statistics import prod, std, var
 
+# ---- loops and branches ----------------------------------------------------------------------------------------------
+from .control import cond, scan, while_loop
+
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .expressions import latex, pretty, simplify
 from .runmode import mode
-from .static import static
+from .static import source, static
 from .symbolic import function, placeholder
 from .symbolic import state_of as state
 
@@ -90,6 +95,8 @@ e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
 if TYPE_CHECKING:
     from . import data, drawing, nn, optim
     from .drawing import dot, draw, html, show
+    from .executors import c
+    from .profiling import profile
     from .recording import Recorder
 
 
@@ -98,9 +105,13 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in ("dot", "draw", "html", "show"):
         return getattr(import_module(f"{__name__}.drawing"), name)
+    if name == "profile":
+        return import_module(f"{__name__}.profiling").profile
+    if name == "c":
+        return import_module(f"{__name__}.executors.c")
     if name == "Recorder":
         return import_module(f"{__name__}.recording").Recorder
-    raise AttributeError(f"module 'teachgrad' has no attribute {name!r}")
+    raise AttributeError(f"module 'teachgrad' has no attribute {name!r}" + _hint(name, _FUNCTIONS, "tg."))
 
 
 __all__ = [
@@ -110,14 +121,15 @@ __all__ = [
     "full_like", "function", "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
     "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace",
     "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random",
-    "result_type", "seed", "set_default_dtype", "simplify", "state", "static", "tensor", "tril", "triu", "uint16",
-    "uint32",
-    "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
+    "result_type", "seed", "set_default_dtype", "simplify", "source", "state", "static", "tensor", "tril", "triu",
+    "uint16", "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError", "VerificationError",
     # built on top
-    "Recorder", "data", "dot", "draw", "drawing", "html", "nn", "optim", "show",
+    "Recorder", "c", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
+    # loops and branches
+    "cond", "scan", "while_loop",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",

@@ -22,10 +22,11 @@ from .ops.tuples import item
 Gradients = dict[int, Any]
 
 
-def reachable(outputs: Iterable[Vertex]) -> dict[int, Vertex]:
-    """All vertices that require a gradient and that the outputs depend on, by id."""
-    found = {v.id: v for v in outputs if v.requires_grad}
-    stack = list(found.values())
+def reachable(outputs: Iterable[Vertex], ends: Iterable[Vertex] = ()) -> dict[int, Vertex]:
+    """All vertices that require a gradient and that the outputs depend on, by id; what lies behind `ends` is not."""
+    found = {v.id: v for v in ends}
+    stack = [v for v in outputs if v.requires_grad and v.id not in found]
+    found.update((v.id, v) for v in stack)
     while stack:
         z = stack.pop()
         number = z.id
@@ -43,10 +44,15 @@ def reachable(outputs: Iterable[Vertex]) -> dict[int, Vertex]:
 
 
 def between(found: dict[int, Vertex], targets: Sequence[Vertex]) -> dict[int, Vertex]:
-    """Those of the reachable vertices that depend on a target: the only ones a gradient has to pass through."""
+    """Those of the reachable vertices that depend on a target: the only ones a gradient has to pass through.
+
+    Of one whose history was freed nobody knows, so it counts: a gradient that comes to it is refused.
+    """
     needed = {t.id for t in targets}
     for i in sorted(found):
         z = found[i]
+        if z.op is not None and not z.inputs:
+            needed.add(i)
         for x in z.inputs:
             if (x if x.id < z.id else version(x, z)).id in needed:
                 needed.add(i)
@@ -55,23 +61,24 @@ def between(found: dict[int, Vertex], targets: Sequence[Vertex]) -> dict[int, Ve
 
 
 def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Sequence[Vertex] | None,
-              create_graph: bool, retain_graph: bool) -> Gradients:
+              create_graph: bool, retain_graph: bool, totals: Gradients | None = None) -> Gradients:
     """Carry the gradients `seeds` of `outputs` back; the gradients of leaves (or of the targets) by id.
 
     With targets, only paths to them are walked and nothing is deposited. Without, `.grad` of the leaves is added to.
+    With `totals`, gradients that targets have already, the walk begins from these and ends at the targets.
     """
-    found = reachable(outputs)
+    found = reachable(outputs, targets if totals is not None and targets is not None else ())
     if targets is not None:
         found = between(found, targets)
     kept = {t.id for t in targets} if targets is not None else ()
-    gradients: Gradients = {}
+    gradients: Gradients = dict(totals or {})
     result: Gradients = {}
     owned: set[int] = {id(seed._data) for seed in seeds}
     tracer = outputs[0].base.tracer if type(outputs[0].base) is Symbolic else state.now.tracer
     if tracer is not None and tracer.lasting:
         create_graph = retain_graph = True
     now = state.now
-    outside = now.grad, now.quiet
+    outside = now.grad, now.quiet, now.scope
     now.grad, now.quiet = create_graph, not (create_graph or now.candid)
     try:
         for output, seed in zip(outputs, seeds, strict=True):
@@ -85,6 +92,9 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
             if g is None:
                 continue
             z = found[i]
+            if totals is not None and i in kept:
+                result[i] = g
+                continue
             for hook in z.hooks:
                 if hook is retain:
                     z._grad = copy_of(g) if z._grad is None else add(z._grad, g)
@@ -92,12 +102,16 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                     g = hooked(hook, g, z)
             if i in kept:
                 result[i] = g
+                if not any(x.id in found or version(x, z).id in found for x in z.inputs):
+                    continue  # no other target lies behind this one
             if z.op is None or (tracer is not None and tracer.is_leaf(z)):
                 if targets is None:
                     deposit(z, g, owned)
             elif not z.inputs or (tracer is not None and tracer.is_freed(z)):
                 raise freed(z)
             else:
+                if tracer is not None:
+                    tracer.pull(z)
                 send(g, z, found, gradients)
                 if not retain_graph:
                     if tracer is None:
@@ -105,7 +119,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
                     else:
                         tracer.free(z)
     finally:
-        now.grad, now.quiet = outside
+        now.grad, now.quiet, now.scope = outside
     return result
 
 
@@ -122,6 +136,9 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
         slots = gradients.setdefault(inputs[0].id, [None] * len(inputs[0]._data))
         slot = z.attrs["index"]
         slots[slot] = g if slots[slot] is None else add(slots[slot], g)
+        return
+    if op.gathers:  # type: ignore[union-attr]
+        op.gather(g, z, inputs, found, gradients)  # type: ignore[union-attr]
         return
     sink = observe.sink
     if sink is not None and type(g) is not list and type(g._data) is not Spec:

@@ -136,6 +136,18 @@ def compiler() -> Finding:
     return Finding("compiler", "ok", path)
 
 
+def level_o3() -> Finding:
+    """What level O3 of static functions has here."""
+    from .executors import c
+
+    how, products = c.compiler(), c.blas()
+    if how is None:
+        return Finding("level_o3", "missing", "static functions of level O3 run on NumPy", GET_COMPILER)
+    functions = "vector functions" if how.simd_math else "no vector functions"
+    by = f"products by {products.spelling.format('sgemm')}" if products is not None else "large products by NumPy"
+    return Finding("level_o3", "ok", f"generated C with {functions}, {by}; compiled programs in {c.cache_dir()}")
+
+
 def cupy() -> Finding:
     if find_spec("cupy") is None:
         return Finding("cupy", "missing", "nothing runs on a GPU", how_to_install("cupy"))
@@ -202,6 +214,7 @@ OTHERS: tuple[Callable[[], Finding], ...] = (
     graphviz,
     dot,
     compiler,
+    level_o3,
     cupy,
     jupyter,
     cache,

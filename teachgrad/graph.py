@@ -117,8 +117,15 @@ def describe(spec: Any) -> str:
     return f"{spec.dtype}{list(spec.shape)}"
 
 
+def bodies(setting: Any) -> tuple[Graph, ...]:
+    """The graphs in a setting of a vertex: loops and branches have such."""
+    settings = setting if type(setting) is tuple else (setting,)
+    found = [getattr(value, "graph", None) for value in settings]
+    return tuple([graph for graph in found if isinstance(graph, Graph)])
+
+
 def text(graph: Graph) -> str:
-    """The graph as lines that read like a program."""
+    """The graph as lines that read like a program; the bodies of loops and branches stand indented below them."""
     label = names(graph)
 
     def show(v: Vertex) -> str:
@@ -129,10 +136,13 @@ def text(graph: Graph) -> str:
     lines = [f"{graph.name}({', '.join(f'{label[v.id]}: {describe(v._data)}' for v in graph.inputs)})"]
     lines += [f"  cell {label[v.id]}: {describe(v._data)}" for v in graph.cells]
     for v in graph.order:
-        settings = "".join(f", {key}={value!r}" for key, value in v.attrs.items())
+        settings = "".join(f", {key}={value!r}" for key, value in v.attrs.items() if not bodies(value))
         where = graph.where(v)
         line = f"  {label[v.id]}: {describe(v._data)} = {v.op}({', '.join(show(x) for x in v.inputs)}{settings})"
         lines.append(f"{line:<90}  # {where}" if where else line)
+        for key, value in v.attrs.items():
+            for body in bodies(value):
+                lines += [f"    {key}: {text(body)}".replace("\n", "\n    ")]
     lines += [f"  {label[leaf.id]} <- {show(new)}" for leaf, new in graph.updates]
     lines.append(f"  return {', '.join(show(v) for v in graph.outputs)}")
     return "\n".join(lines)

@@ -25,6 +25,7 @@ from .ops.products import outer, tensordot, vecdot
 from .ops.reductions import Axes, max, min, sum
 from .ops.shape import astype, broadcast_to, copy_of, matrix_transpose, moveaxis, normalize_axes, normalize_axis
 from .ops.tuples import unpack
+from .spelling import own_keywords
 
 
 class EighResult(NamedTuple):
@@ -125,6 +126,7 @@ def cross(x: Vertex, y: Vertex, /, *, axis: int = -1) -> Any:
     return turned(x, 1) * turned(y, 2) - turned(x, 2) * turned(y, 1)
 
 
+@own_keywords
 def vector_norm(x: Vertex, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Any:
     """(Σ |x|^ord)^(1/ord) over the axes, of all elements by default.
 

@@ -24,6 +24,7 @@ from .ops import (
 )
 from .ops.erf import erf
 from .ops.shape import normalize_axis
+from .spelling import own_keywords, takes_axis
 
 
 def _given(numbers: tuple[Any, ...]) -> Any:
@@ -197,3 +198,8 @@ class Methods(Vertex):
 
     def logsumexp(self, axis: Any = None, *, keepdims: bool = False) -> Self:
         return softmax.logsumexp(self, axis, keepdims)
+
+
+for _name, _method in list(vars(Methods).items()):
+    if takes_axis(_method):
+        setattr(Methods, _name, own_keywords(_method))

@@ -46,6 +46,7 @@ from .errors import (
     place,
     user_site,
 )
+from .spelling import own_keywords, takes_axis
 
 Array = Any
 Shape = tuple[int, ...]
@@ -84,12 +85,23 @@ class Tracer(Protocol):
     def free(self, z: Vertex) -> None: ...
     def is_freed(self, z: Vertex) -> bool: ...
     def is_leaf(self, z: Vertex) -> bool: ...
+    def pull(self, z: Vertex) -> None: ...
+
+
+class Meter(Protocol):
+    """What a profile puts in place of computing; `teachgrad.profiling` has the real one."""
+
+    def compute(self, op: Op, arrays: list[Array], attrs: Mapping[str, Any]) -> Any:
+        """Compute an op, and note how long it took."""
+
+    def run(self, compiled: Any, inputs: Sequence[Array], cells: list[Array]) -> list[Array]:
+        """Run the program of a compiled function, and note how long its kernels took."""
 
 
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("candid", "grad", "inference", "leak", "quiet", "scope", "tracer")
+    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer")
 
     def __init__(self) -> None:
         self.grad = True
@@ -104,6 +116,8 @@ class Modes:
         """The tracer that ops report to while a function is traced, else None."""
         self.leak: Callable[[Vertex, str], None] | None = None
         """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
+        self.meter: Meter | None = None
+        """What runs and measures the computations of this thread, while a profile is taken."""
         self.scope = ""
         """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
 
@@ -300,6 +314,9 @@ class Op:
     """Whether equal inputs always give equal results and nothing else happens; then equal calls may be merged."""
     may_fail: bool = False
     """Whether the forward computation can raise for some values (a singular matrix, a user's own code)."""
+    gathers: bool = False
+    """Whether the op itself adds to the gradients of its inputs, with `gather`, instead of answering `vjp`: loops do,
+    whose every step adds something."""
     may_overwrite: tuple[int, ...] = ()
     """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
@@ -308,9 +325,15 @@ class Op:
     """Whether writing into `out` gives the same bits also for transposed inputs, where NumPy would lay out its own
     result otherwise."""
 
+    arithmetic: int = 1
+    """Arithmetic operations for each element; 0 for ops that only move values."""
+
     def __init_subclass__(cls) -> None:
         if not cls.__dict__.get("name"):
             cls.name = "".join("_" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("_")
+        call: Any = cls.__dict__.get("__call__")
+        if takes_axis(call):
+            cls.__call__ = own_keywords(call)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         if REGISTRY.setdefault(self.name, self) is not self:
@@ -353,6 +376,18 @@ class Op:
         """
         raise GradientError(f"{self.name} at {place(z.site)} has no derivative")
 
+    def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
+        """How many arithmetic operations the op takes for inputs and a result of these shapes.
+
+        By default `arithmetic` for each element of the largest among them.
+        """
+        return 0 if self.view else self.arithmetic * max(size_of(z), max(map(size_of, inputs), default=0))
+
+    def gather(self, g: Any, z: Any, inputs: Sequence[Any], found: Mapping[int, Any],
+               gradients: dict[int, Any]) -> None:
+        """Pull the gradient `g` of `z` back and add it to `gradients`, for those inputs whose id is in `found`."""
+        raise NotImplementedError(f"{self.name} gathers nothing")
+
     def card(self) -> str:
         """All that is known about the op, as text."""
         lines = [self.name, "=" * len(self.name), (type(self).__doc__ or "").strip()]
@@ -364,6 +399,11 @@ class Op:
         if expression:
             lines.append(f"C: {expression}")
         return "\n".join(lines)
+
+
+def size_of(x: Any) -> int:
+    """The number of elements of an array, a spec, or several."""
+    return sum(map(size_of, x)) if type(x) is tuple else x.size
 
 
 def _op_named(name: str) -> Op:
@@ -391,7 +431,10 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
                 strided = True
                 notice_writes(x)
             arrays.append(x._data)
-        data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
+        if current.meter is not None:
+            data = current.meter.compute(op, arrays, attrs)
+        else:
+            data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
     except Deferred as deferred:
         return deferred.tracer.apply(op, inputs, attrs)
     except (ValueError, TypeError, IndexError, ArithmeticError) as error:

@@ -27,7 +27,8 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -235,6 +236,19 @@ def set_state(kept: Mapping[str, Any]) -> None:
         _waiting.update({label: step for label, step in kept["steps"].items() if label not in _sources})
         for label, source in _sources.items():
             source.set(_seed, kept["steps"].get(label, 0))
+
+
+@contextmanager
+def as_at(kept: Mapping[str, Any]) -> Iterator[None]:
+    """Draw again what was drawn after `kept = get_state()`; afterwards every site goes on from where it was."""
+    now = {label: source.step for label, source in _sources.items()}
+    for label in now:
+        _sources[label].set(kept["seed"], kept["steps"].get(label, 0))
+    try:
+        yield
+    finally:
+        for label, step in now.items():
+            _sources[label].set(_seed, step)
 
 
 __all__ = ["Site", "Sites", "bernoulli", "get_state", "integers", "normal", "permutation", "seed", "set_state",

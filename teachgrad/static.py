@@ -9,9 +9,10 @@ the results into tensors. `tg.mode` decides whether static functions run so, as 
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .calls import Call, pulling_back
 from .checking import run_both
 from .compiled import Trace
 from .errors import Site, TeachgradError, TraceError, user_site
+from .fetching import Names, fetch, needed
 from .graph import Graph
 from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
 from .passes import LEVELS
@@ -51,7 +53,7 @@ class StaticFunction:
             raise TeachgradError(f"there is no memory plan {plan!r}; here are {', '.join(PLANS)}")
         self.fn = fn
         self.level, self.executor, self.plan_mode, self.verify = level, executor, plan, verify
-        self.build = executors.find(executor)
+        self.build = executors.find(executor, exact=level != "O3")
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
         self.last: Trace | None = None
@@ -114,6 +116,52 @@ class StaticFunction:
     def source(self) -> str:
         """The program that ran last, as text."""
         return self.trace.program.source
+
+    # ---- parts of the graph ------------------------------------------------------------------------------------------
+
+    @property
+    def input_names(self) -> list[str]:
+        """What the inputs of the graph that ran last are called: as the parameters of the function, where they are."""
+        trace = self.trace
+        parameters = list(inspect.signature(self.fn).parameters) if trace.fit.flat else []
+        sources = [trace.sources[v.id] for v in trace.recording.graph.inputs]
+        return [parameters[s.argument] if s.argument is not None and s.argument < len(parameters) and not s.gradient
+                else f"input{number}" for number, s in enumerate(sources)]
+
+    @property
+    def values(self) -> Names:
+        """The values of the graph that ran last, as recorded, by name."""
+        return Names(self.trace.recording.graph, self.input_names)
+
+    def fetch(self, *names: str, feed: Mapping[str, Any] | None = None) -> Any:
+        """Values of the graph that ran last, by name; only what they need is run, and nothing is written.
+
+        Any value can be fed by its name, so the graph can be cut anywhere: `f.fetch("return", feed={"fc1/linear": h})`.
+        Inputs must be fed where they are needed; everything else has the value that it has now. The bits are those of
+        the whole run, at O0 and O1. A tensor, or a tuple of them for several names.
+
+        >>> f = tg.static(lambda x: (x * 2.0).exp())
+        >>> y = f(tg.tensor([0.0, 1.0]))
+        >>> f.fetch("multiply", feed={"x": [3.0, 4.0]})
+        tensor([6., 8.], dtype=float32)
+        >>> f.fetch("return", feed={"multiply": [0.0, 0.0]})
+        tensor([1., 1.], dtype=float32)
+        """
+        trace = self.trace
+        kept = {v.id for v in trace.recording.graph.inputs if trace.sources[v.id].argument is not None}
+
+        def present(v: Vertex) -> Any:
+            tensor = None if v.id in kept else trace.sources[v.id].find(())
+            return None if tensor is None else tensor._data
+
+        answers = [Tensor(array) for array in fetch(self.values, names, feed or {}, present)]
+        return answers[0] if len(answers) == 1 else tuple(answers)
+
+    def needs(self, *names: str, feed: Iterable[str] = ()) -> list[str]:
+        """The values that would be computed to fetch these, in order, when those in `feed` are given."""
+        values = self.values
+        steps = needed(values.graph, [values[name] for name in names], [values[name].id for name in feed])
+        return [values.of[v.id] for v in steps]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = state.now
@@ -237,6 +285,8 @@ class StaticFunction:
         call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
+        elif state.now.meter is not None:
+            arrays = state.now.meter.run(trace, inputs, trace.fit.arrays)
         else:
             arrays = trace.watched(inputs, trace.fit.arrays)
         trace.calls += 1
@@ -356,4 +406,10 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or ("c" if level == "O3" else "numpy"), plan, verify)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify)
+
+
+def source(step: Any) -> str:
+    """The program that a static function, or a function of placeholders, ran last: C at level O3, else Python."""
+    text: str = step.source
+    return text

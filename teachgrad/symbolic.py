@@ -16,7 +16,7 @@ from . import dtypes, executors, verification
 from .conversion import as_array
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
-from .op import Op, Spec, Symbolic, Vertex, apply, modes
+from .op import Op, Spec, Symbolic, Vertex, apply, modes, state
 from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
@@ -100,7 +100,8 @@ class Function:
     """Expressions as a program. Made by `tg.function`."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
-                 level: str, executor: str, plan: str, name: str, verify: bool) -> None:
+                 level: str, executor: str | None, plan: str, name: str,
+                 verify: bool) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
         self.output_leaves, self.output_tree = flatten(outputs)
@@ -124,7 +125,7 @@ class Function:
         self.moments, self.rewrites = optimize(graph, level)
         self.graph: Graph = self.moments[-1][1]
         self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
-        self.build = executors.find(executor)
+        self.build = executors.find(executor or executors.default(level), exact=level != "O3")
         self.program = self.build(self.graph, self.plan)
         self.unverified = verify
         self.states = [x for x in self.graph.cells if isinstance(x, State)]
@@ -187,15 +188,18 @@ class Function:
 
     def __call__(self, *args: Any) -> Any:
         """Run: the outputs as tensors. Updates are committed together, if nothing fails."""
-        arrays, cells = self.arrays(args), [x.cell for x in self.states]
+        arrays, cells, meter = self.arrays(args), [x.cell for x in self.states], state.now.meter
         if self.unverified:
-            leaves = {x.id: array for x, array in zip(self.parameters, arrays, strict=True)}
-            leaves.update({x.id: x.cell for x in self.moments[0][1].cells if isinstance(x, State)})
-            self.rewrites = verification.verify(self.moments, self.rewrites, self.plan, self.program, self.build,
-                                                leaves)
-            self.unverified = False
-        outputs = self.program(arrays, cells)
+            self.verify(arrays)
+        outputs = self.program(arrays, cells) if meter is None else meter.run(self, arrays, cells)
         return unflatten(self.output_tree, [Tensor(array) for array in outputs])
+
+    def verify(self, arrays: Sequence[Any]) -> None:
+        """Check the program on these arguments, once."""
+        leaves = {x.id: array for x, array in zip(self.parameters, arrays, strict=True)}
+        leaves.update({x.id: x.cell for x in self.moments[0][1].cells if isinstance(x, State)})
+        self.rewrites = verification.verify(self.moments, self.rewrites, self.plan, self.program, self.build, leaves)
+        self.unverified = False
 
     def trial(self, *args: Any) -> tuple[Any, dict[str, Any]]:
         """Run and commit nothing: the outputs, and what each updated state would become, by name."""
@@ -271,8 +275,8 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
 
 
 def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, Any] | None = None,
-             givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str = "numpy", plan: str = "reuse",
-             name: str = "function", verify: bool = False) -> Function:
+             givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str | None = None,
+             plan: str = "reuse", name: str = "function", verify: bool = False) -> Function:
     """Make a program that computes `outputs` from `inputs`.
 
     Args:

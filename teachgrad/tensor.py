@@ -16,23 +16,7 @@ from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
 from .op import REGISTRY, Spec, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
-
-FOREIGN = {
-    "view": "reshape", "permute": "permute_dims", "unsqueeze": "expand_dims", "t": "T",
-    "transpose": "permute_dims, or .mT for the last two axes", "movedim": "moveaxis", "dim": "ndim", "numel": "size",
-    "to": "astype", "type": "astype", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
-    "half": "astype(tg.float16)", "long": "astype(tg.int64)", "int": "astype(tg.int32)", "bool": "astype(tg.bool)",
-    "clone": "copy", "contiguous": "copy", "cpu": "numpy", "tolist": "numpy().tolist()", "amax": "max", "amin": "min",
-    "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "clamp": "clip", "expand": "broadcast_to",
-    "repeat": "tile (the whole again) or tg.repeat(x, n) (each element again)", "unbind": "unstack",
-    "repeat_interleave": "tg.repeat(x, n)", "diff": "tg.diff(x)", "tril": "tg.tril(x)", "triu": "tg.triu(x)",
-    "norm": "tg.linalg.norm(x)", "det": "tg.linalg.det(x)", "inverse": "tg.linalg.inv(x)",
-    "diagonal": "tg.linalg.diagonal(x)", "trace": "tg.linalg.trace(x)", "dot": "x @ y", "matmul": "x @ y",
-    "mm": "x @ y", "bmm": "x @ y", "mv": "x @ y", "unique": "tg.unique_values(x)", "where": "tg.where(condition, x, y)",
-    "masked_fill": "tg.where(mask, value, x)", "index_select": "take", "gather": "tg.take_along_axis(x, indices)",
-    "register_hook": "on_grad", "requires_grad_": "requires_grad = True", "grad_fn": "op", "detach_": "detach",
-}
-"""What people coming from PyTorch call things, and what they are called here; used in error messages only."""
+from .spelling import METHODS, hint
 
 NUMPY_NAMES = {
     "absolute": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
@@ -167,8 +151,7 @@ class Tensor(Methods):
         return f"tensor({', '.join(parts)})"
 
     def __getattr__(self, name: str) -> Any:
-        hint = FOREIGN.get(name)
-        raise AttributeError(f"a tensor has no attribute {name!r}" + (f"; here it is `{hint}`" if hint else ""))
+        raise AttributeError(f"a tensor has no attribute {name!r}" + hint(name, METHODS))
 
     # ---- out of teachgrad --------------------------------------------------------------------------------------------
 

@@ -93,6 +93,8 @@ class FunctionTracer(Tracer):
         """Vertices that were made in inference mode from what requires a gradient, by id."""
         self.read: list[Vertex] = []
         """Constants whose values were read."""
+        self.inner: dict[int, Vertex] = {}
+        """Vertices in the bodies of loops and branches, by identity: they have no value outside these."""
         self.quiet: set[int] = set()
         self.renewals: dict[int, int] = {}
         self.errors = np.geterr()
@@ -135,6 +137,10 @@ class FunctionTracer(Tracer):
                 raise TraceError.at(
                     "TG-S07", "a tensor that belongs to another static graph is used", user_site(),
                     "It has no value here.", "return it from the function that made it, and pass the result")
+            if id(x) in self.inner:
+                raise TraceError.at(
+                    "TG-S07", "a tensor that was made in the body of a loop or branch is used outside it", user_site(),
+                    "It has a value for each step, or for one branch only.", "return it from the body")
             return x
         if not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
             return x  # a number that was written in the code

@@ -80,6 +80,10 @@ class Tracer:
         """Whether a gradient that has come to `z` stays there."""
         return z.op is None or not z.op.differentiable
 
+    def pull(self, z: Vertex) -> None:
+        """The gradient rule of `z` is about to run: what it does belongs to the module that made `z`."""
+        state.now.scope = self.scopes.get(z.id, "")
+
     def free(self, z: Vertex) -> None:
         """The gradient has passed here; a second backward pass is refused, as in dynamic mode."""
         self.freed.add(z.id)
@@ -93,7 +97,8 @@ class Tracer:
         self.refusal = TraceError.at(
             "TG-S01", f"a tensor was {why} while {self.name} was traced", user_site(),
             f"The value {history(self.resolve(x))}. In static mode it would be decided once and frozen.",
-            "tg.where(condition, a, b) keeps both sides in the graph",
+            "tg.where(condition, a, b) computes both sides and chooses; tg.cond(condition, f, g, x) runs one of two "
+            "functions; tg.while_loop(condition, f, x) runs one as long as the condition holds",
             "move the line out of the static function and pass what it decides as an argument",
             'run it in dynamic mode: `with tg.mode("dynamic"):`')
         raise self.refusal

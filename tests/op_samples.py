@@ -362,3 +362,38 @@ for equation, *shapes in (("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 2,
 sample("tensordot", lambda x, y: tg.tensordot(x, y, axes=2), real(2, 3, 4), real(3, 4, 2),
        numpy=lambda x, y: np.tensordot(x, y, 2))
 sample("vecdot", tg.vecdot, real(2, 3), real(3), numpy=lambda x, y: (x * y).sum(-1))
+
+# ---- loops and branches ----------------------------------------------------------------------------------------------
+
+def torch_scan(body: Any, init: Any, xs: Any, reverse: bool = False, checkpoint: bool = False) -> Any:
+    """The loop, in PyTorch."""
+    carry, ys = init, []
+    for x in (xs.flip(0) if reverse else xs):
+        carry, y = body(carry, x)
+        ys.append(y)
+    return carry, __import__("torch").stack(ys[::-1] if reverse else ys)
+
+
+def torch_while(condition: Any, body: Any, init: Any, max_steps: int) -> Any:
+    """The loop, in PyTorch."""
+    carry = init
+    while condition(*carry):
+        carry = body(*carry)
+    return carry
+
+
+for settings in ({}, {"reverse": True}, {"checkpoint": True}):
+    sample(f"scan {settings}", lambda w, h, xs, scan=tg.scan, s=settings: scan(
+               lambda h, x: ((x + h @ w).tanh(), h * h @ w), h, xs, **s), real(3, 3), real(2, 3), real(4, 2, 3),
+           torch=lambda w, h, xs, s=settings: torch_scan(lambda h, x: ((x + h @ w).tanh(), h * h @ w), h, xs, **s))
+sample("scan of rows that are not used", lambda h, xs: tg.scan(lambda h, x: (h * x, h), h, xs)[0], real(2), real(3, 2),
+       torch=lambda h, xs: torch_scan(lambda h, x: (h * x, h), h, xs)[0])
+for sign in (1, -1):
+    sample(f"cond {sign}", lambda x, w, s=sign: tg.cond((x * x).sum() * s > 0, lambda x: (x @ w).tanh(),
+                                                       lambda x: x * x - w[0], x), real(2, 3), real(3, 3),
+           torch=lambda x, w, s=sign: (x @ w).tanh() if s > 0 else x * x - w[0])
+sample("while_loop", lambda x, w: tg.while_loop(lambda x, n: (x * x).sum() < 200, lambda x, n: (x @ w + 2 * x, n + 1),
+                                                (x, 0), max_steps=50),
+       real(2, 3), real(3, 3, low=0.1, high=0.9), order=1,
+       torch=lambda x, w: torch_while(lambda x, n: (x * x).sum() < 200, lambda x, n: (x @ w + 2 * x, n + 1),
+                                      (x, __import__("torch").tensor(0)), 50))

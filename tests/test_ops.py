@@ -62,6 +62,8 @@ WITHOUT_SAMPLES = {
     "renew": "what an overwritten leaf is in a trace (tests/static)",
     "stop_gradient": "what detach() is in a trace (tests/core/test_inplace.py)",
     "once": "what a user's own function is (tests/arrays/test_function.py)",
+    **dict.fromkeys(("cond", "scan", "while_gradient", "while_loop", "sections", "join_sections"),
+                    "loops and branches, in a static graph (tests/static/test_control.py)"),
     "next_step": "the counter of random numbers (tests/arrays/test_random.py)",
     **{f"random_{kind}": "different at every call (tests/arrays/test_random.py)" for kind in
        ("bernoulli", "integers", "normal", "permutation", "uniform")},

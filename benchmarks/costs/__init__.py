@@ -1,4 +1,4 @@
-"""What teachgrad costs besides its steps: importing it, one op, being recorded, memory.
+"""What teachgrad costs besides its steps: importing it, one op, being recorded, being profiled, memory.
 
 Each module has `measure(core, limit_s)`, giving the rows of one table: a figure, or why there is none.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..results import Rows
-from . import import_time, memory, op, recording
+from . import import_time, memory, op, profile, recording
 
 COSTS: dict[str, Callable[[int, float], Rows]] = {
     "import": import_time.measure,
     "op": op.measure,
     "recording": recording.measure,
+    "profile": profile.measure,
     "memory": memory.measure,
 }

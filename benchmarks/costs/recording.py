@@ -1,4 +1,4 @@
-"""What watching costs: an mlp step recorded at levels stats and values, and with the seam there but nobody watching.
+"""What watching costs: an mlp step recorded at each level, and with the seam there but nobody watching.
 
 Recorded, a call is 40 steps with a recording opened before and closed after, over the same 40 steps without one. Not
 recorded, the seam is one test of a global for each event it would send, too cheap to show between two runs; so its

@@ -25,6 +25,8 @@ class Line(NamedTuple):
     text: str
     form: Hashable
     numbers: tuple[int, ...]
+    note: str = ""
+    """What stands at the right."""
 
 
 class Block(NamedTuple):

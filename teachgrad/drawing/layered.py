@@ -15,6 +15,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 Item = Hashable
+WIDEST = 9
+"""So many items that read others are put into one layer."""
 SWEEPS = 24
 ROUNDS = 12
 
@@ -48,14 +50,19 @@ class Ordered:
 def layers_of(items: Sequence[Item], edges: Sequence[tuple[Item, Item]]) -> dict[Item, int]:
     """The layer of each item: below all that it reads; what reads nothing stands just above its first reader.
 
-    `items` stand in a topological order.
+    `items` stand in a topological order. What would make a layer too wide goes to one below.
     """
     above: dict[Item, list[Item]] = {item: [] for item in items}
     for a, b in edges:
         above[b].append(a)
     layer: dict[Item, int] = {}
+    full: dict[int, int] = {}
     for item in items:
-        layer[item] = 1 + max((layer[a] for a in above[item]), default=-1)
+        number = 1 + max((layer[a] for a in above[item]), default=-1)
+        while full.get(number, 0) == WIDEST:
+            number += 1
+        full[number] = full.get(number, 0) + bool(above[item])
+        layer[item] = number
     return lowered(layer, edges, {b for _, b in edges})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..compiled import Trace
+from ..control.body import Body
 from ..errors import TeachgradError, locate
 from ..graph import Graph, describe, is_constant
 from ..op import Overwritten, Spec, Vertex
@@ -79,6 +80,14 @@ class Picture:
         return found
 
 
+    @property
+    def bodies(self) -> list[Picture]:
+        """The graphs inside loops and branches, each once."""
+        found = {id(value): value for node in self.nodes for value in node.vertex.attrs.values()
+                 if isinstance(value, Body)}
+        return [picture_of(body) for body in found.values()]
+
+
 def shape_of(v: Vertex) -> Any:
     """The spec of a vertex, of whatever kind it is; a tuple of them for several results."""
     if type(v) is Overwritten:
@@ -97,7 +106,8 @@ def picture_of(thing: Any, moment: str | int = -1) -> Picture:
         return of_graph(as_graph(thing), Plan(), frozenset())
     _, graph = at_moment(source.moments, moment)
     plan = source.plan if graph is source.graph else Plan()
-    return of_graph(graph, plan, source.recording.quiet if isinstance(source, Trace) else frozenset())
+    quiet = source.recording.quiet if isinstance(source, Trace) else frozenset[int]()
+    return of_graph(graph, plan, quiet, thing.input_names if isinstance(thing, StaticFunction) else ())
 
 
 def moments_of(thing: Any) -> list[tuple[str, Picture]]:
@@ -106,7 +116,7 @@ def moments_of(thing: Any) -> list[tuple[str, Picture]]:
     if source is None:
         picture = picture_of(thing)
         return [(picture.name, picture)]
-    return [(name, picture_of(source, number)) for number, (name, _) in enumerate(source.moments)]
+    return [(name, picture_of(thing, number)) for number, (name, _) in enumerate(source.moments)]
 
 
 def compiled(thing: Any) -> Trace | Function | None:
@@ -131,8 +141,8 @@ def at_moment(moments: Sequence[tuple[str, Graph]], moment: str | int) -> tuple[
 
 def as_graph(thing: Any) -> Graph:
     """A graph as it is, or the history of tensors as one."""
-    if isinstance(thing, Graph):
-        return thing
+    if isinstance(thing, (Graph, Body)):
+        return thing if isinstance(thing, Graph) else thing.graph
     roots = thing if isinstance(thing, (list, tuple)) else [thing]
     if len(roots) == 2 and isinstance(roots[0], str) and isinstance(roots[1], Graph):
         return roots[1]
@@ -174,8 +184,11 @@ def is_number(v: Vertex) -> bool:
             and not v._data.flags.writeable and not v.requires_grad)
 
 
-def of_graph(graph: Graph, plan: Plan, quiet: Iterable[int]) -> Picture:
-    """The nodes of a graph, numbered: inputs, parameters, then ops, each constant before the first op to read it."""
+def of_graph(graph: Graph, plan: Plan, quiet: Iterable[int], inputs: Sequence[str] = ()) -> Picture:
+    """The nodes of a graph, numbered: inputs, parameters, then ops, each constant before the first op to read it.
+
+    `inputs` are names for inputs that have none.
+    """
     quiet = set(quiet)
     keys: dict[int, int] = {}
     nodes: list[Node] = []
@@ -193,7 +206,7 @@ def of_graph(graph: Graph, plan: Plan, quiet: Iterable[int]) -> Picture:
             graph.scopes.get(graph.source(v), ""), phase if kind == OP else FORWARD, v))
 
     for number, v in enumerate(graph.inputs):
-        add(v, INPUT, names.give(v.name or f"input{number}"))
+        add(v, INPUT, names.give(v.name or (inputs[number] if number < len(inputs) else f"input{number}")))
     for v in graph.cells:
         add(v, PARAMETER, names.give(v.name or "cell"))
     for v in graph.order:

@@ -2,7 +2,8 @@
 
 A module is a run of the order of computation: neighbours with a common path are in one box. While a module runs nothing
 else does, so this is the call as it happened; and since a run of a topological order never leaves and comes back, boxes
-can be drawn as single vertices of a graph that is again acyclic.
+can be drawn as single vertices of a graph that is again acyclic. What an optimizer does to a parameter is drawn in the
+module of that parameter, right after the gradient that it reads.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .model import OP, Picture
+from .model import OP, UPDATE, Node, Picture
 
 
 @dataclass
@@ -28,10 +29,8 @@ def modules(picture: Picture) -> Group:
     open_groups: list[tuple[str, Group]] = []
     count = 0
     inside: dict[int, Group] = {}
-    for node in picture.nodes:
-        if node.kind != OP:
-            continue
-        path = node.scope.split(".") if node.scope else []
+    for node, scope in with_updates_at_home(picture):
+        path = scope.split(".") if scope else []
         depth = 0
         while depth < min(len(path), len(open_groups)) and open_groups[depth][0] == path[depth]:
             depth += 1
@@ -52,6 +51,38 @@ def modules(picture: Picture) -> Group:
             home.members.insert(0, node.key)
     join(root)
     return root
+
+
+def with_updates_at_home(picture: Picture) -> list[tuple[Node, str]]:
+    """The ops with their modules, in a topological order; an update follows what it reads, in its leaf's module."""
+    nodes = picture.nodes
+    scopes = {node.scope for node in nodes}
+    home: dict[int, str] = {}
+    for leaf, new in picture.updates:
+        stack = [new]
+        while stack:
+            node = nodes[stack.pop()]
+            if node.phase == UPDATE and node.key not in home:
+                home[node.key] = module_of(nodes[leaf].name, scopes)
+                stack += node.inputs
+    reads_leaves = {node.key for node in nodes if node.key in home
+                    and not any(nodes[key].kind == OP for key in node.inputs)}
+    place: dict[int, int] = {}
+    for node in nodes:
+        made = [place[key] for key in node.inputs if nodes[key].kind == OP and key not in reads_leaves]
+        place[node.key] = max(made) if node.key in home and made else node.key
+    for node in nodes:
+        for key in reads_leaves.intersection(node.inputs):
+            place[key] = min(place[key], place[node.key])
+    ops = sorted((node for node in nodes if node.kind == OP), key=lambda node: (place[node.key], node.key))
+    return [(node, home.get(node.key, node.scope)) for node in ops]
+
+
+def module_of(name: str, scopes: set[str]) -> str:
+    """The innermost module that a leaf of this name is in: `blocks.0` for `blocks.0.weight.momentum_buffer`."""
+    while name and name not in scopes:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def join(group: Group) -> None:

@@ -14,28 +14,33 @@ from collections.abc import Iterator
 from .folding import Line, fold, split_numbers
 from .model import CONSTANT, INPUT, OP, PARAMETER, Node, Picture
 
-COMMENT = 84
-"""The column of the user's line."""
+NOTES = 84
+"""Notes stand in this column at most."""
 
 
 def text(picture: Picture, order: bool = False) -> str:
-    """The picture as lines."""
+    """The picture as lines, and below it the bodies of its loops and branches."""
     lines = [*header(picture), *(steps(picture) if order else Tree(picture).lines())]
-    return "\n".join(folded(lines))
+    return "\n\n".join(["\n".join(folded(lines)), *(text(body, order) for body in picture.bodies)])
 
 
 def folded(lines: list[Line]) -> Iterator[str]:
-    """The lines, with repetitions marked at the side."""
+    """The lines with their notes, and with repetitions marked at the side."""
     blocks = list(fold(lines))
     margin = "  " if any(block.times > 1 for block in blocks) else ""
+    column = min(NOTES, max((len(line.text) for block in blocks for line in block.lines if line.note), default=0))
+
+    def whole(line: Line) -> str:
+        return f"{line.text:<{column}}  {line.note}" if line.note else line.text
+
     for block in blocks:
         if block.times == 1:
-            yield from ((margin + line.text).rstrip() for line in block.lines)
+            yield from (margin + whole(line) for line in block.lines)
         elif len(block.lines) == 1:
-            yield f"× {block.lines[0].text}".rstrip() + f"  ×{block.times}"
+            yield f"× {whole(block.lines[0])}  ×{block.times}"
         else:
             yield f"╭ ×{block.times}"
-            yield from (f"│ {line.text}".rstrip() for line in block.lines)
+            yield from (f"│ {whole(line)}" for line in block.lines)
             yield "╰"
 
 
@@ -50,10 +55,9 @@ def header(picture: Picture) -> Iterator[Line]:
             yield Line(f"  {node.kind} {node.name}: {node.spec}", (node.kind, form, node.spec), numbers)
 
 
-def with_comment(line: str, node: Node) -> str:
-    """The line with the module and the user's line at its right."""
-    note = "  ".join(part for part in (node.where, node.scope and f"in {node.scope}") if part)
-    return f"{line:<{COMMENT}}  {note}" if note else line
+def note(node: Node) -> str:
+    """The user's line and the module, to stand at the right."""
+    return "  ".join(part for part in (node.where, node.scope and f"in {node.scope}") if part)
 
 
 def call(node: Node, operands: list[str]) -> str:
@@ -128,9 +132,9 @@ class Tree:
                 counts += more
             own = f"{node.vertex.name} = " if node.vertex.name and not first.endswith(("= ", "<- ")) else ""
             scope, more = split_numbers(node.scope)
-            yield Line(with_comment(first + own + call(node, operands), node),
+            yield Line(first + own + call(node, operands),
                        (form, rest, node.op, tuple(facts), node.settings, node.spec, node.where, scope),
-                       (*counts, *more))
+                       (*counts, *more), note(node))
             form, numbers = "", ()
             if straight is not None:
                 stack.append((straight, rest, rest))
@@ -165,9 +169,8 @@ def steps(picture: Picture) -> Iterator[Line]:
         scope, more = split_numbers(node.scope)
         line = f"{'%' + str(n):>{width + 1}}{own} = {call(node, operands)}{place}"
         in_place = slot is not None and slot.in_place_of is not None
-        yield Line(with_comment(line, node),
-                   (node.op, tuple(facts), node.settings, node.spec, node.where, scope, slot is None, in_place),
-                   (*counts, *more))
+        yield Line(line, (node.op, tuple(facts), node.settings, node.spec, node.where, scope, slot is None, in_place),
+                   (*counts, *more), note(node))
     for leaf, new in picture.updates:
         form, numbers = split_numbers(picture.nodes[leaf].name)
         to, more = split_numbers(reference(new))

@@ -7,12 +7,13 @@ core never imports them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from ..errors import ExecutorError
 from ..graph import Graph
 from ..passes.plan import Plan
-from . import c, numpy
+from . import numpy
 
 
 class Program(Protocol):
@@ -29,13 +30,22 @@ class Program(Protocol):
 
 
 Build = Callable[[Graph, Plan], Program]
-BUILT_IN: dict[str, Build] = {"numpy": numpy.build, "c": c.build}
+BUILT_IN = ("c", "numpy")
 
 
-def find(name: str) -> Build:
-    """The executor of that name."""
-    if name in BUILT_IN:
-        return BUILT_IN[name]
+def default(level: str) -> str:
+    """The executor of a level for which none is named."""
+    return "c" if level == "O3" else "numpy"
+
+
+def find(name: str, exact: bool = False) -> Build:
+    """The executor of that name. `exact` asks generated C for no rounding but that of each op."""
+    if name == "numpy":
+        return numpy.build
+    if name == "c":
+        from . import c  # it needs modules that are half of the import time of teachgrad
+
+        return partial(c.build, exact=exact)
     offered = others()
     if name not in offered:
         raise ExecutorError(f"there is no executor {name!r}; here are: {', '.join(available())}")

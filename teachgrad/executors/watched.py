@@ -76,10 +76,9 @@ class WatchedProgram(NumpyProgram):
     def tell(self, position: int, v: Vertex, value: Any) -> None:
         """Tell a value, and which values nobody reads from here on."""
         assert v.op is not None
-        if type(value) is not tuple:
-            graph = self.graph
-            self.sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, value, v.name,
-                                      graph.where(v), graph.scopes.get(graph.source(v), ""), v.requires_grad))
+        graph = self.graph
+        self.sink(observe.Forward(v.id, v.op.name, tuple(x.id for x in v.inputs), v.attrs, value, v.name,
+                                  graph.where(v), graph.scopes.get(graph.source(v), ""), v.requires_grad))
         self.free(self.dying.get(position, ()))
         self.since = perf_counter()
 

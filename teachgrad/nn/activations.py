@@ -7,6 +7,7 @@ from typing import Any
 import teachgrad as tg
 
 from ..errors import SettingError
+from ..spelling import own_keywords
 from . import functional as F
 from .module import Module
 
@@ -202,6 +203,7 @@ class Softsign(Module):
 class AlongAxis(Module):
     """What functions along an axis share."""
 
+    @own_keywords
     def __init__(self, axis: int = -1) -> None:
         super().__init__()
         self.axis = axis

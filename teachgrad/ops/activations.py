@@ -179,7 +179,7 @@ class Sigmoid(Activation):
 class SigmoidGradient(Binary):
     r"""z = x y (1 - y): the gradient x of the sigmoid, whose value was y, pulled back"""
 
-    c = "{x} * {y} * (1 - {y})"
+    c = "{x} * ((1 - {y}) * {y})"
     floating = True
     derivatives = ("y*(1 - y)", "x*(1 - 2*y)")
     may_overwrite = (0, 1)

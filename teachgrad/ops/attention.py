@@ -69,6 +69,10 @@ class Attention(Op):
         w *= xp.reciprocal(total, out=total)
         return xp.matmul(w.mT, v), w
 
+    def flops(self, z: Any, q: Any, k: Any, v: Any, *mask: Any, **attrs: Any) -> int:
+        """Two products, and five operations a weight for the softmax."""
+        return z[1].size * (2 * q.shape[-1] + 2 * v.shape[-1] + 5)
+
     def vjp(self, g: Any, z: Vertex, q: Vertex, k: Vertex, v: Vertex, *mask: Vertex) -> Any:
         w, along = item(z, 1), {"axis": q.ndim - 2}
         answers: list[Any] = [None] * (3 + len(mask))
@@ -97,6 +101,9 @@ class AttentionGradient(Op):
         s -= xp.einsum("...st,...st->...t", s, w)[..., None, :]
         s *= w
         return xp.matmul(s.mT, k), xp.matmul(s, q), xp.matmul(w, u)
+
+    def flops(self, z: Any, u: Any, q: Any, k: Any, v: Any, w: Any, **attrs: Any) -> int:
+        return w.size * (4 * v.shape[-1] + 4 * q.shape[-1] + 4)
 
     def vjp(self, g: Any, z: Vertex, u: Vertex, q: Vertex, k: Vertex, v: Vertex, w: Vertex) -> Any:
         keys = w.ndim - 2

@@ -50,6 +50,7 @@ class BitwiseLeftShift(Binary):
 
     ufunc = "left_shift"
     c = "{x} << {y}"
+    c_kinds = ""  # NumPy defines shifts by more bits than there are
     kinds = "iu"
     differentiable = False
 
@@ -59,6 +60,7 @@ class BitwiseRightShift(Binary):
 
     ufunc = "right_shift"
     c = "{x} >> {y}"
+    c_kinds = ""
     kinds = "iu"
     differentiable = False
 

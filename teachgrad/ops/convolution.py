@@ -145,6 +145,9 @@ class Convolution(Op):
                 xp.add(part, bias[0].reshape(columns.groups, -1, 1), out=part)
         return z
 
+    def flops(self, z: Any, x: Any, weight: Any, *bias: Any, **attrs: Any) -> int:
+        return z.size * (2 * prod(weight.shape[1:]) + len(bias))
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, weight: Vertex, *bias: Vertex) -> Any:
         gx = input_gradient(g, weight, x, z.attrs) if x.requires_grad else None
         gw = weight_gradient(g, x, weight, z.attrs) if weight.requires_grad else None
@@ -185,6 +188,9 @@ class ConvolutionInputGradient(Op):
                 columns.spread(xp, memory, first, rows, z)
         return without_border(xp, z, size, padding, out)
 
+    def flops(self, z: Any, u: Any, weight: Any, **attrs: Any) -> int:
+        return 2 * u.size * prod(weight.shape[1:])
+
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, weight: Vertex) -> Any:
         gu = apply(convolution, (g, weight), without(z.attrs, "size")) if u.requires_grad else None
         gw = weight_gradient(u, g, weight, without(z.attrs, "size")) if weight.requires_grad else None
@@ -215,6 +221,9 @@ class ConvolutionWeightGradient(Op):
         for first, rows, span in columns.pieces():
             multiply_transposed(xp, given[:, :, span], columns.gather(xp, windows, first, rows), matrices)
         return z
+
+    def flops(self, z: Any, u: Any, x: Any, **attrs: Any) -> int:
+        return 2 * u.size * prod(z.shape[1:])
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex) -> Any:
         gu = apply(convolution, (x, g), without(z.attrs, "kernel")) if u.requires_grad else None

@@ -42,6 +42,13 @@ class Einsum(Op):
         z = contract_all(xp, list(zip(operands, inputs, strict=True)), out)
         return z.copy() if len(inputs) == 1 else z  # of a single operand it may be a view
 
+    def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
+        """Two operands as one product; more of them as pairs, each counted at the full set of its indices."""
+        operands, _ = parts(attrs["subscripts"])
+        lengths = {i: n for operand, x in zip(operands, inputs, strict=True)
+                   for i, n in zip(operand, x.shape, strict=True)}
+        return max(1, 2 * (len(inputs) - 1)) * prod(lengths.values())
+
     def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
         operands, out = parts(z.attrs["subscripts"])
         answers: list[Any] = []

@@ -7,6 +7,7 @@ types meet by `dtypes.promote`, and one C expression says in every language what
 from __future__ import annotations
 
 import builtins
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from .. import dtypes
 from ..errors import DTypeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .shape import astype
+
+ARITHMETIC = re.compile(r"[-+*/]|\b[A-Za-z_]\w*\(")
+"""What counts as one operation in a C expression."""
 
 _constants: dict[Any, Vertex] = {}
 
@@ -83,6 +87,10 @@ class Elementwise(Op):
 
     def forward(self, xp: Any, *inputs: Any, **settings: Any) -> Array:
         return getattr(xp, self.ufunc)(*inputs, **settings)
+
+    def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
+        """The operators and functions in the C expression, for each element."""
+        return z.size * max(1, len(ARITHMETIC.findall(self.c)))
 
     def admit(self, *inputs: Vertex) -> tuple[Vertex, ...]:
         """Bring inputs to one dtype that the op takes."""

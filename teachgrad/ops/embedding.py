@@ -55,6 +55,7 @@ class Embedding(Op):
     table (rows, ...), indices any shape of integers from 0 to rows - 1.
     """
 
+    arithmetic = 0
     may_fail = True
     derivatives = ("one_hot(indices)",)
 
@@ -138,6 +139,7 @@ return 0;
 class OneHot(Op):
     r"""z[..., k] = 1 where index[...] = k, else 0, as int64"""
 
+    arithmetic = 0
     may_fail = True
     differentiable = False
 
@@ -159,6 +161,7 @@ class PickClass(Op):
     x (..., classes, ...), t the shape of x without the axis, of integers from 0 to classes - 1.
     """
 
+    arithmetic = 0
     may_fail = True
     derivatives = ("one_hot(t)",)
 
@@ -185,6 +188,7 @@ class PickClass(Op):
 class PutClass(Op):
     r"""z[n, t[n, ...], ...] = u[n, ...], and 0 elsewhere: the adjoint of pick_class"""
 
+    arithmetic = 0
     derivatives = ("one_hot(t)^T",)
 
     def infer(self, u: Spec, target: Spec, *, axis: int, ignore_index: int, classes: int) -> Spec:

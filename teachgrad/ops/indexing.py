@@ -17,6 +17,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..spelling import own_keywords
 from .shape import broadcast_to, normalize_axis
 
 Pattern = tuple[Any, ...]
@@ -73,6 +74,7 @@ def join_index(pattern: Pattern, arrays: Sequence[Array]) -> tuple[Any, ...]:
 class GetItem(Op):
     r"""z = x[index]: elements of x;   the gradient goes back to the places they came from"""
 
+    arithmetic = 0
     view = True
 
     def __call__(self, x: Vertex, index: Any, /) -> Any:
@@ -132,6 +134,8 @@ def add_at(xp: Any, z: Array, index: tuple[Any, ...], x: Array) -> None:
 class SetItem(Op):
     r"""z = x but for z[index] = value;   dz/dx = 1 outside the index and 0 inside, dz/dvalue = 1"""
 
+    arithmetic = 0
+
     def infer(self, x: Spec, value: Spec, *indices: Spec, index: Pattern) -> Spec:
         if not any(i.dtype.kind == "b" for i in indices):
             region = getitem.infer(x, *indices, index=index).shape
@@ -154,6 +158,8 @@ class SetItem(Op):
 
 class TakeAlong(Op):
     r"""z[i, j, k] = x[i, index[i, j, k], k] for axis 1, likewise for other axes;   gradients of repeats are added"""
+
+    arithmetic = 0
 
     def __call__(self, x: Vertex, indices: Vertex, /, *, axis: int = -1) -> Any:
         if indices.dtype.kind not in "iu":
@@ -196,6 +202,7 @@ getitem, take_items, put_item, set_item = GetItem(), TakeItems(), PutItem(), Set
 take_along, put_along = TakeAlong(), PutAlong()
 
 
+@own_keywords
 def take(x: Vertex, indices: Vertex, /, *, axis: int | None = None) -> Any:
     """The elements (or slices) of `x` at integer positions along one axis; `axis` may be left out for one axis."""
     if axis is None:
@@ -208,6 +215,7 @@ def take(x: Vertex, indices: Vertex, /, *, axis: int | None = None) -> Any:
 class Nonzero(Op):
     r"""The indices where x is not zero, as one integer array of shape (ndim, how many)"""
 
+    arithmetic = 0
     differentiable = False
 
     def infer(self, x: Spec) -> Spec:

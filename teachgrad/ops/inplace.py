@@ -40,6 +40,8 @@ class WriteView(Op):
     `path` is how the view was taken: ops and their settings, from the base to the view.
     """
 
+    arithmetic = 0
+
     def infer(self, base: Spec, value: Spec, *, path: Path) -> Spec:
         return base
 
@@ -66,6 +68,7 @@ write_view = WriteView()
 class Renew(Op):
     r"""z = x, as a leaf that goes on: what a parameter is after an optimizer has overwritten it in a traced step"""
 
+    arithmetic = 0
     differentiable = False
 
     def infer(self, x: Spec) -> Spec:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
+from ..spelling import own_keywords
 from .comparison import not_equal
 from .cumulative import along
 from .elementwise import lift, subtract
@@ -39,6 +40,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 class Roll(Op):
     r"""z_i = x_(i - shift) along the axes: what is pushed out at the end comes in at the front"""
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1 for j = i - shift",)
 
@@ -77,6 +79,7 @@ def tile(x: Vertex, repetitions: int | Sequence[int], /) -> Any:
     return reshape(wide, [count * length for count, length in zip(counts, shape, strict=True)], copy=True)
 
 
+@own_keywords
 def repeat(x: Vertex, repeats: Any, /, *, axis: int | None = None) -> Any:
     """Each slice of x along the axis, `repeats` times in a row; each its own number of times for a list of numbers.
 
@@ -101,6 +104,7 @@ def repeat(x: Vertex, repeats: Any, /, *, axis: int | None = None) -> Any:
 class RepeatedPlaces(Op):
     r"""z = 0, ..., 0, 1, ..., 1, ...: the index i as often as repeats_i says"""
 
+    arithmetic = 0
     differentiable = False
 
     def infer(self, repeats: Spec, *, length: int) -> Spec:
@@ -120,6 +124,7 @@ class Unstack(Op):
     arrays of the size of x.
     """
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1",)
 
@@ -146,6 +151,7 @@ class Unstack(Op):
 unstack = Unstack()
 
 
+@own_keywords
 def diff(x: Vertex, /, *, axis: int = -1, n: int = 1, prepend: Vertex | None = None,
          append: Vertex | None = None) -> Any:
     """x_(i+1) - x_i along the axis, n times over. `prepend` and `append` are joined to x first.

@@ -56,6 +56,9 @@ class Inv(MatrixOp):
     def forward(self, xp: Any, x: Array) -> Array:
         return xp.linalg.inv(x)
 
+    def flops(self, z: Any, x: Any, **attrs: Any) -> int:
+        return 2 * x.size * x.shape[-1]
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         zt = matrix_transpose(z)
         return (-(zt @ g @ zt),)
@@ -178,6 +181,7 @@ def lower_half(x: Vertex) -> Any:
 class Diagonal(Op):
     r"""z_i = x_(i, i + offset), for the last two axes"""
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1 on the diagonal",)
 
@@ -200,6 +204,7 @@ class Diagonal(Op):
 class PlaceDiagonal(Op):
     r"""z is zero but for z_(i, i + offset) = x_i: the adjoint of `diagonal`"""
 
+    arithmetic = 0
     needs_values = False
     derivatives = ("1 on the diagonal",)
 

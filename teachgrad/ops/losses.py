@@ -29,6 +29,7 @@ class CrossEntropy(Op):
     Targets equal to `ignore_index` count for nothing.   dz/dx = softmax(x) - one_hot(t)
     """
 
+    arithmetic = 5
     may_fail = True
     derivatives = ("softmax(x) - one_hot(t)",)
 
@@ -75,6 +76,7 @@ class CrossEntropy(Op):
 class CrossEntropyGradient(Op):
     r"""z = u (softmax(x) - one_hot(t)), over the number of targets for a mean: the gradient of cross_entropy"""
 
+    arithmetic = 4
     may_fail = True
     derivatives = ("softmax(x) - one_hot(t)", "u*softmax(x)_i*(delta_ij - softmax(x)_j)")
 
@@ -151,6 +153,7 @@ def number_of(xp: Any, rows: Array, counted: Array | None) -> Any:
 class MeanSquaredError(Op):
     r"""z = Σ (x - y)² / n, or without dividing by the number n of elements,   dz/dx = 2 (x - y)/n,   dz/dy = -dz/dx"""
 
+    arithmetic = 3
     derivatives = ("2*(x - y)/n", "-2*(x - y)/n")
 
     def __call__(self, x: Vertex, y: Vertex, /, *, mean: bool = True) -> Any:
@@ -176,6 +179,7 @@ class MeanSquaredError(Op):
 class MeanSquaredErrorGradient(Op):
     r"""z = 2 u (x - y)/n: the gradient of the mean squared error, pulled back to x"""
 
+    arithmetic = 3
     writes_out = True
     derivatives = ("2*(x - y)/n", "2*u/n", "-2*u/n")
 
@@ -202,8 +206,8 @@ class BinaryCrossEntropy(Binary):
     x are probabilities, y targets. The denominator of the derivative is taken to be at least 1e-12. Both as in PyTorch.
     """
 
-    c = ("-({y} * (log({x}) < -100 ? -100 : log({x}))"
-         " + (1 - {y}) * (log1p(-{x}) < -100 ? -100 : log1p(-{x})))")
+    c = ("{y} * ((log1p(-{x}) < -100 ? -100 : log1p(-{x})) - (log({x}) < -100 ? -100 : log({x})))"
+         " - (log1p(-{x}) < -100 ? -100 : log1p(-{x}))")
     floating = True
     derivatives = ("(x - y)/(x*(1 - x))", "log(1 - x) - log(x)")
 

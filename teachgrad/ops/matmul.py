@@ -49,6 +49,9 @@ class Matmul(Op):
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
         return xp.matmul(x, y, out=out)
 
+    def flops(self, z: Any, x: Any, y: Any, **attrs: Any) -> int:
+        return 2 * z.size * x.shape[-1]
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         if x.ndim == 1 or y.ndim == 1:
             return self.vjp_of_vectors(g, x, y)
@@ -92,6 +95,9 @@ class MatmulNT(Op):
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
         return xp.matmul(x, y.mT, out=out)
 
+    def flops(self, z: Any, x: Any, y: Any, **attrs: Any) -> int:
+        return 2 * z.size * x.shape[-1]
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         return g @ y if x.requires_grad else None, matmul_tn(g, x) if y.requires_grad else None
 
@@ -110,6 +116,9 @@ class MatmulTN(Op):
 
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:
         return xp.matmul(x.mT, y, out=out)
+
+    def flops(self, z: Any, x: Any, y: Any, **attrs: Any) -> int:
+        return 2 * z.size * x.shape[-2]
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         return matmul_nt(y, g) if x.requires_grad else None, x @ g if y.requires_grad else None
@@ -148,6 +157,9 @@ class Linear(Op):
     def forward(self, xp: Any, x: Array, weight: Array, *bias: Array, out: Array | None = None) -> Array:
         z = xp.matmul(x, weight.T, out=out)
         return xp.add(z, bias[0], out=z) if bias and z.ndim else z + bias[0] if bias else z
+
+    def flops(self, z: Any, x: Any, weight: Any, *bias: Any, **attrs: Any) -> int:
+        return z.size * (2 * x.shape[-1] + len(bias))
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, weight: Vertex, *bias: Vertex) -> Any:
         gx = apply(matmul, (g, weight)) if x.requires_grad else None

@@ -58,6 +58,7 @@ class Standardize(Op):
     shape; or, with `per_line`, to places in the other axes (batch norm). They may be left out.
     """
 
+    arithmetic = 7
     writes_out = True
     derivatives = ("r*(h - mean(h) - xhat*mean(h*xhat)), h = g*w", "xhat", "1")
 
@@ -109,6 +110,7 @@ class Standardize(Op):
 class StandardizeGradient(Op):
     r"""z = r P u: the gradient of standardize for x where there is no weight"""
 
+    arithmetic = 8
     derivatives = ("r*P", "")
 
     def infer(self, u: Spec, x: Spec, **settings: Any) -> Spec:
@@ -131,6 +133,8 @@ class StandardizeGradient(Op):
 
 class StandardizeGradients(Op):
     r"""The gradient u of standardize, pulled back to x, w and b:   r P(u w),   Σ u x̂,   Σ u"""
+
+    arithmetic = 10
 
     def infer(self, u: Spec, x: Spec, weight: Spec, **settings: Any) -> tuple[Spec, Spec, Spec]:
         return x, weight, weight
@@ -223,6 +227,7 @@ def broadcast_shape(x: Shape, axes: int, per_line: bool) -> Shape:
 class Moments(Op):
     r"""Mean and variance (divided by n - 1) of x over the last axes, as constants: for running statistics"""
 
+    arithmetic = 3
     differentiable = False
 
     def infer(self, x: Spec, *, axes: int) -> tuple[Spec, Spec]:

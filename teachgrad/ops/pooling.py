@@ -67,6 +67,9 @@ class MaxPool(Op):
                 out: Array | None = None) -> Array:
         return fold(xp, xp.maximum, padded(xp, x, padding, -inf), kernel, stride, dilation, out)
 
+    def flops(self, z: Any, x: Any, **attrs: Any) -> int:
+        return z.size * prod(attrs["kernel"])
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(max_pool_gradient, (g, x, z), z.attrs),)
 
@@ -145,6 +148,9 @@ class AveragePool(Op):
         z = fold(xp, xp.add, padded(xp, x, padding), kernel, stride, (1,) * len(kernel), out)
         z /= divisors(xp, x.shape[1:-1], kernel, stride, padding, counted, divisor, z.dtype)
         return z
+
+    def flops(self, z: Any, x: Any, **attrs: Any) -> int:
+        return z.size * prod(attrs["kernel"])
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         return (apply(average_pool_gradient, (g,), {**z.attrs, "size": x.shape[1:-1]}),)

@@ -18,6 +18,7 @@ from .. import dtypes
 from ..devices import check_device
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..spelling import own_keywords
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
@@ -53,6 +54,7 @@ def as_shape(shape: Any) -> Shape:
 class Astype(Op):
     r"""z = x as another dtype,   dz/dx = 1 between floating-point types; nothing flows through integers"""
 
+    arithmetic = 0
     derivatives: tuple[str, ...] = ("1",)
 
     def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
@@ -83,6 +85,7 @@ class Cast(Astype):
 class Copy(Op):
     r"""z = x in memory of its own,   dz/dx = 1"""
 
+    arithmetic = 0
     derivatives = ("1",)
 
     def __call__(self, x: Vertex, /) -> Any:
@@ -101,6 +104,7 @@ class Copy(Op):
 class StopGradient(Op):
     r"""z = x, as a constant: no gradient flows through it"""
 
+    arithmetic = 0
     differentiable = False
     view = True
 
@@ -117,6 +121,7 @@ class StopGradient(Op):
 class BroadcastTo(Op):
     r"""z repeats x along new axes and along axes of length 1, up to `shape`;   the gradient sums over the repeats"""
 
+    arithmetic = 0
     view = True
 
     def __call__(self, x: Vertex, /, shape: Any) -> Any:
@@ -242,6 +247,8 @@ class PermuteDims(Op):
 class Flip(Op):
     r"""z is x with the order of the elements reversed along the axes"""
 
+    arithmetic = 0
+
     def __call__(self, x: Vertex, /, *, axis: int | Sequence[int] | None = None) -> Any:
         return apply(self, (x,), {"axis": normalize_axes(axis, x.ndim)})
 
@@ -258,6 +265,7 @@ class Flip(Op):
 class Concat(Op):
     r"""z joins the inputs along an axis that exists already; all other lengths must agree"""
 
+    arithmetic = 0
     writes_out = True
 
     def __call__(self, arrays: Sequence[Vertex], /, *, axis: int | None = 0) -> Any:
@@ -297,12 +305,14 @@ broadcast_to, sum_to = BroadcastTo(), SumTo()
 reshape, permute_dims, flip, concat = Reshape(), PermuteDims(), Flip(), Concat()
 
 
+@own_keywords
 def expand_dims(x: Vertex, /, axis: int = 0) -> Any:
     """`x` with a new axis of length 1 at position `axis`."""
     axis = normalize_axis(axis, x.ndim + 1)
     return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
+@own_keywords
 def squeeze(x: Vertex, /, axis: int | Sequence[int]) -> Any:
     """`x` without the named axes, each of which must have length 1."""
     axes = normalize_axes(axis, x.ndim)
@@ -331,6 +341,7 @@ def moveaxis(x: Vertex, source: int | Sequence[int], destination: int | Sequence
     return permute_dims(x, order)
 
 
+@own_keywords
 def stack(arrays: Sequence[Vertex], /, *, axis: int = 0) -> Any:
     """Join tensors of one shape along a new axis."""
     parts = list(arrays)

@@ -39,6 +39,7 @@ def shifted(xp: Any, x: Array, axis: int, out: Array | None) -> Array:
 class Softmax(AlongAxis):
     r"""z_i = exp(x_i) / Σ_j exp(x_j) along the axis,   dz_i/dx_j = z_i (δ_ij - z_j)"""
 
+    arithmetic = 5
     derivatives = ("z_i*(delta_ij - z_j)",)
     may_overwrite = (0,)
 
@@ -59,6 +60,7 @@ class Softmax(AlongAxis):
 class SoftmaxGradient(AlongAxis):
     r"""z = y (u - Σ_j g_j y_j) along the axis: the gradient u of softmax, whose value was y, pulled back"""
 
+    arithmetic = 4
     derivatives = ("y_i*(delta_ij - y_j)", "")
     may_overwrite = (0,)
 
@@ -86,6 +88,7 @@ class SoftmaxGradient(AlongAxis):
 class LogSoftmax(AlongAxis):
     r"""z_i = x_i - log Σ_j exp(x_j) along the axis,   dz_i/dx_j = δ_ij - exp(z_j)"""
 
+    arithmetic = 5
     derivatives = ("delta_ij - exp(z_j)",)
     may_overwrite = (0,)
 
@@ -105,6 +108,7 @@ class LogSoftmax(AlongAxis):
 class LogSoftmaxGradient(AlongAxis):
     r"""z = u - exp(y) Σ_j g_j along the axis: the gradient u of log_softmax, whose value was y, pulled back"""
 
+    arithmetic = 4
     derivatives = ("delta_ij - exp(y_i)", "-exp(y_i)*sum(u)")
     may_overwrite = (0, 1)
 
@@ -126,6 +130,7 @@ class LogSoftmaxGradient(AlongAxis):
 class Logsumexp(Reduction):
     r"""z = log Σ exp(x) along the axes, without overflow on the way,   dz/dx = exp(x - z)"""
 
+    arithmetic = 4
     needs_elements = True
     derivatives = ("exp(x - z)",)
 

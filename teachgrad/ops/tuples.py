@@ -18,6 +18,8 @@ class Item(Op):
     is a copy (`own`). A trace needs none, there every overwrite makes a new version.
     """
 
+    arithmetic = 0
+
     def __call__(self, x: Vertex, index: int, /) -> Any:
         now = state.now
         own = {"own": True} if x.requires_grad and now.grad and now.tracer is None else {}

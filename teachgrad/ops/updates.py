@@ -74,12 +74,14 @@ class Update(Op):
             for inputs in zip(xs, *columns, strict=False):  # a column may be endless
                 overwrite(inputs[0], apply(self, inputs, attrs or NO_ATTRS))
             return
-        site, stamp, sink = user_site(), next_id(), observe.sink
+        site, stamp, sink, meter = user_site(), next_id(), observe.sink, now.meter
         rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
         for x, row in zip(xs, rows, strict=True):
             memory = row[0]
             try:
-                if memory.size <= PIECE:
+                if meter is not None:
+                    meter.compute(self, list(row), {**attrs, "out": memory})
+                elif memory.size <= PIECE:
                     self.compute(np, memory, *row, **attrs)
                 else:
                     self.forward(np, *row, out=memory, **attrs)
@@ -109,6 +111,7 @@ class CountUpdate(Update):
 class SgdUpdate(Update):
     r"""z = p - η d:   one step down.   η has the dtype of p"""
 
+    arithmetic = 2
     arrays = 2
 
     def compute(self, xp: Any, z: Array | None, p: Array, d: Array, lr: Array) -> Array:
@@ -125,6 +128,7 @@ class NesterovUpdate(Update):
     learning" (2013), in the form of PyTorch, where v is not scaled by η.
     """
 
+    arithmetic = 4
     arrays = 3
 
     def compute(self, xp: Any, z: Array | None, p: Array, d: Array, v: Array, lr: Array, momentum: Array) -> Array:
@@ -142,6 +146,7 @@ class MomentumUpdate(Update):
     A fourth input `started`, while it is 0, says that this is the first step, which is not dampened.
     """
 
+    arithmetic = 3
     arrays = 2
 
     def compute(
@@ -161,6 +166,7 @@ class MomentumUpdate(Update):
 class AverageUpdate(Update):
     r"""z = m + (1 - β) (d - m):   a running average of d, in the order of PyTorch's arithmetic"""
 
+    arithmetic = 3
     arrays = 2
 
     def compute(self, xp: Any, z: Array | None, m: Array, d: Array, beta: Array) -> Array:
@@ -175,6 +181,7 @@ class AverageUpdate(Update):
 class SquareUpdate(Update):
     r"""z = β v + (1 - β) d²:   a running average of d²"""
 
+    arithmetic = 4
     arrays = 2
 
     def compute(self, xp: Any, z: Array | None, v: Array, d: Array, beta: Array) -> Array:
@@ -190,6 +197,7 @@ class SquareUpdate(Update):
 class AddSquareUpdate(Update):
     r"""z = s + d²:   the sum of all d²"""
 
+    arithmetic = 2
     arrays = 2
 
     def compute(self, xp: Any, z: Array | None, s: Array, d: Array) -> Array:
@@ -207,6 +215,7 @@ class AdamUpdate(Update):
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization" (2019), algorithm 2.
     """
 
+    arithmetic = 9
     arrays = 3
 
     def compute(
@@ -251,6 +260,7 @@ class AdagradUpdate(Update):
     optimization" (2011); the decay γ of the learning rate is PyTorch's.
     """
 
+    arithmetic = 5
     arrays = 3
 
     def compute(
@@ -284,6 +294,7 @@ class RmsScaled(Update):
     sequences with recurrent neural networks" (2013).
     """
 
+    arithmetic = 3
     arrays = 3
 
     def compute(self, xp: Any, z: Array | None, d: Array, v: Array, *m: Array, eps: float) -> Array:
@@ -303,6 +314,7 @@ class AdadeltaScaled(Update):
     Source: M. Zeiler, "Adadelta: an adaptive learning rate method" (2012), algorithm 1.
     """
 
+    arithmetic = 5
     arrays = 3
 
     def compute(self, xp: Any, z: Array | None, d: Array, v: Array, u: Array, *, eps: float) -> Array:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..graph import Graph, constant, is_constant
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
@@ -17,12 +19,14 @@ from .rewriting import Asked, Rewrite, rewrite
 
 LARGEST_FOLDED = 1 << 16
 """Constants above this many bytes are not made ahead of time if their inputs are smaller: they would fill memory."""
-IDENTITIES = ("copy", "renew", "stop_gradient", "positive")
+IDENTITIES = ("boundary", "copy", "renew", "stop_gradient", "positive")
 """Ops whose result equals their input."""
 
 
 def fold_constant(v: Vertex) -> Vertex | None:
     """An op on constants is a constant: computed now, by the same code, so that no bit changes."""
+    if isinstance(v._data, np.ndarray):  # computed already, where an expression was put together
+        return constant(v._data, v)
     if not all(is_constant(x) for x in v.inputs) or not v.op or not v.op.pure or type(v._data) is not Spec:
         return None
     if not v.op.view and v._data.nbytes > max(LARGEST_FOLDED, *(x._data.nbytes for x in v.inputs)):

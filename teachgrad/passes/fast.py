@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..graph import Graph
 from ..op import Spec, Vertex
-from .algebra import canonicalise, stabilise
-from .exact import fold, forget_unchanged, lower, merge, prune, updates_last
+from .exact import fold, forget_unchanged, merge, prune, spare, updates_last
+from .lower import linear_is_matmul_and_add, transposed_products
 from .rewriting import Rewrite, rewrite
 
 
@@ -30,10 +30,9 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     count = -1
     while count != len(log):
         count = len(log)
-        graph = prune(rewrite(graph, "parts", [take_apart], log), log)
+        graph = rewrite(graph, "parts", [linear_is_matmul_and_add, transposed_products, take_apart], log)
+        graph = prune(graph, log)
     return graph
 
 
-O3 = (merge, fold, merge, canonicalise, stabilise, lower, parts, merge, fold, merge, forget_unchanged, prune,
-      updates_last)
-"""Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""
+O3 = (parts, merge, fold, spare, merge, forget_unchanged, prune, updates_last)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..graph import Graph, is_constant
+from ..graph import Graph, is_constant, names
 from ..op import Spec, Vertex
 from .layout import layouts
 
@@ -25,9 +25,10 @@ ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The memory of one value. `born` and `dies` are positions in the order of the graph."""
+    """The memory of one value, named as in the program. `born` and `dies` are positions in the order of the graph."""
 
     vertex: int
+    name: str
     offset: int
     bytes: int
     born: int
@@ -45,9 +46,11 @@ class Plan:
 
     def table(self) -> str:
         """The plan as text: one line a value."""
-        lines = [f"{'vertex':>8} {'offset':>10} {'bytes':>10} {'born':>6} {'dies':>6}  in place of"]
-        lines += [f"{s.vertex:>8} {s.offset:>10} {s.bytes:>10} {s.born:>6} {s.dies:>6}  {s.in_place_of or ''}"
-                  for s in self.slots.values()]
+        width = max([5, *(len(s.name) for s in self.slots.values())])
+        lines = [f"{'value':<{width}} {'offset':>10} {'bytes':>10} {'born':>6} {'dies':>6}  in place of"]
+        for s in self.slots.values():
+            over = "" if s.in_place_of is None else self.slots[s.in_place_of].name
+            lines.append(f"{s.name:<{width}} {s.offset:>10} {s.bytes:>10} {s.born:>6} {s.dies:>6}  {over}".rstrip())
         return "\n".join([*lines, f"arena {self.bytes} bytes; without sharing {self.bytes_unplanned}"])
 
 
@@ -105,7 +108,9 @@ def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
             block.offset = offsets[id(block)]
     last = lifetimes(graph)
     position = {v.id: i for i, v in enumerate(graph.order)}
-    slots = {v.id: Slot(v.id, block.offset, v._data.nbytes, position[v.id], last[v.id], replaced.get(v.id))
+    label = names(graph)
+    slots = {v.id: Slot(v.id, label[v.id], block.offset, v._data.nbytes, position[v.id], last[v.id],
+                        replaced.get(v.id))
              for block in blocks for v in block.members}
     return Plan(dict(sorted(slots.items(), key=lambda item: item[1].born)), total, unplanned)
 

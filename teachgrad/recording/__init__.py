@@ -1,4 +1,4 @@
-"""Recording a run into one file, and reading it back.
+"""Recording a run into a file, and reading it back.
 
 `Recorder` writes what happens inside a `with` block, `Reader` reads it, a `Moment` is the address of a row.
 The file is described in `teachgrad.recording.schema`.
@@ -6,6 +6,7 @@ The file is described in `teachgrad.recording.schema`.
 
 from ..errors import RecordingError
 from .moment import Address, Moment, parse
+from .programs import Held, Ran, Rewritten
 from .reader import ArrayInfo, Reader
 from .recorder import Recorder
 from .schema import LEVELS, PHASES, Kind, Level, Phase
@@ -17,13 +18,16 @@ __all__ = [
     "PHASES",
     "Address",
     "ArrayInfo",
+    "Held",
     "Kind",
     "Level",
     "Moment",
     "Phase",
+    "Ran",
     "Reader",
     "Recorder",
     "RecordingError",
+    "Rewritten",
     "Row",
     "Site",
     "Statistics",

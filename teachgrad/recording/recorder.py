@@ -36,7 +36,8 @@ class Recorder:
 
     Afterwards, or meanwhile, `teachgrad inspect run.tgr` shows it. Recorders nest; the inner one takes over.
 
-    - `path`: the file. A recording of that name is replaced; any other file is an error.
+    - `path`: the file. A recording of that name is replaced; any other file is an error. Elements of large arrays go
+      into a second file beside it, `run.tgr-arrays`.
     - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
 
     Raises `RecordingError` if the file cannot be made. A disk that fills up later ends the recording with a

@@ -85,6 +85,23 @@ def test_second_backward_says_what_to_do() -> None:
     assert "retain_graph=True" in str(caught.value)
 
 
+def test_a_freed_part_of_a_graph_is_refused_when_only_some_gradients_are_asked_for() -> None:
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    part = (w * w).sum()
+    tg.grad(part, w)
+    with pytest.raises(tg.GradientError, match="freed"):
+        tg.grad(part + w.sum(), w)
+
+
+def test_grad_leaves_the_history_of_its_inputs_alone() -> None:
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    x = w * 3.0
+    g = tg.grad((x * x).sum(), x)
+    (x * g).sum().backward()
+    assert w.grad is not None
+    np.testing.assert_allclose(w.grad.numpy(), 3.0 * g.numpy())
+
+
 def test_retained_graph() -> None:
     x = leaf(2.0)
     y = x * x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import teachgrad as tg
 from teachgrad.drawing.layered import Edge, apart, crossings, layers_of, ordered
 from teachgrad.drawing.layout import Box, Drawing, Frame, lay_out
 from teachgrad.drawing.model import INPUT, OP, picture_of
-from teachgrad.drawing.modules import Group, groups_of, modules
+from teachgrad.drawing.modules import Group, groups_of, modules, with_updates_at_home
 from tests.drawing.graphs import histories, residual, training_step
 
 
@@ -82,16 +82,35 @@ def test_frames_hold_their_modules_and_nothing_else() -> None:
                 and frame.y <= box.y and box.y + box.height <= frame.y + frame.height)
 
     drawing = lay_out(picture_of(training_step()))
-    assert [frame.path for frame in drawing.frames] == ["fc1", "fc2"]
+    assert {frame.path for frame in drawing.frames} == {"fc1", "fc2"}
+    scope_of = {node.key: scope for node, scope in with_updates_at_home(drawing.picture)}
+    framed: list[int] = []
     for frame in drawing.frames:
-        inside = {box.node.key for box in drawing.boxes if holds(frame, box)}
-        assert inside == {node.key for node in drawing.picture.nodes if node.scope == frame.path and node.kind == OP}
+        inside = [box.node.key for box in drawing.boxes if holds(frame, box)]
+        assert {scope_of[key] for key in inside} == {frame.path}
+        framed += inside
+    assert sorted(framed) == [key for key, scope in sorted(scope_of.items()) if scope]
 
 
-def test_modules_are_runs_of_the_order() -> None:
-    root = modules(picture_of(training_step()))
-    assert [group.name for group in groups_of(root) if group.name] == ["fc2", "fc1"]
-    assert sum(isinstance(member, Group) for member in root.members) == 2
+def test_modules_are_runs_of_a_topological_order() -> None:
+    picture = picture_of(training_step())
+    order = with_updates_at_home(picture)
+    seen = {node.key for node in picture.nodes if node.kind != OP}
+    for node, _ in order:
+        assert seen.issuperset(node.inputs)
+        seen.add(node.key)
+    assert len(seen) == len(picture.nodes)
+    runs = [scope for scope, _ in groupby(scope for _, scope in order) if scope]
+    assert runs == ["fc1", "fc2", "fc2", "fc1"]
+    root = modules(picture)
+    assert [member.name for member in root.members if isinstance(member, Group)] == runs
+    assert sum(len(group.members) for group in groups_of(root)) == len(picture.nodes) + len(runs)
+
+
+def test_an_update_stands_in_the_module_of_its_parameter() -> None:
+    picture = picture_of(training_step())
+    scope_of = {node.key: scope for node, scope in with_updates_at_home(picture)}
+    assert all(scope_of[new] == picture.nodes[leaf].name[:3] for leaf, new in picture.updates)
 
 
 def test_a_thousand_vertices_are_laid_out() -> None:

@@ -55,7 +55,7 @@ def test_svg_is_well_formed_and_complete(tmp_path: Path) -> None:
 def test_svg_shows_shapes_modules_and_updates() -> None:
     text = tg.draw(training_step())
     words = ["".join(element.itertext()) for element in ElementTree.fromstring(text).iter(f"{SVG}text")]
-    assert {"fc1", "fc2", "5×16", "⇒ fc1.weight", "⇒ returned", "matmul", "input0"} <= set(words)
+    assert {"fc1", "fc2", "5×16", "⇒ fc1.weight", "⇒ returned", "matmul", "x"} <= set(words)
 
 
 def test_html_has_every_moment(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_moments_by_name_and_number() -> None:
     names = [name for name, _ in step.trace.moments]
     assert "linear(" in shown(step, moment="recorded")
     assert "linear(" not in shown(step)
-    assert shown(step, moment=0) == shown(step, moment="recorded") == shown(step.trace.moments[0])
+    assert shown(step, moment=0) == shown(step, moment="recorded")
+    assert shown(step.trace, moment=0) == shown(step.trace.moments[0]) == shown(step.trace.moments[0][1])
+    assert shown(step, moment=0).startswith("training_step.<locals>.step(x: float32[5, 2], t: float32[5, 1])")
     assert shown(step, moment=names.index("lower")) == shown(step, moment="lower")
     with pytest.raises(tg.TeachgradError, match=r"no moment 'fusion'; here are 0 to .*recorded, lower"):
         tg.show(step, moment="fusion")
@@ -80,7 +82,7 @@ def test_expressions_and_functions_by_hand() -> None:
     y = (x * w).sum()
     assert "parameter w: float32[3]" in shown(y)
     f = tg.function([x], y, updates={w: w - tg.grad(y, w)})
-    assert "w <- subtract(w, x)" in shown(f)
+    assert "w <- subtract(w, " in shown(f)
 
 
 def test_every_op_is_written_once_in_either_form() -> None:
@@ -152,3 +154,20 @@ def test_importing_teachgrad_loads_no_drawing() -> None:
     code = "import sys, teachgrad; print(any('drawing' in name or 'profiling' in name for name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_bodies_of_loops_stand_below() -> None:
+    w = tg.tensor([[1.0]], name="w")
+
+    @tg.static
+    def rnn(xs: Any, h: Any) -> Any:
+        return tg.scan(lambda h, x: ((x + h @ w).tanh(), None), init=h, xs=xs)[0]
+
+    rnn(tg.ones((4, 1)), tg.zeros(1))
+    first, body = shown(rnn).split("\n\n")
+    assert "scan(" in first
+    assert "matmul(" not in first
+    assert body.startswith("the body of tg.scan in ")
+    assert "matmul(" in body
+    assert "return " in body
+    assert shown(next(v for v in rnn.graph.order if v.op.name == "scan").attrs["body"]).strip() == body.strip()

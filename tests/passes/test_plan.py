@@ -33,7 +33,9 @@ def test_a_chain_of_elementwise_ops_needs_one_buffer() -> None:
     assert len(f.plan.slots) == 50
     assert f.plan.bytes == 8000
     assert f.plan.bytes_unplanned == 50 * 8000
-    assert f.plan.table().count("\n") == 51
+    table = f.plan.table().splitlines()
+    assert len(table) == 52
+    assert table[2].split() == ["multiply", "0", "8000", "1", "2", "tanh"]
 
 
 @pytest.mark.parametrize(("name", "share"), [("mlp", 0.35), ("lenet", 0.5)])
@@ -220,7 +222,7 @@ def owners_hold(graph: Graph, plan: Plan) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_plans_of_random_graphs_hold(mode: str) -> None:
-    for seed in range(100):
+    for seed in range(50):
         leaves = [tg.placeholder(shape, tg.float64) for shape in SHAPES]
         answer = expressions(Teachgrad(), seed, leaves, 25)[-1].sum()
         used = [x for x in leaves if reaches(answer, x)]

@@ -12,8 +12,7 @@ import pytest
 import teachgrad as tg
 from teachgrad import nn, observe, optim
 from teachgrad.nn import functional as F
-from teachgrad.recording import LEVELS, Reader, Recorder
-from teachgrad.recording.programs import Held
+from teachgrad.recording import LEVELS, Held, Reader, Recorder
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 0, 1])

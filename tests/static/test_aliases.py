@@ -298,6 +298,19 @@ def overwritten_cell_and_a_view_of_it(run: Run) -> Any:
     return call(w[:])  # here
 
 
+def test_tensors_in_one_memory_are_told_by_their_names() -> None:
+    w = T(4)
+    w.name, part = "weight", w[1:]
+    part.name = "part"
+
+    def step(x: Any) -> Any:
+        w.mul_(2.0)
+        return part * x
+
+    with pytest.raises(tg.TraceError, match=r"TG-S10.* overwrites weight, which shares memory with part "):
+        tg.static(step)(T(3))
+
+
 def test_there_are_enough() -> None:
     assert len(CASES) >= 20
 

@@ -62,6 +62,7 @@ for _peer, _module, _function in (
     ("numpy", "numpy_by_hand", "by_hand"),
     ("teachgrad", "teachgrad_modes", "dynamic"),
     ("teachgrad-static", "teachgrad_modes", "static"),
+    ("teachgrad-c", "teachgrad_modes", "generated_c"),
     ("torch", "pytorch", "eager"),
     ("torch-compile", "pytorch", "compiled"),
     ("jax", "jax_jit", "jitted"),

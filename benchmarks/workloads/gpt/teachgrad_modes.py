@@ -37,7 +37,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
 
-def dynamic(problem: Problem, compiled: bool = False) -> Step:
+def dynamic(problem: Problem, level: str | None = None) -> Step:
     model = GPT()
     model.load_state_dict(problem.weights)
     optimizer = optim.SGD(model.parameters(), lr=problem.lr)
@@ -50,9 +50,13 @@ def dynamic(problem: Problem, compiled: bool = False) -> Step:
         optimizer.step()
         return loss
 
-    run = tg.static(train) if compiled else train
+    run = tg.static(train, level=level) if level else train
     return lambda: run(tokens, targets).item()
 
 
 def static(problem: Problem) -> Step:
-    return dynamic(problem, compiled=True)
+    return dynamic(problem, level="O1")
+
+
+def generated_c(problem: Problem) -> Step:
+    return dynamic(problem, level="O3")

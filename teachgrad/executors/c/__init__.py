@@ -12,21 +12,22 @@ from ...errors import ExecutorError
 from ...graph import Graph
 from ...passes.plan import Plan
 from ..numpy import NumpyProgram
+from .blas import blas
 from .building import Building
 from .compiler import cache_dir, clear, compiler, say_once
 from .program import CProgram
 
 
-def build(graph: Graph, plan: Plan) -> Any:
+def build(graph: Graph, plan: Plan, exact: bool = False) -> Any:
     """Make a graph ready to run as C; on NumPy, after a word about it, where there is no compiler."""
     if compiler() is None:
         say_once("There is no C compiler here; install gcc or clang, or `pip install ziglang`")
         return NumpyProgram(graph, plan)
     try:
-        return CProgram(Building(graph, exact=False))
+        return CProgram(Building(graph, exact))
     except ExecutorError as error:
         say_once(str(error))
         return NumpyProgram(graph, plan)
 
 
-__all__ = ["CProgram", "build", "cache_dir", "clear", "compiler"]
+__all__ = ["CProgram", "blas", "build", "cache_dir", "clear", "compiler"]

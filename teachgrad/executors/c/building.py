@@ -18,7 +18,7 @@ from .fusion import Fusion, ordered
 from .groups import Group
 from .loops import LoopFunction
 from .nest import Nest
-from .spelling import labels
+from .spelling import labels, pattern
 from .views import Views
 
 BLAS_ARGUMENTS = "int, int, int, {0}, {0}, {0}, {1}, const {1} *, {0}, const {1} *, {0}, {1}, {1} *, {0}"
@@ -129,6 +129,8 @@ class Building:
     def read_before_written(self, group: Group, leaf: Vertex, new: Vertex) -> bool:
         """Whether a group reads each element of a leaf for the last time before it writes the new one over it."""
         nest = self.nests[id(group)]
+        if leaf.size == 1:
+            return True  # it is read at the head
         if not nest.is_line(new):
             return all(self.views.base(x) is not leaf for v in group.members for x in v.inputs)
         for v in group.members:
@@ -136,8 +138,6 @@ class Building:
                 if self.views.base(x) is leaf and (
                         nest.steps(x, v) != nest.steps_of_result(new) or self.views.of(x).offset
                         or nest.phase[v.id] > nest.phase[new.id]):
-                    return False
-                if self.views.base(x).id in self.fusion.scalars and leaf.id in self.reads(group) and leaf.size == 1:
                     return False
         return True
 
@@ -188,18 +188,20 @@ class Building:
         graph = self.graph
         kernels: list[str] = []
         runs: list[str] = []
-        number = 0
+        known: dict[str, str] = {}
         segments = [s for s in self.segments if s.is_c]
         for count, segment in enumerate(segments, 1):
             calls: list[str] = []
             used: dict[int, Vertex] = {}
             for group in segment.groups:
-                number += 1
-                text, call = self.kernel(group, self.name_of(group, number), used)
-                kernels.append(text)
-                calls.append(call)
+                name = self.name_of(group, len(kernels) + 1)
+                text, call = self.kernel(group, name, used)
+                same = known.setdefault(pattern(text, name), name)
+                if same == name:
+                    kernels.append(text)
+                calls.append(call.replace(name, same))
             runs.append(self.run(f"run_{count}" if len(segments) > 1 else "run", calls, used))
-        title = f"/* {graph.name}: {len(graph.order)} ops in {number} kernels, written by teachgrad. */"
+        title = f"/* {graph.name}: {len(graph.order)} ops in {len(kernels)} kernels, written by teachgrad. */"
         self.source = "\n".join([title, "", *self.head(kernels, runs), *kernels, *runs])
         extra = ("-ffp-contract=off",) if self.exact else ()
         library = load(self.source, extra) if segments else None
@@ -211,7 +213,8 @@ class Building:
 
     def head(self, kernels: list[str], runs: list[str]) -> list[str]:
         """What stands before the kernels."""
-        lines = ["#include <math.h>", "#include <stdbool.h>", "#include <stdint.h>", ""]
+        lines = ["#include <math.h>", "#include <stdbool.h>", "#include <stdint.h>", "",
+                 "#define KERNEL static __attribute__((noinline))", ""]
         text = "\n".join(kernels)
         how = compiler()
         if how is not None and how.simd_math:
@@ -259,6 +262,10 @@ class Building:
         for v in arguments:
             used[v.id] = v
         given = [self.label[v.id] for v in arguments]
+        if group.kind in ("product", "body"):
+            offsets = [self.views.of(x).offset for x in group.members[0].inputs]
+            given[:len(offsets)] = [f"{name} + {offset}" if offset else name
+                                    for name, offset in zip(given, offsets, strict=False)]
         if group.kind == "product" and "gemm_t gemm" in text:
             given.insert(0, f"p[{self.gemm_slot(group.members[0])}]")
         call = f"{name}({', '.join(given)})"
@@ -280,7 +287,8 @@ class Building:
         product = products.Product.of(v, self.views)
         gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
         parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
-        return "\n".join([self.comment(v), f"static void {name}({parameters})", "{", *products.body(v, product), "}", ""])
+        return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{",
+                          *products.body(v, product), "}", ""])
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""
@@ -291,7 +299,7 @@ class Building:
         parameters = [f"const {C_TYPES[x.dtype]} *restrict {parameter}"
                       for parameter, x in zip(names, v.inputs, strict=True)]
         parameters.append(f"{C_TYPES[v.dtype]} *restrict z")
-        return "\n".join([self.comment(v), f"static int {name}({', '.join(parameters)})", "{",
+        return "\n".join([self.comment(v), f"KERNEL int {name}({', '.join(parameters)})", "{",
                           *(f"    {line}" if line else line for line in text.splitlines()), "}", ""])
 
     def run(self, name: str, calls: list[str], used: dict[int, Vertex]) -> str:

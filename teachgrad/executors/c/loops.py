@@ -38,6 +38,7 @@ class LoopFunction:
         self.row_loads: list[str] = []
         self.lines: list[str] = []
         self.depth = 1
+        self.said = ""
         self.fails = any(v.op is not None and v.op.may_fail for v in self.group.members)
         self.read_often = self.counts()
 
@@ -136,9 +137,12 @@ class LoopFunction:
         return name
 
     def note(self, v: Vertex) -> str:
-        """A comment with the user's line."""
-        where = self.graph.where(v)
-        return f"  // {where}" if where else ""
+        """A comment with the user's line, where it is another one than that of the statement before."""
+        where = str(self.graph.where(v) or "")
+        if where in ("", self.said):
+            return ""
+        self.said = where
+        return f"  // {where}"
 
     # ---- statements --------------------------------------------------------------------------------------------------
 
@@ -152,7 +156,7 @@ class LoopFunction:
         parameters = [f"{'' if written else 'const '}{self.kind(v)} *restrict {name}"
                       for name, (v, written) in self.arrays.items()]
         lines = ["/* " + "\n * ".join(self.maths()) + " */",
-                 f"static {'int' if self.fails else 'void'} {self.name}({', '.join(parameters)})", "{"]
+                 f"KERNEL {'int' if self.fails else 'void'} {self.name}({', '.join(parameters)})", "{"]
         lines += ["    int failed = 0;"] if self.fails else []
         lines += [f"    {line}" for line in self.head]
         lines += self.lines

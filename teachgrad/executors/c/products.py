@@ -8,8 +8,11 @@ from ...dtypes import C_TYPES
 from ...op import Vertex
 from .views import Views, contiguous
 
-SMALL = 1 << 15
-"""Up to so many multiplications a product is written as loops: a call of BLAS would take longer."""
+SMALL = 1 << 13
+"""Up to so many multiplications a product is written as loops, or eight times as many where registers hold one of the
+matrices: a call of BLAS would take longer."""
+REGISTERS = 512
+"""A second factor of up to so many numbers is copied first: a compiler then keeps it in vector registers."""
 LONGEST_ROW = 256
 """Up to so many columns a row of the result is kept in registers and the nearest cache while it is summed."""
 
@@ -25,7 +28,6 @@ class Product:
     y: tuple[int, int]
     batch: tuple[int, ...]
     batch_steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
-    offsets: tuple[int, int]
 
     @classmethod
     def of(cls, v: Vertex, views: Views) -> Product:
@@ -41,12 +43,20 @@ class Product:
         steps.append(contiguous(v.shape)[:-2])
         a, b = (access.strides[-2:] for access in accesses)
         return cls(v.shape[-2], v.shape[-1], x.shape[-1], (a[0], a[1]), (b[0], b[1]), batch,
-                   (steps[0], steps[1], steps[2]), (accesses[0].offset, accesses[1].offset))
+                   (steps[0], steps[1], steps[2]))
 
     @property
     def is_small(self) -> bool:
         """Whether it is written as loops."""
-        return self.m * self.n * self.k <= SMALL and self.n <= LONGEST_ROW and self.k * self.n <= 4096
+        size = self.m * self.n * self.k
+        if self.sums_in_registers or self.k * self.n <= REGISTERS:
+            return size <= 8 * SMALL
+        return size <= SMALL and self.n <= LONGEST_ROW
+
+    @property
+    def sums_in_registers(self) -> bool:
+        """Whether all of z can be summed in vector registers."""
+        return self.m * self.n <= REGISTERS and self.m <= 32 and self.k >= self.m
 
     @property
     def by_blas(self) -> bool:
@@ -76,8 +86,6 @@ def body(v: Vertex, product: Product) -> list[str]:
             depth += 1
             for k, steps in enumerate(product.batch_steps):
                 places[k] += f" + {steps[number]} * {name}" if steps[number] else ""
-    for k, offset in enumerate(product.offsets):
-        places[k] += f" + {offset}" if offset else ""
     inside = small(v, product, places) if product.is_small else large(v, product, places)
     lines += ["    " * depth + line for line in inside]
     while depth > 1:
@@ -87,21 +95,29 @@ def body(v: Vertex, product: Product) -> list[str]:
 
 
 def small(v: Vertex, product: Product, places: list[str]) -> list[str]:
-    """A product as loops: every row of z is a sum of rows of y."""
+    """A product as loops: z as a sum of columns of x times rows of y, or each row of z as a sum of rows of y."""
     kind = C_TYPES[v.dtype]
     m, n, k = product.m, product.n, product.k
     first = f"x{places[0]}".strip()
     lines = []
     source = f"(y{places[1]})" if places[1] else "y"
-    if product.y[1] != 1 and n > 1:
+    given = f"({first})" if places[0] else "x"
+    target = f"(z{places[2]})" if places[2] else "z"
+    if product.sums_in_registers:
+        return [f"{kind} sum[{m * n}] = {{0}};", f"for (int64_t l = 0; l < {k}; l++) {{", f"    #pragma GCC unroll {m}",
+                f"    for (int64_t i = 0; i < {m}; i++) {{",
+                f"        const {kind} factor = {given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}];",
+                "        #pragma omp simd", f"        for (int64_t j = 0; j < {n}; j++)",
+                f"            sum[{index((n, 'i'), (1, 'j'))}] += factor * "
+                f"{source}[{index((product.y[0], 'l'), (product.y[1], 'j'))}];", "    }", "}",
+                f"for (int64_t i = 0; i < {m * n}; i++)", f"    {target}[i] = sum[i];"]
+    if n > 1 and (product.y[1] != 1 or k * n <= REGISTERS):
         lines += [f"{kind} turned[{k * n}];", f"for (int64_t l = 0; l < {k}; l++)",
                   f"    for (int64_t j = 0; j < {n}; j++)",
                   f"        turned[{n} * l + j] = {source}[{index((product.y[0], 'l'), (product.y[1], 'j'))}];"]
         source, down = "turned", n
     else:
         down = product.y[0]
-    target = f"(z{places[2]})" if places[2] else "z"
-    given = f"({first})" if places[0] else "x"
     return [*lines, f"for (int64_t i = 0; i < {m}; i++) {{", f"    {kind} row[{n}] = {{0}};",
             f"    for (int64_t l = 0; l < {k}; l++) {{",
             f"        const {kind} factor = {given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}];",

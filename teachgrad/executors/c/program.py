@@ -17,8 +17,8 @@ import numpy as np
 
 from ...errors import TeachgradError, TraceError, user_site
 from ...graph import Graph, is_constant
-from ...interpreter import interpret, own
-from ...op import Vertex
+from ...interpreter import evaluate, own
+from ...op import Vertex, explain
 from ...passes.plan import ALIGNMENT
 from ..numpy import check_writable
 from .blas import blas
@@ -46,17 +46,21 @@ class CProgram:
             if b.id in building.offsets:
                 at = building.offsets[b.id]
                 self.arrays[b.id] = self.arena[at:at + b._data.nbytes].view(b.dtype).reshape(b.shape)
-        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
-        self.pointer = ctypes.addressof(self.table)
-        self.fill()
         self.inputs = [(v.id, building.slots.get(v.id)) for v in self.graph.inputs]
         self.held: list[Any] = [None] * len(self.inputs)
         self.written = {leaf.id for leaf, _ in self.graph.updates}
-        self.pools = [(b.id, building.slots.get(b.id), b, list[tuple[Any, int]]()) for b in building.outputs.values()]
+        self.pools = [(building.slots.setdefault(b.id, len(building.slots)), b, list[tuple[Any, int]]())
+                      for b in building.outputs.values()]
+        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
+        self.pointer = ctypes.addressof(self.table)
+        self.fill()
         self.free_count = references()
         self.steps = self.make_steps()
         self.finish = self.make_finish()
         self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
+        self.simple = (len(building.segments) == 1 and building.segments[0].is_c and not self.commits
+                       and [v.id for v in self.graph.outputs] == list(building.outputs))
+        """Whether one call of C is all, and each output is handed out as the array that it was computed into."""
 
     def fill(self) -> None:
         """Put into the table what stays where it is: constants, the arena, the functions of BLAS."""
@@ -99,37 +103,46 @@ class CProgram:
                 if array is not held[k]:
                     self.take(self.inputs[k], array)
                     held[k] = array
+                    self.bound = None
             if cells is not self.bound:
                 for v, array in zip(self.graph.cells, cells, strict=True):
                     if array is not self.arrays.get(v.id):
                         self.take((v.id, self.building.slots.get(v.id)), array)
+                check_writable(self.graph.name, *[self.arrays[leaf] for leaf in self.written])
                 self.bound = cells
-            if self.written:
-                for leaf in self.written:
-                    if not self.arrays[leaf].flags.writeable:
-                        check_writable(self.graph.name, self.arrays[leaf])
-            for number, slot, b, pool in self.pools:
+            answers = []
+            for slot, b, pool in self.pools:
                 for array, at in pool:  # noqa: B007
                     if getrefcount(array) == self.free_count:
                         break
                 else:
                     array, at = self.another(b, pool)
-                self.arrays[number] = array
-                if slot is not None:
-                    self.table[slot] = at
+                self.table[slot] = at
+                answers.append(array)
             self.running = True
             try:
-                for step in self.steps:
-                    if step(self.pointer):
+                if self.simple:
+                    if self.steps[0](self.pointer):
                         self.fail()
-                answers = [make() for make in self.finish]
-                if self.commits:
-                    self.commit()
-                return answers
+                    return answers
+                return self.run(answers)
             finally:
                 self.running = False
-                for number, _, _, _ in self.pools:
-                    del self.arrays[number]
+
+    def run(self, made: list[Any]) -> list[Any]:
+        """Go through the steps, with these arrays for the values that are handed out; the outputs."""
+        for (_, b, _), array in zip(self.pools, made, strict=True):
+            self.arrays[b.id] = array
+        try:
+            for step in self.steps:
+                if step(self.pointer):
+                    self.fail()
+            answers = [make() for make in self.finish]
+            self.commit()
+            return answers
+        finally:
+            for _, b, _ in self.pools:
+                del self.arrays[b.id]
 
     def take(self, place: tuple[int, int | None], array: Any) -> None:
         """Use another array as a leaf from now on."""
@@ -149,7 +162,13 @@ class CProgram:
 
     def fail(self) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
-        interpret(self.graph, {v.id: self.arrays[v.id] for v in self.graph.leaves})
+        values = {v.id: self.arrays[v.id] for v in self.graph.leaves}
+        for v in self.graph.order:
+            assert v.op is not None
+            try:
+                values[v.id] = evaluate(v, values)
+            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+                raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         raise TeachgradError(f"the generated C of {self.graph.name} refuses values that NumPy takes")
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -172,10 +191,13 @@ class CProgram:
         assert v.op is not None
         operands = [self.array(x) for x in v.inputs]
         target = self.arrays[v.id] if v.id in self.building.stored else None
-        if target is not None and v.op.writes_out and v.op.out_anywhere:
-            v.op.forward(np, *operands, **v.attrs, out=target)
-            return
-        result = v.op.forward(np, *operands, **v.attrs)
+        try:
+            if target is not None and v.op.writes_out and v.op.out_anywhere:
+                v.op.forward(np, *operands, **v.attrs, out=target)
+                return
+            result = v.op.forward(np, *operands, **v.attrs)
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         if target is None:
             self.arrays[v.id] = result
         else:

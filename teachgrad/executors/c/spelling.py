@@ -25,10 +25,13 @@ KEYWORDS = (
     "while", "main", "p", "failed", "start", "stop", "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
     "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
-    "VECTORISED")
+    "VECTORISED", "KERNEL")
 LOOPS = "ijklmnqrst"
 RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
                       "sgemm_t", "dgemm_t"})
+FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction"}
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")
 FUNCTION = re.compile(rf"\b({'|'.join(FUNCTIONS)})\(")
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?!\w)")
 
@@ -46,6 +49,14 @@ def labels(graph: Graph) -> dict[int, str]:
         if is_constant(v) and v.id not in result:
             result[v.id] = f"constant_{v.id}"
     return result
+
+
+def pattern(text: str, name: str) -> str:
+    """A C function without comments and with its own names as numbers: the same for functions that do the same."""
+    bare = COMMENT.sub("", text.replace(name, "function"))
+    numbers: dict[str, str] = {}
+    return IDENTIFIER.sub(lambda match: match[0] if match[0] in FIXED
+                          else numbers.setdefault(match[0], f"n{len(numbers)}"), bare)
 
 
 def literal(value: Any, dtype: np.dtype[Any]) -> str:

@@ -13,6 +13,7 @@ from ...ops.erf import erf
 from ...ops.functions import clip
 from ...ops.reductions import Axes
 from ...ops.shape import normalize_axis, reshape
+from ...spelling import own_keywords
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
 """Source: G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter, "Self-normalizing neural networks" (2017)."""
@@ -135,6 +136,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return activations.softplus(input, beta, threshold)
 
 
+@own_keywords
 def glu(input: Any, axis: int = -1) -> Any:
     """a σ(b), where a and b are the halves of x along the axis
 
@@ -148,21 +150,25 @@ def glu(input: Any, axis: int = -1) -> Any:
     return input[(*before, slice(length // 2))] * sigmoid(input[(*before, slice(length // 2, None))])
 
 
+@own_keywords
 def softmax(input: Any, axis: int = -1) -> Any:
     """exp(x_i) / Σ_j exp(x_j) along the axis, without overflow"""
     return softmaxes.softmax(input, axis)
 
 
+@own_keywords
 def log_softmax(input: Any, axis: int = -1) -> Any:
     """x_i - log Σ_j exp(x_j) along the axis, without overflow"""
     return softmaxes.log_softmax(input, axis)
 
 
+@own_keywords
 def softmin(input: Any, axis: int = -1) -> Any:
     """softmax(-x)"""
     return softmaxes.softmax(-input, axis)
 
 
+@own_keywords
 def logsumexp(input: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     """log Σ exp(x) along the axes (all for None), without overflow"""
     return softmaxes.logsumexp(input, axis, keepdims)

@@ -9,6 +9,7 @@ from ...errors import SettingError
 from ...ops.elementwise import abs, maximum
 from ...ops.norms import p_norm
 from ...ops.reductions import Axes, max, sum
+from ...spelling import own_keywords
 
 
 def length(x: Any, p: float, axis: Axes, keepdims: bool) -> Any:
@@ -22,11 +23,13 @@ def length(x: Any, p: float, axis: Axes, keepdims: bool) -> Any:
     return p_norm(x, axis=axis, keepdims=keepdims, ord=p)
 
 
+@own_keywords
 def normalize(input: Any, p: float = 2.0, axis: Axes = 1, eps: float = 1e-12) -> Any:
     """x / max(‖x‖_p, eps), the norm along the axis"""
     return input / maximum(length(input, p, axis, True), eps)
 
 
+@own_keywords
 def cosine_similarity(x1: Any, x2: Any, axis: int = 1, eps: float = 1e-8) -> Any:
     """Σ x y / (max(‖x‖, eps) max(‖y‖, eps)) along the axis: the cosine of the angle between x and y
 

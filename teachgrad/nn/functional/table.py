@@ -9,6 +9,7 @@ from ...op import apply
 from ...ops import embedding as tables
 from ...ops.indexing import put_along, put_item, take_along
 from ...ops.shape import normalize_axis
+from ...spelling import own_keywords
 
 
 def embedding(input: Any, weight: Any, padding_idx: int | None = None) -> Any:
@@ -38,6 +39,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     return tables.one_hot(tensor, num_classes)
 
 
+@own_keywords
 def gather(input: Any, axis: int, index: Any) -> Any:
     """z[i, j, k] = x[i, index[i, j, k], k] for axis 1, and likewise for the others
 
@@ -48,6 +50,7 @@ def gather(input: Any, axis: int, index: Any) -> Any:
     return take_along(input if all_along(input, index, axis) else input[part], index, axis=axis)
 
 
+@own_keywords
 def scatter_add(input: Any, axis: int, index: Any, src: Any) -> Any:
     """x plus, at [i, index[i, j, k], k] for axis 1, each src[i, j, k]; what meets at one place is added up
 

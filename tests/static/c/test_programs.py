@@ -1,0 +1,198 @@
+"""Whole training steps as generated C: right numbers, errors as in dynamic mode, nothing written when a call fails."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import teachgrad as tg
+from teachgrad import nn, optim
+from teachgrad.executors.c import compiler
+from teachgrad.nn import functional as F
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+
+
+def perceptron() -> Any:
+    return nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.LayerNorm(16), nn.Linear(16, 12), nn.GELU(), nn.Linear(12, 4))
+
+
+def convolutional() -> Any:
+    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                         nn.Linear(12, 4))
+
+
+class Transformer(nn.Module):
+    """Tokens, causal attention, layer norms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.norm = nn.Embedding(9, 8), nn.LayerNorm(8)
+        self.attention, self.head = nn.MultiheadAttention(8, 2), nn.Linear(8, 4)
+
+    def forward(self, x: Any) -> Any:
+        h = self.tokens(x)
+        n = self.norm(h)
+        return self.head((h + self.attention(n, n, n)[0]).mean(axis=1))
+
+
+def batch(kind: str) -> tuple[Any, Any]:
+    rng = np.random.default_rng(3)
+    inputs = {"perceptron": rng.normal(size=(10, 6)).astype(np.float32),
+              "convolutional": rng.normal(size=(10, 1, 6, 6)).astype(np.float32),
+              "transformer": rng.integers(0, 9, (10, 5))}[kind]
+    return tg.tensor(inputs), tg.tensor(rng.integers(0, 4, 10))
+
+
+MODELS: dict[str, Callable[[], Any]] = {"perceptron": perceptron, "convolutional": convolutional,
+                                        "transformer": Transformer}
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "sgd": lambda ps: optim.SGD(ps, lr=0.1),
+    "momentum": lambda ps: optim.SGD(ps, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "dampened": lambda ps: optim.SGD(ps, lr=0.05, momentum=0.9, dampening=0.2),
+    "adam": lambda ps: optim.Adam(ps, lr=0.01),
+    "adamw": lambda ps: optim.AdamW(ps, lr=0.01, amsgrad=True),
+    "rmsprop": lambda ps: optim.RMSprop(ps, lr=0.01, centered=True),
+    "adagrad": lambda ps: optim.Adagrad(ps, lr=0.05, lr_decay=0.1),
+    "adadelta": lambda ps: optim.Adadelta(ps, lr=0.5),
+}
+
+
+def trained(model: Any, optimizer: Any, x: Any, t: Any, level: str | None) -> tuple[list[float], dict[str, Any]]:
+    """Losses over five steps, and the state of the model after them."""
+    def train(x: Any, t: Any) -> Any:
+        loss = F.cross_entropy(model(x), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = tg.static(train, level=level) if level else train
+    losses = [step(x, t).item() for _ in range(5)]
+    return losses, {name: value.numpy(copy=True) for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize(("kind", "how"), [*((kind, "momentum") for kind in MODELS),
+                                           *(("perceptron", how) for how in OPTIMIZERS if how != "momentum")])
+def test_training(kind: str, how: str) -> None:
+    """Adam would blow up gradients that are nothing but rounding, such as that of a bias before batch norm."""
+    tg.seed(5)
+    model = MODELS[kind]()
+    twin = copy.deepcopy(model)
+    x, t = batch(kind)
+    got = trained(model, OPTIMIZERS[how](model.parameters()), x, t, "O3")
+    want = trained(twin, OPTIMIZERS[how](twin.parameters()), x, t, None)
+    np.testing.assert_allclose(got[0], want[0], rtol=1e-4)
+    for name, value in want[1].items():
+        np.testing.assert_allclose(got[1][name], value, rtol=1e-3, atol=2e-4, err_msg=name)
+
+
+def test_a_perceptron_is_one_c_function() -> None:
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def train(x: Any, t: Any) -> Any:
+        loss = F.mse_loss(model(x), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = tg.static(train, level="O3")
+    step(tg.ones((4, 2)), tg.ones((4, 1)))
+    assert "numpy:" not in tg.source(step)
+    assert tg.source(step).count("int run(void **p)") == 1
+
+
+def test_targets_out_of_range_are_refused_and_nothing_is_written() -> None:
+    model = perceptron()
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    x, t = batch("perceptron")
+
+    def train(x: Any, t: Any) -> Any:
+        loss = F.cross_entropy(model(x), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = tg.static(train, level="O3")
+    step(x, t)
+    before = {name: value.numpy(copy=True) for name, value in model.state_dict().items()}
+    for wrong in (4, -1, 1 << 40):
+        labels = t.numpy(copy=True)
+        labels[3] = wrong
+        with pytest.raises(IndexError, match=rf"target {wrong} is not one of the 4"):
+            step(x, tg.tensor(labels))
+    for name, value in model.state_dict().items():
+        assert value.numpy().tobytes() == before[name].tobytes()
+    step(x, t)
+
+
+def test_rows_out_of_range_are_refused() -> None:
+    table = tg.Parameter(np.eye(3))
+    take = tg.static(lambda i: F.embedding(i, table) * 2.0, level="O3")
+    assert take(tg.tensor([2, 0])).numpy().tolist() == [[0, 0, 2], [2, 0, 0]]
+    with pytest.raises(IndexError, match="row 3 is not one of the 3"):
+        take(tg.tensor([0, 3]))
+
+
+def test_ignored_targets_count_for_nothing() -> None:
+    x = tg.tensor(np.random.default_rng(1).normal(size=(6, 4)), requires_grad=True)
+    t = tg.tensor([0, -100, 3, 2, -100, 1])
+    for reduction in ("mean", "sum", "none"):
+        def run(x: Any, t: Any, reduction: str = reduction) -> Any:
+            loss = F.cross_entropy(x, t, reduction=reduction)
+            return loss, tg.grad(loss.sum(), [x])[0]
+
+        for got, want in zip(tg.static(run, level="O3")(x, t), run(x, t), strict=True):
+            np.testing.assert_allclose(got.detach().numpy(), want.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+def test_outputs_that_are_kept_stay_as_they_are() -> None:
+    """Arrays are handed out again only when nobody holds them."""
+    double = tg.static(lambda x: x * 2.0, level="O3")
+    kept = [double(tg.full((3,), float(number))) for number in range(8)]
+    views = [double(tg.full((3,), float(number))).numpy()[1:] for number in range(8)]
+    assert [x.numpy().tolist() for x in kept] == [[2.0 * number] * 3 for number in range(8)]
+    assert [x.tolist() for x in views] == [[2.0 * number] * 2 for number in range(8)]
+
+
+def test_a_long_sum_is_as_good_as_numpys() -> None:
+    x = np.random.default_rng(0).uniform(size=1_000_000).astype(np.float32)
+    got = tg.static(lambda x: x.sum(), level="O3")(tg.tensor(x)).item()
+    assert abs(got / x.sum(dtype=np.float64) - 1) < 1e-6
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (1, 2), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_reductions_of_turned_arrays(axis: Any, order: tuple[int, ...]) -> None:
+    x = tg.tensor(np.random.default_rng(2).normal(size=(3, 4, 5)))
+
+    def run(x: Any) -> Any:
+        y = tg.tanh(x.permute_dims(*order)) + 1.0
+        e = tg.exp(y - y.max(axis=axis, keepdims=True))
+        return e / e.sum(axis=axis, keepdims=True), y.sum(axis=axis), (y * y).mean(axis=axis), y.min(axis=axis)
+
+    for got, want in zip(tg.static(run, level="O3")(x), run(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
+
+
+def test_the_c_executor_can_be_asked_for_at_exact_levels() -> None:
+    x = tg.tensor(np.random.default_rng(4).normal(size=(7, 5)))
+    for level in ("O0", "O1"):
+        step = tg.static(lambda x: F.softmax(x, axis=1) @ x.mT * 3.0, level=level, executor="c")
+        np.testing.assert_allclose(step(x).numpy(), (F.softmax(x, axis=1) @ x.mT * 3.0).numpy(), rtol=1e-12)
+
+
+def test_states_of_placeholders() -> None:
+    x, total = tg.placeholder((3,), name="x"), tg.state(np.zeros(3), name="total")
+    add = tg.function([x], (total * 2.0).sum(), updates={total: total + x}, level="O3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [add(tg.ones((3,), dtype=tg.float64)).item() for _ in range(3)] == [0.0, 6.0, 12.0]

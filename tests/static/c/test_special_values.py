@@ -1,0 +1,80 @@
+"""Infinities, nan, zeros of both signs and subnormal numbers through every C expression, beside NumPy."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Any
+
+import numpy as np
+import pytest
+
+import teachgrad as tg
+from teachgrad.executors.c import compiler
+from teachgrad.op import REGISTRY, apply
+from teachgrad.ops.elementwise import Elementwise
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+VALUES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -3.0, 1e-3, np.inf, -np.inf, np.nan, 20.5, 88.0, -88.0, -104.0,
+          700.0, -745.0, 1e30, -1e30, 1e-40, -1e-40, 1e-310]
+SETTINGS = {"slope": 0.01, "alpha": 1.0, "beta": 1.0, "threshold": 20.0}
+OPS = [op for op in REGISTRY.values() if isinstance(op, Elementwise) and op.c and "f" in op.c_kinds
+       and op.name not in ("keep_scaled", "where")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_expression(dtype: str) -> None:
+    """All in one program for each number of operands: a compiler is slow to start and quick to go on."""
+    for count in (1, 2, 3):
+        ops = [op for op in OPS if operands(op) == count]
+        values = [v for v in VALUES if count < 3 or not 0.6 < abs(v) < 1e3]
+        with np.errstate(all="ignore"):
+            grids = [g.reshape(-1) for g in np.meshgrid(*[np.array(values).astype(dtype)] * count, indexing="ij")]
+
+        def run(*xs: Any, ops: Any = tuple(ops)) -> Any:
+            return [apply(op, xs, settings(op)) for op in ops]
+
+        with np.errstate(all="ignore"):
+            expected = run(*map(tg.tensor, grids))
+            step = tg.static(run, level="O3")
+            got = step(*map(tg.tensor, grids))
+        assert "numpy:" not in step.source
+        bound = 1e-5 if dtype == "float32" else 1e-12
+        for op, g, e in zip(ops, got, expected, strict=True):
+            cancels = "gelu" in op.name or "entropy" in op.name  # 1 + tanh(u) near -1 loses digits, in NumPy too
+            np.testing.assert_allclose(g.numpy(), e.numpy(), rtol=bound * (10 if cancels else 1),
+                                       atol=bound * (1.0 if cancels else float(np.finfo(dtype).tiny)), err_msg=op.name)
+
+
+def operands(op: Elementwise) -> int:
+    """How many inputs an op has."""
+    fields = {name for _, name, _, _ in Formatter().parse(op.c)}
+    return sum(name in fields for name in op.operands)
+
+
+def settings(op: Elementwise) -> dict[str, float]:
+    """Values for the settings that an expression names."""
+    fields = {name for _, name, _, _ in Formatter().parse(op.c) if name}
+    return {name: SETTINGS[name] for name in fields if name not in op.operands}
+
+
+def test_subnormal_numbers_survive_the_loading_of_a_library() -> None:
+    small = np.array([1e-310, 5e-324])
+    step = tg.static(lambda x: tg.exp(x) * 2.0, level="O3")
+    step(tg.tensor([0.25]))
+    assert (small * 1.0 == small).all()
+    assert (small / 2 > 0)[0]
+    kept = tg.static(lambda x: x * 1.5, level="O3")(tg.tensor(small)).numpy()
+    assert kept.tolist() == (small * 1.5).tolist()
+
+
+def test_integers_and_truth_values() -> None:
+    """Integers wrap round as NumPy's do; what C would leave open stays with NumPy."""
+    a = tg.tensor(np.array([127, -128, 5, -7], np.int8))
+    b = tg.tensor(np.array([1, -1, 2, 2], np.int8))
+
+    def run(a: Any, b: Any) -> Any:
+        return a + b, a - b, a * b, -a, a // b, a % b, a < b, (a > 0) & (b > 0), tg.where(a < b, a, b), tg.maximum(a, b)
+
+    for got, want in zip(tg.static(run, level="O3")(a, b), run(a, b), strict=True):
+        assert got.dtype == want.dtype
+        assert got.numpy().tolist() == want.numpy().tolist()
