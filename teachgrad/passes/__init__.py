@@ -5,7 +5,7 @@
 | O0 replay | the recorded calls, in order |
 | O1 exact | only rewrites that keep every bit |
 | O2 stable | algebra of real numbers: last bits may change, overflow goes, each rule says its bound |
-| O3 fast | ops are taken apart, put into loops together, and compiled; last bits may differ |
+| O3 fast | the algebra of O2; ops are taken apart, put into loops together, and compiled; last bits may differ |
 """
 
 from __future__ import annotations
