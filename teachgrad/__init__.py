@@ -32,7 +32,7 @@ from .dtypes import (
 )
 from .errors import (
     DataError, DTypeError, ExecutorError, GradientError, InplaceError, MatrixError, RecordingError, ShapeError,
-    TeachgradError, TraceError,
+    TeachgradError, TraceError, VerificationError,
 )
 from .function import Function
 from .gradcheck import GradCheck, gradcheck
@@ -82,6 +82,7 @@ from .ops.statistics import prod, std, var
 from .control import cond, scan, while_loop
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
+from .expressions import latex, pretty, simplify
 from .runmode import mode
 from .static import source, static
 from .symbolic import function, placeholder
@@ -118,13 +119,13 @@ __all__ = [
     "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty",
     "empty_like", "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full",
     "full_like", "function", "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
-    "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "linalg", "linspace",
-    "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "random",
-    "result_type", "seed", "set_default_dtype", "source", "state", "static", "tensor", "tril", "triu", "uint16",
-    "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
+    "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace",
+    "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random",
+    "result_type", "seed", "set_default_dtype", "simplify", "source", "state", "static", "tensor", "tril", "triu",
+    "uint16", "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
-    "ShapeError", "TeachgradError", "TraceError",
+    "ShapeError", "TeachgradError", "TraceError", "VerificationError",
     # built on top
     "Recorder", "c", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
     # loops and branches

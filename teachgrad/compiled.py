@@ -12,7 +12,8 @@ from .graph import Graph
 from .guards import Shell
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
-from .passes.rewriting import Rewrite
+from .passes.report import Cost, costs, near_misses
+from .passes.rewriting import NearMiss, Rewrite
 from .signature import Fit
 from .stand_ins import Source
 from .structure import Tree
@@ -25,7 +26,7 @@ class Trace:
 
     def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, world: World, *,
                  level: str, plan: str, build: Build) -> None:
-        self.recording, self.output = recording, output
+        self.recording, self.output, self.level = recording, output, level
         self.moments: list[tuple[str, Graph]]
         """The graph as recorded and after each pass."""
         self.rewrites: list[Rewrite]
@@ -55,6 +56,16 @@ class Trace:
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the graph costs as recorded and after each pass."""
+        return costs(self.moments)
+
+    @property
+    def near_misses(self) -> list[NearMiss]:
+        """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
+        return near_misses(self.recording.graph, self.level)
 
     @cached_property
     def watched(self) -> WatchedProgram:

@@ -71,6 +71,10 @@ class ExecutorError(TeachgradError, RuntimeError):
     """An executor that is not there, or that lacks an operation."""
 
 
+class VerificationError(TeachgradError, AssertionError):
+    """`verify=True` has found that a rewrite, an op, a memory plan or a program is wrong."""
+
+
 class StateError(TeachgradError, RuntimeError):
     """A state_dict that does not fit the module, the optimizer or the schedule it is loaded into."""
 

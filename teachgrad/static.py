@@ -34,6 +34,7 @@ from .signature import difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
 from .trace import FunctionTracer, History, Recording
+from .verification import check_fresh, verify
 from .watcher import Watcher
 
 MOST_PROGRAMS = 8
@@ -45,13 +46,13 @@ class StaticFunction:
 
     __watched__ = ("fn",)
 
-    def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str) -> None:
+    def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False) -> None:
         if level not in LEVELS:
             raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
         if plan not in PLANS:
             raise TeachgradError(f"there is no memory plan {plan!r}; here are {', '.join(PLANS)}")
         self.fn = fn
-        self.level, self.executor, self.plan_mode = level, executor, plan
+        self.level, self.executor, self.plan_mode, self.verify = level, executor, plan, verify
         self.build = executors.find(executor, exact=level != "O3")
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
@@ -65,7 +66,7 @@ class StaticFunction:
         """As a method: bound to the instance, each with programs of its own."""
         if instance is None:
             return self
-        bound = StaticFunction(self.fn.__get__(instance, owner), self.level, self.executor, self.plan_mode)
+        bound = StaticFunction(self.fn.__get__(instance, owner), *self.settings)
         space = getattr(instance, "__dict__", None)
         if space is not None:
             space[self.fn.__name__] = bound
@@ -76,7 +77,12 @@ class StaticFunction:
         module = sys.modules.get(getattr(self, "__module__", ""))
         if getattr(module, getattr(self, "__qualname__", ""), None) is self:
             return self.__qualname__
-        return _made_again, (self.fn, self.level, self.executor, self.plan_mode)
+        return _made_again, (self.fn, *self.settings)
+
+    @property
+    def settings(self) -> tuple[str, str, str, bool]:
+        """Level, executor, plan, and whether the programs are verified."""
+        return self.level, self.executor, self.plan_mode, self.verify
 
     @property
     def name(self) -> str:
@@ -165,12 +171,15 @@ class StaticFunction:
         if how == "dynamic":
             return self.fn(*args, **kwargs)
         last = self.last
-        if last is not None and last.fit.flat and not kwargs and how == "static" and last.fit.quick(args, now):
+        if last is not None and last.fit.flat and not kwargs and how == "static" and not self.verify \
+                and last.fit.quick(args, now):
             return self.run(last, args)
         leaves, tree = flatten((args, kwargs))
         if any(isinstance(leaf, Vertex) and type(leaf.base) is Symbolic for leaf in leaves):
             return self.fn(*args, **kwargs)  # on placeholders: an expression
         trace = self.prepared(leaves, tree)
+        if self.verify:
+            self.check(trace, leaves, tree)
         if how == "check":
             return run_both(self, trace, leaves, args, kwargs)
         return self.run(trace, leaves)
@@ -211,8 +220,22 @@ class StaticFunction:
                 del self.programs[key]
         return self.count < before
 
+    def check(self, trace: Trace, leaves: list[Any], tree: Tree) -> None:
+        """Verify the program of a new trace; of an old one, that it is not stale."""
+        if trace.calls:
+            check_fresh(self.name, trace.recording, self.recorded(leaves, tree)[0])
+            return
+        arrays = {number: source.find(leaves)._data for number, source in trace.sources.items()}
+        trace.rewrites = verify(trace.moments, trace.rewrites, trace.plan, trace.program, self.build, arrays)
+
     def traced(self, leaves: list[Any], tree: Tree) -> Trace:
-        """Run the function once with specs in place of values, and compile what it did."""
+        """Run the function once, and compile what it did."""
+        recording, output, watcher = self.recorded(leaves, tree)
+        return Trace(recording, output, leaves, tree, watcher.world,
+                     level=self.level, plan=self.plan_mode, build=self.build)
+
+    def recorded(self, leaves: list[Any], tree: Tree) -> tuple[Recording, Tree, Watcher]:
+        """Run the function once with specs in place of values; what it did, and what it looked at."""
         watcher = Watcher()
         tracer = FunctionTracer(self.name, watcher.line_of)
         watcher.world.visit(self.fn, f"the function {self.name}()", None)
@@ -237,8 +260,7 @@ class StaticFunction:
             self.refuse_changes(args, kwargs, leaves, tree, before, watcher.returned)
             results, output = flatten(answer)
             recording = tracer.finish(results, watcher.returned)
-        return Trace(recording, output, leaves, tree, watcher.world,
-                     level=self.level, plan=self.plan_mode, build=self.build)
+        return recording, output, watcher
 
     def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool],
                        site: Site | None) -> None:
@@ -358,12 +380,12 @@ def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) ->
     return x
 
 
-def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str) -> Any:
-    return static(fn, level=level, executor=executor, plan=plan)
+def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool) -> Any:
+    return static(fn, level=level, executor=executor, plan=plan, verify=verify)
 
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
-           plan: str = "reuse") -> Any:
+           plan: str = "reuse", verify: bool = False) -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -373,15 +395,18 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
     Args:
         fn: the function; its arguments and results are tensors, numbers, strings, and tuples, lists and dicts of them.
         level: how far the graph is rewritten. "O0" replays the recorded calls, "O1" keeps every bit,
+            "O2" does algebra: last bits may differ, overflow goes (see `teachgrad.passes`);
             "O3" fuses and compiles, and last bits may differ.
         executor: what runs it; see `tg.executors.available()`. If it is not given, "c" at level O3, else "numpy".
         plan: how memory is shared: "off", "inplace", "reuse" or "best".
+        verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
+            that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
     """
     if fn is None:
-        return functools.partial(static, level=level, executor=executor, plan=plan)
+        return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or executors.default(level), plan)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify)
 
 
 def source(step: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, executors
+from . import dtypes, executors, verification
 from .conversion import as_array
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
@@ -20,7 +20,8 @@ from .op import Op, Spec, Symbolic, Vertex, apply, modes, state
 from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
-from .passes.rewriting import Rewrite
+from .passes.report import Cost, costs, near_misses
+from .passes.rewriting import NearMiss, Rewrite
 from .structure import flatten, unflatten
 from .tensor import Tensor
 from .tracer import Tracer
@@ -99,7 +100,8 @@ class Function:
     """Expressions as a program. Made by `tg.function`."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
-                 level: str, executor: str | None, plan: str, name: str) -> None:
+                 level: str, executor: str | None, plan: str, name: str,
+                 verify: bool) -> None:
         self.name, self.level = name, level
         self.parameters = list(inputs)
         self.output_leaves, self.output_tree = flatten(outputs)
@@ -123,10 +125,22 @@ class Function:
         self.moments, self.rewrites = optimize(graph, level)
         self.graph: Graph = self.moments[-1][1]
         self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
-        self.program = executors.find(executor or executors.default(level), exact=level != "O3")(self.graph, self.plan)
+        self.build = executors.find(executor or executors.default(level), exact=level != "O3")
+        self.program = self.build(self.graph, self.plan)
+        self.unverified = verify
         self.states = [x for x in self.graph.cells if isinstance(x, State)]
 
     rewrites: list[Rewrite]
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What the graph costs as it was built and after each pass."""
+        return costs(self.moments)
+
+    @property
+    def near_misses(self) -> list[NearMiss]:
+        """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
+        return near_misses(self.moments[0][1], self.level)
 
     def refuse(self, leaves: dict[int, Vertex]) -> None:
         """Refuse inputs that are missing, unused or there twice."""
@@ -175,8 +189,17 @@ class Function:
     def __call__(self, *args: Any) -> Any:
         """Run: the outputs as tensors. Updates are committed together, if nothing fails."""
         arrays, cells, meter = self.arrays(args), [x.cell for x in self.states], state.now.meter
+        if self.unverified:
+            self.verify(arrays)
         outputs = self.program(arrays, cells) if meter is None else meter.run(self, arrays, cells)
         return unflatten(self.output_tree, [Tensor(array) for array in outputs])
+
+    def verify(self, arrays: Sequence[Any]) -> None:
+        """Check the program on these arguments, once."""
+        leaves = {x.id: array for x, array in zip(self.parameters, arrays, strict=True)}
+        leaves.update({x.id: x.cell for x in self.moments[0][1].cells if isinstance(x, State)})
+        self.rewrites = verification.verify(self.moments, self.rewrites, self.plan, self.program, self.build, leaves)
+        self.unverified = False
 
     def trial(self, *args: Any) -> tuple[Any, dict[str, Any]]:
         """Run and commit nothing: the outputs, and what each updated state would become, by name."""
@@ -253,7 +276,7 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
 
 def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, Any] | None = None,
              givens: Mapping[Any, Any] | None = None, level: str = "O1", executor: str | None = None,
-             plan: str = "reuse", name: str = "function") -> Function:
+             plan: str = "reuse", name: str = "function", verify: bool = False) -> Function:
     """Make a program that computes `outputs` from `inputs`.
 
     Args:
@@ -263,7 +286,8 @@ def function(inputs: Sequence[Vertex], outputs: Any, *, updates: Mapping[Any, An
         givens: {tensor: what stands in its place}, applied before anything is compiled; a number fills its shape.
         level, executor, plan: as in `tg.static`.
         name: for error messages.
+        verify: as in `tg.static`, on the arguments of the first call.
     """
-    return Function(inputs, outputs, updates or {}, givens or {}, level, executor, plan, name)
+    return Function(inputs, outputs, updates or {}, givens or {}, level, executor, plan, name, verify)
 
 

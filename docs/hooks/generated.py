@@ -22,6 +22,7 @@ from mkdocs.structure.pages import Page
 
 import teachgrad.tensor  # noqa: F401  (importing it registers every op)
 from teachgrad.op import REGISTRY
+from teachgrad.passes import RULES
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "lessons" / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -37,6 +38,7 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the generated pages to those that are written by hand."""
     files.append(File.generated(config, "reference/ops.md", content=op_cards()))
+    files.append(File.generated(config, "reference/rules.md", content=rule_cards()))
     for lesson in LESSONS:
         files.append(File.generated(config, f"lessons/{lesson.stem}.md", content=markdown(lesson)))
 
@@ -88,6 +90,21 @@ def op_cards() -> str:
     for module, cards in families.items():
         about = inspect.getdoc(sys.modules[module]) or ""
         parts += [f"## {module.rpartition('.')[2]}\n", f"{about}\n", *cards]
+    return "\n".join(parts)
+
+
+def rule_cards() -> str:
+    """One section for each file of rules, with the cards of its rules."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for rule in RULES.values():
+        files[rule.function.__module__].append(f"### `{rule.__name__}`\n\n``` {{.text .card}}\n{rule.card()}\n```\n")
+    parts = [
+        "# Rules of rewriting\n",
+        f"All {len(RULES)} rules of level O2, as their own `card()` describes them: the mathematics, what is won, how\n"
+        "far the value may move, where it exists that did not before, and where the rule comes from.\n",
+    ]
+    for module, cards in files.items():
+        parts += [f"## {module.rpartition('.')[2]}\n", f"{inspect.getdoc(sys.modules[module]) or ''}\n", *cards]
     return "\n".join(parts)
 
 

@@ -13,8 +13,9 @@ from ..interpreter import evaluate
 from ..op import Spec, Vertex
 from ..ops.elementwise import multiply
 from ..ops.shape import permute_dims
+from .equality import key_of
 from .lower import RULES
-from .rewriting import Rewrite, Rule, rewrite
+from .rewriting import Asked, Rewrite, rewrite
 
 LARGEST_FOLDED = 1 << 16
 """Constants above this many bytes are not made ahead of time if their inputs are smaller: they would fill memory."""
@@ -39,7 +40,7 @@ def fold_constant(v: Vertex) -> Vertex | None:
     return constant(value, v)
 
 
-def drop_copies(graph: Graph) -> Rule:
+def drop_copies(graph: Graph) -> Asked:
     """A rule that replaces a copy of a value by the value itself, since nothing is overwritten in a graph.
 
     A copy that lies otherwise in memory than its source stays, except where the op is a view anyway.
@@ -70,7 +71,7 @@ def is_dense(x: Vertex, strides: Mapping[int, Any]) -> bool:
     return bool(x._data.flags.c_contiguous) if is_constant(x) else x.id not in strides
 
 
-def drop_factors_of_one(graph: Graph) -> Rule:
+def drop_factors_of_one(graph: Graph) -> Asked:
     """A rule that replaces 1·x by x: exact, also for nan, infinities and -0. The gradient of a sum is full of them.
 
     As with copies, x must lie in memory as the product would.
@@ -92,7 +93,7 @@ def is_all_ones(v: Vertex) -> bool:
         step for n, step in zip(v._data.shape, v._data.strides, strict=True) if n > 1) and v._data.flat[0] == 1
 
 
-def merge_equal() -> Rule:
+def merge_equal() -> Asked:
     """A rule that replaces a vertex by an earlier one with the same op, inputs and settings."""
     seen: dict[Any, Vertex] = {}
 
@@ -100,34 +101,11 @@ def merge_equal() -> Rule:
         assert v.op is not None
         if not v.op.pure:
             return None
-        key = (v.op.name, tuple(identity(x) for x in v.inputs),
-               tuple(sorted((k, frozen(a)) for k, a in v.attrs.items())))
-        try:
-            earlier = seen.setdefault(key, v)
-        except TypeError:
-            return None
+        key = key_of(v.op, v.inputs, v.attrs)
+        earlier = seen.setdefault(key, v) if key is not None else v
         return None if earlier is v else earlier
 
     return same_as_before
-
-
-def identity(x: Vertex) -> Any:
-    """What makes a vertex the same as another: itself, or for small constants the bytes."""
-    if is_constant(x) and x._data.nbytes <= 64:
-        return x._data.dtype.str, x._data.shape, x._data.strides, x._data.tobytes()
-    return x.id
-
-
-def frozen(value: Any) -> Any:
-    """A setting as a hashable value that also tells apart what `==` does not (1, 1.0 and True; slices)."""
-    if isinstance(value, slice):
-        return "slice", value.start, value.stop, value.step
-    if isinstance(value, (tuple, list)):
-        return tuple(frozen(item) for item in value)
-    if isinstance(value, Spec):
-        return "Spec", repr(value)
-    plain = isinstance(value, (int, float, str, bytes, type(None)))
-    return type(value).__name__, value if plain else id(value)
 
 
 def fold(graph: Graph, log: list[Rewrite]) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..graph import Graph
 from ..op import Spec, Vertex
+from .algebra import canonicalise, stabilise
 from .exact import fold, forget_unchanged, merge, prune, spare, updates_last
 from .lower import linear_is_matmul_and_add, transposed_products
 from .rewriting import Rewrite, rewrite
@@ -35,4 +36,6 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     return graph
 
 
-O3 = (parts, merge, fold, spare, merge, forget_unchanged, prune, updates_last)
+O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, merge, forget_unchanged, prune,
+      updates_last)
+"""Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""
