@@ -19,7 +19,7 @@ from teachgrad.executors import numpy as executor
 from teachgrad.graph import Graph
 from teachgrad.ops.elementwise import multiply, subtract, tanh
 from teachgrad.ops.updates import sgd_update
-from teachgrad.passes import exact, plan
+from teachgrad.passes import equality, exact, plan
 from tests.passes.models import made
 from tests.static.outcomes import Run, T, checked, outcome, plainly, statically
 
@@ -133,12 +133,12 @@ def folding_in_lower_precision(patch: Patch) -> None:
 
 @caught_by("settings")
 def merging_calls_with_other_settings(patch: Patch) -> None:
-    patch.setattr(exact, "frozen", lambda value: None)
+    patch.setattr(equality, "frozen", lambda value: None)
 
 
 @caught_by("mlp", "transformer")
 def merging_calls_on_other_inputs(patch: Patch) -> None:
-    patch.setattr(exact, "identity", lambda x: x.op)
+    patch.setattr(equality, "identity", lambda x: x.op)
 
 
 @caught_by("mlp", "old_value", "exchange")
