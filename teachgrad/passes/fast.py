@@ -36,5 +36,6 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     return graph
 
 
-O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, merge, forget_unchanged, prune, updates_last)
+O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, merge, forget_unchanged, prune,
+      updates_last)
 """Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""
