@@ -101,7 +101,7 @@ class Meter(Protocol):
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer")
+    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer", "written")
 
     def __init__(self) -> None:
         self.grad = True
@@ -118,6 +118,8 @@ class Modes:
         """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
         self.meter: Meter | None = None
         """What runs and measures the computations of this thread, while a profile is taken."""
+        self.written: list[Vertex] | None = None
+        """Where tensors are noted that are overwritten, or None: steps that run again must not do it again."""
         self.scope = ""
         """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
 
@@ -609,6 +611,8 @@ def notice_writes(x: Vertex) -> None:
 def mark_written(x: Vertex) -> None:
     """Note that the memory of `x` has just been written, with nothing recorded."""
     root = memory_of(x)
+    if state.now.written is not None:
+        state.now.written.append(root)
     root.stamp = x.stamp = next_id()
     if root.op is None:
         root.site = user_site()

@@ -238,6 +238,11 @@ def set_state(kept: Mapping[str, Any]) -> None:
             source.set(_seed, kept["steps"].get(label, 0))
 
 
+def is_site(x: Any) -> bool:
+    """Whether a tensor says where the bits of a site are."""
+    return any(source.cell is x for source in _sources.values())
+
+
 @contextmanager
 def as_at(kept: Mapping[str, Any]) -> Iterator[None]:
     """Draw again what was drawn after `kept = get_state()`; afterwards every site goes on from where it was."""

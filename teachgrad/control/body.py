@@ -62,11 +62,12 @@ class Body:
         places = {v.id: k for k, v in enumerate([*graph.inputs, *constants.values(), *order])}
         self.constants = [x._data for x in constants.values()]
         self.outputs = [places[v.id] for v in graph.outputs]
-        self.calls = []
+        calls: Calls = []
         for v in order:
             assert v.op is not None
             function = v.op.kernel if v.op.kernel is not None else partial(v.op.forward, np, **v.attrs)
-            self.calls.append((function, tuple([places[x.id] for x in v.inputs]), places[v.id], not v.op.view))
+            calls.append((function, tuple([places[x.id] for x in v.inputs]), places[v.id], not v.op.view))
+        self.calls = calls  # at the end: another thread may look
 
 
 class Control(Op):

@@ -6,6 +6,7 @@ the number of steps; its body is traced once, and runs as often as the values sa
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import observe
+from .. import observe, random
 from ..errors import ShapeError, TeachgradError, TraceError, place, user_site
 from ..op import Spec, Vertex, apply, modes, state
 from ..ops.shape import astype, concat, reshape, stop_gradient
@@ -22,11 +23,11 @@ from ..ops.tuples import item
 from ..tensor import Tensor
 from ..tracer import Tracer
 from .cond_op import cond as cond_op
-from .recompute import recomputed
+from .recompute import recomputed, refuse_writes
 from .scan_op import scan as scan_op
 from .scan_op import steps
 from .structures import Structure, refuse_changes, taken_apart
-from .tracing import Traced, active_tracer, aligned, commit, trace_body
+from .tracing import Traced, active_tracer, aligned, commit, real, trace_body
 from .while_op import while_loop as while_op
 
 # ---- scan ------------------------------------------------------------------------------------------------------------
@@ -75,7 +76,9 @@ def length_of(columns: Sequence[Vertex], layout: Structure, length: int | None) 
     if not columns:
         if length is None:
             raise ShapeError(f"tg.scan at {place(user_site())} needs xs, or length=, the number of steps")
-        return length
+        if length < 0:
+            raise ShapeError(f"tg.scan at {place(user_site())} cannot take {length} steps")
+        return operator.index(length)
     for x, name in zip(columns, layout.names(), strict=True):
         if not x.ndim:
             raise ShapeError(f"tg.scan at {place(user_site())}: xs{name} has no axis to take apart")
@@ -164,6 +167,10 @@ def scanned(step: Step, tracer: Tracer, carry: list[Any], columns: list[Any], n:
     z = apply(scan_op, (*carry, *hidden, *columns, *[traced.captured[k] for k in others]), {
         "body": body, "length": n, "carries": count + len(hidden), "sequences": rows_count, "reverse": reverse,
         "recompute": checkpoint})
+    if checkpoint and z.requires_grad:
+        for x in hidden:
+            if not random.is_site(real(x)):
+                refuse_writes(x)
     answers = [taken(z, k, v.requires_grad) for k, v in enumerate(outputs)]
     commit("tg.scan", hidden, answers[count:count + len(hidden)])
     return [boundary(c) for c in answers[:count]], answers[count + len(hidden):]

@@ -41,7 +41,7 @@ def replay(graph: Graph, inputs: Sequence[Any]) -> dict[int, Any]:
         assert v.op is not None
         with modes(grad=grad and v.requires_grad):
             z = values[v.id] = apply(v.op, tuple([values.get(x.id, x) for x in v.inputs]), v.attrs)
-        z.site, z.name = v.site, v.name
+        z.site, z.name, z.hooks = v.site, v.name, v.hooks
     return values
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import observe, random
 from ..autodiff import pull_back
-from ..errors import user_site
+from ..errors import InplaceError, place, user_site
 from ..op import NO_ATTRS, Op, Vertex, modes, next_id, report, state, version
 from ..ops.tuples import item
 
@@ -40,16 +40,36 @@ recompute = Recompute()
 def recomputed(run: Callable[[], Sequence[Any]]) -> list[Any]:
     """The results of a step, without its history: they know only what to run again."""
     begun, draws = next_id(), random.get_state()
-    outputs = run()
+    with modes(written=[]):
+        outputs = run()
+        written = [x for x in state.now.written or () if oldest(x).id < begun]
     inputs = older(outputs, begun)
     if not inputs:
         return list(outputs)
+    if written:
+        refuse_writes(written[0])
     z = outputs[0].result_type(tuple([v._data for v in outputs]))
     z.op, z.inputs, z.attrs = recompute, tuple(inputs), {"run": run, "random": draws}
     z.requires_grad, z.site = True, user_site()
     if observe.sink is not None and not state.now.quiet:
         report(z, recompute, z.inputs, NO_ATTRS)
     return [item(z, k) if v.requires_grad else forgetful(v) for k, v in enumerate(outputs)]
+
+
+def refuse_writes(x: Any) -> None:
+    """A step that runs again would overwrite a tensor from outside again."""
+    name = x.name or f"a tensor of shape {x.shape}"
+    raise InplaceError(
+        f"the body of tg.scan at {place(user_site())} overwrites {name}, which comes from outside; with "
+        "checkpoint=True it would do so once more when the gradient comes by.\nWays out: make it a part of the carry; "
+        "or leave checkpoint out.")
+
+
+def oldest(x: Vertex) -> Vertex:
+    """A tensor as it was before any overwrite."""
+    while x.past is not None:
+        x = x.past
+    return x
 
 
 def forgetful(v: Vertex) -> Vertex:
@@ -75,4 +95,4 @@ def older(outputs: Sequence[Vertex], begun: int) -> list[Vertex]:
     return [found[number] for number in sorted(found)]
 
 
-__all__ = ["recomputed"]
+__all__ = ["recomputed", "refuse_writes"]

@@ -139,6 +139,8 @@ class BodyTracer(FunctionTracer):
         for v in versions.leaves:
             if v.id in self.constants:
                 v._data = self.constants[v.id]
+        for v in self.recorded:
+            versions(v).hooks = v.hooks
         graph = Graph(self.name, tuple(map(original, self.leaves)), (), tuple(map(versions, (*results, *changed))), (),
                       versions.order, versions.origin, self.scopes)
         self.tell_parent()
@@ -184,6 +186,13 @@ def aligned(traces: Sequence[Traced], arguments: int) -> tuple[list[Body], list[
     return bodies, list(outside.values())
 
 
+def real(x: Any) -> Any:
+    """The tensor that stand-ins of stand-ins stand for."""
+    while isinstance(x, StandIn):
+        x = x.real
+    return x
+
+
 def commit(what: str, targets: Sequence[Vertex], values: Sequence[Any]) -> None:
     """Overwrite tensors outside, as the body has."""
     for target, value in zip(targets, values, strict=True):
@@ -195,4 +204,4 @@ def commit(what: str, targets: Sequence[Vertex], values: Sequence[Any]) -> None:
             overwrite(target, value)
 
 
-__all__ = ["BodyTracer", "Traced", "active_tracer", "aligned", "commit", "trace_body"]
+__all__ = ["BodyTracer", "Traced", "active_tracer", "aligned", "commit", "real", "trace_body"]

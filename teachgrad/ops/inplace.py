@@ -22,6 +22,7 @@ from ..op import (
     Vertex,
     apply,
     mark_written,
+    memory_of,
     next_id,
     overwritten,
     refresh,
@@ -194,6 +195,8 @@ def relink(x: Vertex, value: Vertex) -> None:
             observe.sink(observe.Update(x.id, x.name, x._data))
         return
     writer = user_site()
+    if state.now.written is not None:
+        state.now.written.append(memory_of(x))
     old = overwritten(x, writer)
     if not is_view(x):
         if value.op is None or value.op.view or not value.inputs:

@@ -21,7 +21,6 @@ class Boundary(Op):
 
     arithmetic = 0
     derivatives = ("1",)
-    arithmetic = 0
 
     def __call__(self, x: Vertex, /) -> Any:
         return apply(self, (x,))

@@ -187,6 +187,18 @@ def dropout_recomputed(world: World) -> Any:
 
 
 @differentiated()
+def hooks_inside(world: World) -> Any:
+    def body(h: Any, x: Any) -> Any:
+        h = tg.tanh(h @ world.w)
+        h.on_grad(lambda g: g * 2.0)
+        h = h + x
+        return h, h * h
+
+    h, ys = tg.scan(body, world.h, world.x)
+    return h.sum() + ys.sum(), h
+
+
+@differentiated()
 def gradient_steps_inside(world: World) -> Any:
     def body(w: Any, x: Any) -> Any:
         return w - 0.1 * tg.grad(((x @ w) ** 2).sum(), w), None
@@ -681,6 +693,19 @@ def test_mistakes_are_named(name: str, mode: str) -> None:
     call, error, text = MISTAKES[name]
     with pytest.raises(error, match=text), tg.mode(mode):
         tg.static(call)(world_of().x, world_of().h)
+
+
+@pytest.mark.parametrize("mode", ["dynamic", "static"])
+def test_steps_that_run_again_must_not_overwrite(mode: str) -> None:
+    w, seen = tg.Parameter(np.ones(3)), tg.zeros(3, dtype=tg.float64)
+
+    def body(h: Any, x: Any) -> Any:
+        with tg.no_grad():
+            seen.__iadd__(x)
+        return h * w, None
+
+    with pytest.raises(tg.InplaceError, match="checkpoint=True"), tg.mode(mode):
+        tg.static(lambda x: tg.scan(body, x[0], x, checkpoint=True)[0])(T(4, 3, dtype=np.float64))
 
 
 def test_branches_must_agree() -> None:

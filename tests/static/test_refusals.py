@@ -358,6 +358,62 @@ def call_of_itself() -> None:
     f(T(3))
 
 
+# ---- TG-S12: in a loop or branch, what belongs to the step -----------------------------------------------------------
+
+@provokes("TG-S12")
+def backward_in_a_loop() -> None:
+    w = tg.Parameter([2.0, 1.0, 3.0])
+
+    def body(h: Any, x: Any) -> Any:
+        (w * x).sum().backward()  # here
+        return h + x, None
+
+    tg.static(lambda x: tg.scan(body, 0.0, x))(T(3))
+
+
+@provokes("TG-S12")
+def gradient_forgotten_in_a_loop() -> None:
+    w = tg.Parameter([2.0])
+    optimizer = tg.optim.SGD([w], lr=0.1)
+
+    def body(x: Any) -> Any:
+        optimizer.zero_grad()  # here
+        return x * 2.0 * w
+
+    tg.static(lambda x: tg.while_loop(lambda x: x.sum() < 10.0, body, x))(T(1))
+
+
+@provokes("TG-S12")
+def parameter_overwritten_in_a_branch() -> None:
+    w = tg.Parameter([2.0, 1.0, 3.0])
+
+    def then(x: Any) -> Any:
+        with tg.no_grad():
+            w.__isub__(x)  # here
+        return x * w
+
+    tg.static(lambda x: tg.cond(x.sum() > 0, then, lambda x: x, x))(T(3))
+
+
+@provokes("TG-S12")
+def hook_added_in_a_loop() -> None:
+    w = tg.Parameter([2.0, 1.0, 3.0])
+
+    def body(h: Any, x: Any) -> Any:
+        w.on_grad(lambda g: g)  # here
+        return h + (w * x).sum(), None
+
+    tg.static(lambda x: tg.scan(body, 0.0, x))(T(3))
+
+
+@provokes("TG-S12")
+def condition_that_draws() -> None:
+    def loop(x: Any) -> Any:
+        return tg.while_loop(lambda x: tg.random.uniform() < 0.5, lambda x: x * 2.0, x)  # here
+
+    tg.static(loop)(T(3))
+
+
 # ---- TG-S14: the modes differ ----------------------------------------------------------------------------------------
 
 def remembered() -> Any:

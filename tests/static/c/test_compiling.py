@@ -108,6 +108,15 @@ def test_source_reads_well() -> None:
 
 
 @needs_compiler
+def test_the_tutorial_shows_what_is_generated() -> None:
+    page = ROOT / "docs" / "tutorial" / "generated-c.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition("```python\n")
+    space: dict[str, Any] = {"__name__": "page"}
+    exec(compile("\n" * before.count("\n") + "\n" + rest.partition("```")[0], str(page), "exec"), space)
+    assert rest.partition("```c\n")[2].partition("```")[0] in tg.source(space["fast"])
+
+
+@needs_compiler
 @pytest.mark.parametrize("name", ["int", "a b", "größe", "x; }", "p", "tanh", "expf", "i", "run", "main", "1st", "",
                                   "_", "int64_t", "INFINITY", "float", "failed", "gemm", "unix"])
 def test_names_of_any_kind(name: str) -> None:
