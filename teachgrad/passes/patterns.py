@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..graph import is_constant
 from ..op import Op, Vertex
-from ..ops.elementwise import add, divide, exp, lift, multiply, negative, reciprocal, subtract
+from ..ops.elementwise import add, exp, multiply, negative, subtract
 from ..ops.reductions import reduced_shape, sum
 from ..ops.shape import broadcast_to, reshape, sum_to
 
@@ -37,11 +37,6 @@ def number(v: Vertex) -> float | None:
     return None
 
 
-def filled(value: float, like: Vertex) -> Vertex:
-    """A constant of the shape and dtype of a vertex, every element of which is a number."""
-    return fitted(lift(float(value), like), like)
-
-
 def fitted(x: Vertex, like: Vertex) -> Vertex:
     """x repeated to the shape of a vertex: a simpler form may not need all the shapes that the old one met."""
     fit: Vertex = x if x.shape == like.shape else broadcast_to(x, like.shape)
@@ -68,7 +63,7 @@ def one_plus(v: Vertex) -> Vertex | None:
         for one, x in pairs(v):
             if number(one) == 1.0:
                 return x
-    return x if v.op is subtract and number(v.inputs[1]) == -1.0 and (x := v.inputs[0]) is not None else None
+    return v.inputs[0] if v.op is subtract and number(v.inputs[1]) == -1.0 else None
 
 
 def one_minus(v: Vertex) -> Vertex | None:
@@ -114,9 +109,3 @@ def summed(v: Vertex) -> tuple[Vertex, Axes] | None:
     if v.shape == reduced_shape(x.shape, axes, True) or (v is total and axes == tuple(range(len(axes)))):
         return x, axes
     return None
-
-
-def over(x: Vertex, y: Vertex) -> Vertex:
-    """x / y."""
-    z: Vertex = reciprocal(y) if number(x) == 1.0 and x.ndim == 0 else divide(x, y)
-    return z
