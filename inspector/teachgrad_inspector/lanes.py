@@ -155,8 +155,9 @@ class Lanes:
                     uses[lane[key]] = ends
                     if ends and key not in item.makes:
                         dying.append(lane.pop(key))
-            nodes = [self._seat(key, number, lane, stays, dying, free, uses) for key in item.makes]
-            for gone in dying:
+            spent: list[int] = []
+            nodes = [self._seat(key, number, lane, stays, dying, free, uses, spent) for key in item.makes]
+            for gone in (*dying, *spent):
                 heapq.heappush(free, gone)
             item.node, item.born = nodes[0], tuple(nodes[1:])
             item.uses = tuple([Use(at, ends) for at, ends in uses.items() if at != nodes[0]])
@@ -171,9 +172,10 @@ class Lanes:
         dying: list[int],
         free: list[int],
         uses: dict[int, bool],
+        spent: list[int],
     ) -> int:
         """The lane for a value that item `number` makes: its own if it has one, else that of an input that ends here,
-        else a free one."""
+        else a free one. If nobody reads the value later, the lane is `spent`: free again, but only below this item."""
         if key in lane:
             mine = lane[key]
             uses.pop(mine, None)
@@ -189,7 +191,7 @@ class Lanes:
             lane[key] = mine
         else:
             lane.pop(key, None)
-            heapq.heappush(free, mine)
+            spent.append(mine)
         return mine
 
     def _stretches(self, stays: dict[Key, int]) -> list[tuple[int, int, int, bool]]:
