@@ -10,7 +10,7 @@ import numpy as np
 from ..op import Array, Spec, apply, state
 from ..ops.elementwise import add
 from ..ops.shape import reshape
-from ..ops.steps import join_sections, nothing, sections
+from ..ops.steps import join_sections, nothing, one_zero, sections
 from ..ops.tuples import item
 from .body import Body, Control, flops_in, own, values_in
 from .pulling import Pulled, pull
@@ -189,7 +189,7 @@ class ScanGradient:
         pieces = [nothing((n, *x.shape[1:]), x) if g is None else g for n, g in found if n]
         if not self.z.attrs["reverse"]:
             pieces.reverse()
-        return pieces[0] if len(pieces) == 1 else join_sections(pieces)
+        return one_zero(pieces[0] if len(pieces) == 1 else join_sections(pieces))
 
 
 __all__ = ["Scan", "scan", "steps"]

@@ -52,7 +52,7 @@ class Rows(Op):
         return tuple([x[k, ...].copy() for k in range(x.shape[0])])
 
     def vjp(self, g: Any, z: Vertex, x: Vertex) -> Any:
-        return (join_rows([nothing(x.shape[1:], x) if row is None else row for row in g]),)
+        return (one_zero(join_rows([nothing(x.shape[1:], x) if row is None else row for row in g])),)
 
 
 class JoinRows(Op):
@@ -118,6 +118,14 @@ class JoinSections(Op):
 def nothing(shape: tuple[int, ...], like: Vertex) -> Any:
     """Zeros."""
     return broadcast_to(lift(0.0, like), shape)
+
+
+def one_zero(g: Vertex) -> Any:
+    """The gradient of a sequence, with one kind of zero.
+
+    Where dynamic mode has no gradient for a row, a static graph may have computed one of -0.0.
+    """
+    return g + 0.0
 
 
 boundary, rows, join_rows, sections, join_sections = Boundary(), Rows(), JoinRows(), Sections(), JoinSections()
