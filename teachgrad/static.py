@@ -85,6 +85,11 @@ class StaticFunction:
         return self.level, self.executor, self.plan_mode, self.verify
 
     @property
+    def exact(self) -> bool:
+        """Whether the bits of dynamic mode are promised."""
+        return self.level != "O3" and self.executor != "c"
+
+    @property
     def name(self) -> str:
         """The name of the function."""
         fn = self.fn.func if isinstance(self.fn, functools.partial) else self.fn

@@ -12,6 +12,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, optim
+from teachgrad.checking import alike
 from teachgrad.executors.c import compiler
 from teachgrad.nn import functional as F
 
@@ -188,6 +189,19 @@ def test_the_c_executor_can_be_asked_for_at_exact_levels() -> None:
     for level in ("O0", "O1"):
         step = tg.static(lambda x: F.softmax(x, axis=1) @ x.mT * 3.0, level=level, executor="c")
         np.testing.assert_allclose(step(x).numpy(), (F.softmax(x, axis=1) @ x.mT * 3.0).numpy(), rtol=1e-12)
+
+
+def test_check_mode_asks_for_no_more_than_the_level_promises() -> None:
+    x = tg.tensor(np.random.default_rng(6).normal(size=(50, 7)).astype(np.float32))
+
+    def run(x: Any) -> Any:
+        return F.softmax(tg.tanh(x) @ x.mT, axis=1)
+
+    step = tg.static(run, level="O3")
+    with tg.mode("check"):
+        step(x)
+    assert alike(np.array([1.0, np.nan, np.inf]), np.array([1.0 + 1e-13, np.nan, np.inf]))
+    assert not alike(np.array([1.0, 2.0]), np.array([1.0, 2.0 + 1e-9]))
 
 
 def test_states_of_placeholders() -> None:

@@ -12,7 +12,7 @@ from teachgrad.executors.c import compiler
 from tests.core.test_random_programs import Teachgrad, inputs, run
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
-PROGRAMS, QUICK = 300, 15
+PROGRAMS, QUICK = 300, 5
 BOUNDS = {np.float64: 1e-9, np.float32: 2e-3}
 """Relative to the largest number of an array. Wider than the bound of an op: a program may cancel, and steps add up."""
 

@@ -27,7 +27,13 @@ def close(got: Any, want: Any) -> None:
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if "value shape" not in s.tags], ids=str)
+QUICK = 6
+"""One of so many samples runs in the fast tests: each is a call of a compiler."""
+CHOSEN = [s for s in SAMPLES if "value shape" not in s.tags]
+
+
+@pytest.mark.parametrize("sample", [pytest.param(s, marks=[pytest.mark.slow] if k % QUICK else [], id=str(s))
+                                    for k, s in enumerate(CHOSEN)])
 def test_sample(sample: Sample) -> None:
     def run(*xs: tg.Tensor) -> Any:
         answer = sample.call(*xs)
