@@ -127,6 +127,7 @@ def test_names_of_any_kind(name: str) -> None:
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_many_processes_build_the_same(tmp_path: Path) -> None:
     children = [subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=ROOT, stdout=subprocess.PIPE, text=True,
                                  env={**os.environ, "TEACHGRAD_CACHE": str(tmp_path)}) for _ in range(3)]
@@ -135,6 +136,7 @@ def test_many_processes_build_the_same(tmp_path: Path) -> None:
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_build_that_is_killed_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     """A compiler that hangs is killed with the process that called it; the next one builds."""
     folder = tmp_path / "bin"
@@ -157,6 +159,7 @@ def test_a_build_that_is_killed_leaves_nothing_in_the_way(tmp_path: Path) -> Non
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_damaged_library_is_built_again(tmp_path: Path) -> None:
     assert python(SCRIPT, TEACHGRAD_CACHE=str(tmp_path)).stdout.strip() == "CProgram"
     for library in (tmp_path / "c").glob("*.so"):

@@ -27,7 +27,7 @@ def close(got: Any, want: Any) -> None:
         np.testing.assert_array_equal(got, want)
 
 
-QUICK = 6
+QUICK = 12
 """One of so many samples runs in the fast tests: each is a call of a compiler."""
 CHOSEN = [s for s in SAMPLES if "value shape" not in s.tags]
 
