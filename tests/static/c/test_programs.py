@@ -80,7 +80,8 @@ def trained(model: Any, optimizer: Any, x: Any, t: Any, level: str | None) -> tu
 
 @pytest.mark.parametrize(("kind", "how"), [
     *((kind, "momentum") for kind in MODELS), ("perceptron", "adam"),
-    *(pytest.param("perceptron", how, marks=pytest.mark.slow) for how in OPTIMIZERS if how not in ("momentum", "adam"))])
+    *(pytest.param("perceptron", how, marks=pytest.mark.slow) for how in OPTIMIZERS
+      if how not in ("momentum", "adam"))])
 def test_training(kind: str, how: str) -> None:
     """Adam would blow up gradients that are nothing but rounding, such as that of a bias before batch norm."""
     tg.seed(5)
