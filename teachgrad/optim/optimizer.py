@@ -14,6 +14,7 @@ import numpy as np
 
 import teachgrad as tg
 
+from .. import observe
 from ..errors import SettingError, StateError, TeachgradError
 from ..op import state
 from ..revision import Counted, changed
@@ -196,6 +197,9 @@ class Optimizer(Counted):
                         ps.append(p)
                         gs.append(g)
                 if ps:
+                    if observe.sink is not None and modes.tracer is None:
+                        rate = group.cell("lr")
+                        observe.sink(observe.Leaf(rate.id, rate.name, rate._data, False, False))
                     self.rule(ps, gs, group)
         finally:
             modes.grad = recorded

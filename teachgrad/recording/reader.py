@@ -4,7 +4,7 @@ one."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -56,6 +56,7 @@ class Reader:
         self._called: dict[int, Names] = {}
         self._spans: dict[str, dict[tuple[int, int, int], Names]] = {}
         self._names: dict[int, str] = {}
+        self._leaves: dict[int, Row] = {}
         try:
             self.refresh()
         except BaseException:
@@ -209,6 +210,21 @@ class Reader:
                 name = self.step(home).names.get(vertex)
             name = self._names[vertex] = name or f"#{vertex}"
         return name
+
+    def leaf(self, vertex: int) -> Row | None:
+        """The row in which a leaf is first used, or None if an op makes this vertex."""
+        made = self._leaves.get(vertex)
+        if made is None:
+            if self._salvaged is None:
+                chosen = "vertex = ? AND kind IN (0, 4) AND kind = 0"  # first as `leaf_value` has it
+                query = f"SELECT {COLUMNS} FROM event WHERE {chosen} ORDER BY step, row LIMIT 1"
+                found: Iterable[Row] = map(row_of, self._store.rows(query, vertex))
+            else:
+                found = (row for rows in self._salvaged for row in rows if row.vertex == vertex and row.kind == "leaf")
+            made = next(iter(found), None)
+            if made is not None:  # while a recording is being written, it may still come
+                self._leaves[vertex] = made
+        return made
 
     def label(self, row: Row) -> str:
         """What a row is about: `W1`, `W1.grad`."""

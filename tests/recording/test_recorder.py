@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachgrad import observe
+import teachgrad as tg
+from teachgrad import observe, optim
 from teachgrad.recording import Moment, Reader, Recorder, RecordingError
 
 from .runs import edge, leaf, micrograd, op, record, scalar, send, training
@@ -374,3 +375,26 @@ def test_each_run_of_a_static_program_is_a_training_step(tmp_path: Path) -> None
         assert [run_.values(run_.value_at(1, Moment(step, 0, "fwd"))).tolist() for step in range(3)] == [  # type: ignore[arg-type, union-attr]
             [0, 0], [1, 1], [2, 2]]  # fmt: skip
         assert [float(run_.values(next(run_.rows(step)).value)[0]) for step in (1, 2)] == [2.0, 3.0]  # type: ignore[index, arg-type]
+
+
+def test_the_learning_rate_of_each_step(tmp_path: Path) -> None:
+    w = tg.Parameter([1.0, 2.0], name="w")
+    optimizer = optim.SGD([w], lr=0.5)
+    with Recorder(tmp_path / "r.tgr", level="values"):
+        for rate in (0.5, 0.5, 0.25):
+            if optimizer.lr != rate:
+                optimizer.lr = rate
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+    with Reader(tmp_path / "r.tgr") as run:
+        rates = [row for row in run.rows(0) if row.name == "lr"]
+        assert [(row.phase, row.kind) for row in rates] == [("upd", "leaf")]
+        assert run.leaf(rates[0].vertex) == rates[0]
+        updates = [next(row for row in run.rows(step) if row.kind == "update" and row.name == "w") for step in range(3)]
+        found = [run.value_at(rates[0].vertex, Moment(row.step, row.row, "upd")) for row in updates]
+        assert [float(run.values(number)) for number in found] == [0.5, 0.5, 0.25]  # type: ignore[arg-type]
+        parameter = run.leaf(updates[0].vertex)
+        assert parameter is not None
+        assert (parameter.name, parameter.parameter, parameter.step) == ("w", True, 0)
+        assert run.leaf(next(row.vertex for row in run.rows(0) if row.kind == "op")) is None
