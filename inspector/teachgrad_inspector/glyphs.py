@@ -43,19 +43,30 @@ class Glyphs:
     bars: str
     ellipsis: str
     arrow: str
+    dash: str
+    """Of a line that marks a height in a plot."""
+    now: str
+    """Of a line that marks a moment in a plot."""
+    frames: str
+    """Boxes on the map: corners, horizontal, vertical; first those that were computed, then those that were not yet,
+    then the one with the cursor."""
+    wires: str
+    """Lines between boxes, by the sides that they go to: 1 up, 2 right, 4 down, 8 left, together."""
     ascii: bool
 
 
 UNICODE = Glyphs(
     name="unicode", leaf="○", op="●", gradient="●", seed="◉", update="◆", fold="▸", trouble="✗", vertical="│",
     horizontal="─", taps="┼┤├", ends="┴╯╰", born="╮╭", rail="║", rail_taps="╟╙", more="»", cursor="▶",
-    corners="╭╮╰╯├┤", chip="‹›", heat="·░▒▓█", bars=" ▁▂▃▄▅▆▇█", ellipsis="…", arrow="→", ascii=False,
+    corners="╭╮╰╯├┤", chip="‹›", heat="·░▒▓█", bars=" ▁▂▃▄▅▆▇█", ellipsis="…", arrow="→",
+    dash="╌", now="┊", frames="╭╮╰╯─│╭╮╰╯┄┆┏┓┗┛━┃", wires=" ╵╶╰╷│╭├╴╯─┴╮┤┬┼", ascii=False,
 )  # fmt: skip
 
 ASCII = Glyphs(
     name="ascii", leaf="o", op="*", gradient="@", seed="$", update="#", fold="+", trouble="X", vertical="|",
     horizontal="-", taps="+++", ends="^''", born=",,", rail="H", rail_taps="HH", more=">", cursor=">",
-    corners="++++++", chip="<>", heat=".:+%@", bars=" .:-=+*%@", ellipsis="~", arrow=">", ascii=True,
+    corners="++++++", chip="<>", heat=".:+%@", bars=" .:-=+*%@", ellipsis="~", arrow=">",
+    dash="-", now="|", frames="++++-|.....:######", wires=" |-+||++-+-+++++", ascii=True,
 )  # fmt: skip
 
 _SPELLED = str.maketrans({
@@ -63,7 +74,7 @@ _SPELLED = str.maketrans({
     "²": "^2", "³": "^3", "√": "sqrt ", "⟨": "<", "⟩": ">", "…": "...", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=",
     "±": "+-", "‖": "|", "Δ": "D", "∞": "inf", "∈": "in", "▶": ">", "◀": "<", "✓": "ok", "✗": "X", "▸": "+", "▾": "-",
     "│": "|", "─": "-", "ᵢ": "_i", "ⱼ": "_j", "ₖ": "_k", "′": "'", "Π": "prod", "⊙": "*", "‹": "<", "›": ">", "║": "H",
-    "é": "e", "↵": "enter", "⌫": "bksp", "⇥": "tab",
+    "é": "e", "↵": "enter", "⌫": "bksp", "⇥": "tab", "┊": "|", "╌": "-",
 })  # fmt: skip
 
 

@@ -68,6 +68,7 @@ ACTIONS: dict[str, Action] = {
         _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
         _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
         _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
+        _action("train_screen", "6", "show('train')", "Train", "the Train screen", "Look"),
         _action("open", "enter", "open", "open", "open: unfold a module, else the chain rule", "Look"),
         _action("up", "backspace", "up", "up", "up: back to the tape, else fold this module", "Look"),
         _action("pane", "tab", "pane(1)", "pane", "next pane", "Look"),
@@ -92,8 +93,8 @@ _SHOWN = {
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "space": "space",
 }  # fmt: skip
-ELEMENT = ("hjkl", "element")
-"""Four keys that the last line of the Chain screen shows as one."""
+TOGETHER = {"element": ("hjkl", "element"), "line": ("jk", "line")}
+"""Keys that the last line of a screen shows as one."""
 
 
 def shown(key: str) -> str:
@@ -110,8 +111,8 @@ def footer(actions: Sequence[str], keymap: Mapping[str, str] | None = None) -> t
     """What the last line shows for these actions: (key, what it does)."""
     pairs = []
     for name in actions:
-        if name == "element":
-            pairs.append(ELEMENT)
+        if name in TOGETHER:
+            pairs.append(TOGETHER[name])
             continue
         action = ACTIONS[name]
         pairs.append((shown(keys_of(action, keymap or {})[0]), action.label))

@@ -97,8 +97,13 @@ def _phase_start(rows: list[Row], row: int) -> int:
 
 def training_step(session: Session, moment: Moment, folded: frozenset[str], forward: bool) -> Moment:
     """The same place in the next training step, or the one before: the row about the same thing, if there is one."""
-    number = moment.step + (1 if forward else -1)
-    if not 0 <= number < session.run.steps:
+    return training_steps(session, moment, 1 if forward else -1)
+
+
+def training_steps(session: Session, moment: Moment, count: int) -> Moment:
+    """The same place so many training steps further, as far as there are any."""
+    number = max(0, min(session.run.steps - 1, moment.step + count))
+    if number == moment.step:
         return moment
     row = session.row(moment)
     label = session.run.label(row)

@@ -21,12 +21,15 @@ from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, 
 from .render.panes import draw_text
 from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
+from .render.train import PANES as TRAIN_PANES
+from .render.train import draw_train
 from .session import Session
 from .views.chain import view_chain
 from .views.narrate import short_note
 from .views.options import Options
 from .views.plain import plain
 from .views.tape import view_tape
+from .views.train import view_train
 
 MIN_WIDTH, MIN_HEIGHT = 40, 10
 
@@ -43,6 +46,10 @@ class Screen:
     """The actions worth a place in the last line, most important first; see `teachgrad_inspector.keys`."""
     view: Callable[[Session, Moment, Options, int], Any]
     draw: Callable[[Canvas, Any, Options, int, int], None]
+    stride: str = "step"
+    """What a step forward is on this screen: a function of `navigation`."""
+    reads: Callable[[Session], int] = lambda session: 0
+    """How many rows must still be read, besides those of the training step, before there is anything to see."""
 
 
 SCREENS: dict[str, Screen] = {
@@ -56,6 +63,10 @@ SCREENS: dict[str, Screen] = {
                ("step", "back", "up", "element", "check", "predict", "reveal", "go", "help", "quit"),
                lambda session, moment, options, height: view_chain(session, moment, options),
                draw_chain),
+        Screen("train", "6", "Train", TRAIN_PANES,
+               ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
+               lambda session, moment, options, height: view_train(session, moment, options),
+               draw_train, "training_step", lambda session: session.history.missing() * session.run.length(0)),
     )
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from teachgrad.recording import ArrayInfo, Moment, Reader, RecordingError, Row, Site, Statistics, Step
 
+from .history import History
 from .lanes import Lanes
 from .numbers import number
 
@@ -35,6 +36,11 @@ class Session:
         if self.run.steps == 0:
             raise RecordingError(f"{self.run.path} holds no rows")
         return self.run.at(0, 0)
+
+    @cached_property
+    def history(self) -> History:
+        """What became of the numbers over the training steps."""
+        return History(self.run)
 
     def step(self, moment: Moment) -> Step:
         return self.run.step(moment.step)

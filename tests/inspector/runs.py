@@ -82,6 +82,35 @@ def net(steps: int = 2) -> None:
             send(observe.Update(leaf, name, value))
 
 
+def training(steps: int = 40) -> None:
+    """L = ½ Σ (h - y)², h = relu(x w), for so many steps down; the rate halves every ten. The third unit is dead."""
+    x = np.array([[1.0, 0.5], [0.25, 1.0], [0.5, 0.75], [1.0, 1.0]])
+    y = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.75, 0.75, 0.0], [1.5, 1.25, 0.0]])
+    w, rate = np.array([[0.125, 0.5, -1.0], [0.25, 0.125, -0.5]]), np.array(0.25)
+    for step in range(steps):
+        z, h, loss = 10 * step + 11, 10 * step + 12, 10 * step + 13
+        send(observe.Leaf(1, None, x, False, False))
+        send(observe.Leaf(2, "fc.weight", w, True, True))
+        value = x @ w
+        _op(z, "matmul", (1, 2), value, 3, "self.fc1(x)", "fc")
+        _op(h, "relu", (z,), np.maximum(value, 0), 4, "nn.functional.relu(z)")
+        gh = np.maximum(value, 0) - y
+        _op(loss, "squared_error", (h,), np.array((gh * gh).sum() / 2), 7, "(net(x) * t).sum()")
+        send(observe.Seed(loss, np.array(1.0)))
+        gz = gh * (value > 0)
+        gw = x.T @ gz
+        for source, gradient, target, edge, part in (
+            (loss, np.array(1.0), h, 0, gh), (h, gh, z, 0, gz), (z, gz, 2, 1, gw)):  # fmt: skip
+            send(observe.Backward(source, "op", gradient))
+            send(observe.Accumulate(source, target, edge, part, part))
+        send(observe.Leaf(3, "lr", rate, False, False))
+        w -= rate * gw
+        send(observe.Update(2, "fc.weight", w))
+        if step % 10 == 9:
+            rate /= 2
+            send(observe.Update(3, "lr", rate))
+
+
 def deep(blocks: int = 6) -> None:
     """A chain of modules whose values all wait for the backward pass: more than fit side by side."""
     send(observe.Leaf(1, "x", scalar(1.0), True, False))
@@ -110,7 +139,7 @@ def trouble() -> None:
     send(observe.Accumulate(4, 3, 0, zero, zero))
 
 
-MAKERS = {"micrograd": micrograd, "net": net, "deep": deep, "trouble": trouble}
+MAKERS = {"micrograd": micrograd, "net": net, "training": training, "deep": deep, "trouble": trouble}
 
 
 def make(name: str, folder: Path, level: str = "values") -> Path:

@@ -219,6 +219,27 @@ async def test_panes_and_zoom(session: Open) -> None:
         assert shown(pilot)[1].startswith("╭─ tape ─")
 
 
+async def test_the_train_screen(session: Open) -> None:
+    async with running(session("training"), "t3/upd/fc.weight", size=(100, 30)) as pilot:
+        await pilot.press("6")
+        assert app_of(pilot).shown == "train"
+        for keys, moment in (
+            (["s"], "t4"), (["s", "l", "S"], "t5"), (["h"], "t4"), (["pagedown"], "t8"), (["pageup", "pageup"], "t0"),
+            (["right_curly_bracket"], "t1"), (["G"], "t39"), (["s"], "t39"), (["pageup"], "t35"),
+        ):  # fmt: skip
+            await pilot.press(*keys)
+            assert shown(pilot)[-2].split("/")[0].strip() == moment
+        lines = [line.split("▶ ")[1].split()[0] for line in shown(pilot) if "▶ " in line]
+        assert lines == ["fc.weight"]
+        for key, name in (("j", "z"), ("j", "h"), ("j", "h"), ("k", "z")):
+            await pilot.press(key)
+            text = "\n".join(shown(pilot))
+            assert f"▶ {name}" in text
+            assert f" values {name} " in text
+        await pilot.press("backspace")
+        assert app_of(pilot).shown == "tape"
+
+
 async def test_predict_and_reveal(session: Open) -> None:
     async with running(session("micrograd"), "t0/bwd/a.grad", "chain") as pilot:
         await pilot.press("p")
@@ -305,7 +326,7 @@ async def test_resizing(session: Open) -> None:
 async def test_without_colour_and_in_ascii(name: str, session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with running(session(name), ascii_only=True) as pilot:
-        for screen in ("1", "2"):
+        for screen in (item.key for item in SCREENS.values()):
             await pilot.press(screen, "s")
             sheet = app_of(pilot).query_one(Sheet)
             for y in range(24):

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import get_current_worker
 
 from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
@@ -24,6 +25,7 @@ from ..screens import SCREENS, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
 from ..views.options import Options
+from ..views.train import chosen_line
 from .help import HelpScreen, help_text
 from .sheet import Sheet
 from .styles import Palette
@@ -105,16 +107,26 @@ class Inspector(App[int]):
 
     def _prepare(self, then: Callable[[], None]) -> None:
         """Read and lay out what the present moment needs, in the background if that takes long, and go on."""
-        step, folded = self.moment.step, self.options.folded
-        if self.session.has_layout(step, folded) or self.session.run.length(step) <= SLOW_ROWS:
+        if self._is_read():
             then()
         else:
             self.draw()
-            self._lay_out(step, folded, then)
+            self._read(self.moment.step, self.options.folded, SCREENS[self.shown].reads(self.session) > 0, then)
+
+    def _is_read(self) -> bool:
+        """Whether there is something to see without a noticeable wait."""
+        step = self.moment.step
+        laid_out = self.session.has_layout(step, self.options.folded)
+        rows = 0 if laid_out else self.session.run.length(step)
+        return rows + SCREENS[self.shown].reads(self.session) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
-    def _lay_out(self, step: int, folded: frozenset[str], then: Callable[[], None]) -> None:
+    def _read(self, step: int, folded: frozenset[str], history: bool, then: Callable[[], None]) -> None:
         self.session.lanes(step, folded)
+        if history:
+            for _ in self.session.history.facts():
+                if get_current_worker().is_cancelled:
+                    return
         self.call_from_thread(then)
 
     def _look_again(self) -> None:
@@ -138,13 +150,10 @@ class Inspector(App[int]):
         width, height = sheet.size
         if width == 0 or height == 0:
             return
-        ready = self.session.has_layout(self.moment.step, self.options.folded) or (
-            self.session.run.length(self.moment.step) <= SLOW_ROWS
-        )
-        if not ready:
+        if not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
-            rows = self.session.run.length(self.moment.step)
-            canvas.put(2, 1, f"reading {self.session.title}: {rows} rows of t{self.moment.step} …", "text")
+            rows = self.session.run.length(self.moment.step) + SCREENS[self.shown].reads(self.session)
+            canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
         else:
             keys = footer(SCREENS[self.shown].actions, self._keys)
             canvas = frame(self.session, self.moment, self.shown, self.options, width, height, self.glyphs, keys)
@@ -192,15 +201,24 @@ class Inspector(App[int]):
     # ---- moving ------------------------------------------------------------------------------------------------------
 
     def action_move(self, how: str, forward: bool) -> None:
-        mover = getattr(navigation, how)
+        mover = getattr(navigation, SCREENS[self.shown].stride if how == "step" else how)
         self._set(mover(self.session, self.moment, self.options.folded, forward))
 
     def action_page(self, direction: int) -> None:
+        """A screen of lines further; on Train, a tenth of the training."""
+        if self.shown == "train":
+            count = max(1, self.session.run.steps // 10) * direction
+            self._set(navigation.training_steps(self.session, self.moment, count))
+            return
         lines = max(1, body_height(self.size.height) - 3) * direction
         self._set(navigation.page(self.session, self.moment, self.options.folded, lines))
 
     def action_arrow(self, right: int, down: int) -> None:
-        """An element further on Chain; elsewhere a line."""
+        """An element further on Chain, a training step or a line of the table on Train; elsewhere a line."""
+        if self.shown == "train" and down:
+            at = chosen_line(self.session, self.moment, self.options)
+            self._set(line=max(0, (at or 0) + down) if at is not None else None)
+            return
         if self.shown != "chain":
             self.action_move("step", right + down > 0)
             return

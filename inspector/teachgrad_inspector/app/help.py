@@ -45,6 +45,12 @@ def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
 _INTRODUCTION = {
     "tape": "Tape: every event in order. A value has a lane from its birth to its last use.",
     "chain": "Chain: the chain rule at one op with the recorded numbers put in.",
+    "train": (
+        "Train: the whole training. s and S go a training step on and back, page keys a tenth of the training. j and k "
+        "choose a line of the table; its curves stand before the range of all parameters. A step should change "
+        "a parameter by about a thousandth: 10^-3. A unit is dead if it is zero, and saturated if it is within 3% of "
+        "its limits, for every sample."
+    ),
 }
 
 

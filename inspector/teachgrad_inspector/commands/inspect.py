@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain")
+SCREENS = ("tape", "chain", "train")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

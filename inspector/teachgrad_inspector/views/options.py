@@ -29,6 +29,11 @@ class Options:
     element: tuple[int, ...] | None = None
     """The element of a tensor that the Chain screen looks at; None for the largest contribution."""
 
+    line: int | None = None
+    """The line of the Train screen that is looked at closely; None for the one that this moment is about."""
+    level: str = ""
+    """The module that the Map screen is inside of; "" for the whole run."""
+
     def but(self, **changes: Any) -> Self:
         """The same options, some changed."""
         return replace(self, **changes)
