@@ -97,6 +97,7 @@ class History:
         self._rates: dict[int, None] = {}
         """Vertices that hold learning rates, as they turn up."""
         self._points = 0
+        self._norms: dict[int, float | None] = {}
 
     def steps(self) -> list[int]:
         """The steps to look at: all of them, or every 2nd, 4th, ... ."""
@@ -166,12 +167,12 @@ class History:
         if update is not None and old is not None:
             new = self._values(update.value)
             change = None if new is None or new.shape != old.shape else norm_of(new.astype(np.float64) - old)
-        return Facts(vertex, self._norm(before), self._norm(gradient), change, self._counts(before),
+        return Facts(vertex, self.norm(before), self.norm(gradient), change, self._counts(before),
                      self._counts(gradient))  # fmt: skip
 
     def _layer(self, row: Row, gradient: int | None) -> Facts:
         units, stuck, flat = self._stuck(row)
-        return Facts(row.vertex, self._norm(row.value), self._norm(gradient), None, self._counts(row.value),
+        return Facts(row.vertex, self.norm(row.value), self.norm(gradient), None, self._counts(row.value),
                      self._counts(gradient), units, stuck, flat)  # fmt: skip
 
     def _stuck(self, row: Row) -> tuple[int | None, int | None, float | None]:
@@ -225,13 +226,22 @@ class History:
             return None
         return math.nan if statistics.nans else math.inf if statistics.infs else statistics.minimum
 
-    def _norm(self, number: int | None) -> float | None:
+    def norm(self, number: int | None) -> float | None:
         """‖x‖, from the elements or from statistics: ‖x‖² = n (mean² + std²)."""
+        if number is None:
+            return None
+        if number not in self._norms:
+            if len(self._norms) > 1 << 16:
+                self._norms.clear()
+            self._norms[number] = self._find_norm(number)
+        return self._norms[number]
+
+    def _find_norm(self, number: int) -> float | None:
         values = self._values(number)
         if values is not None:
             return norm_of(values)
-        statistics = self.run.statistics(number) if number is not None else None
-        if number is None or statistics is None or statistics.mean is None or statistics.std is None:
+        statistics = self.run.statistics(number)
+        if statistics is None or statistics.mean is None or statistics.std is None:
             return None
         return math.sqrt(self.run.array(number).size * (statistics.mean**2 + statistics.std**2))
 

@@ -68,9 +68,15 @@ ACTIONS: dict[str, Action] = {
         _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
         _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
         _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
+        _action("map", "3", "show('map')", "Map", "the Map screen", "Look"),
         _action("train_screen", "6", "show('train')", "Train", "the Train screen", "Look"),
-        _action("open", "enter", "open", "open", "open: unfold a module, else the chain rule", "Look"),
-        _action("up", "backspace", "up", "up", "up: back to the tape, else fold this module", "Look"),
+        _action(
+            "open", "enter", "open", "open", "open: unfold a module, on Map go into it, else the chain rule", "Look"
+        ),
+        _action(
+            "up", "backspace", "up", "up", "up: on Map out of the module, else back to the tape, there fold", "Look"
+        ),
+        _action("fold", "minus", "fold", "fold", "fold the module here, or unfold it", "Look"),
         _action("pane", "tab", "pane(1)", "pane", "next pane", "Look"),
         _action("pane_back", "shift+tab", "pane(-1)", "pane back", "pane before", "Look"),
         _action("zoom", "z", "switch('zoom')", "zoom", "this pane alone, and back", "Look"),
@@ -91,9 +97,9 @@ ACTIONS: dict[str, Action] = {
 _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "right_curly_bracket": "}", "left_curly_bracket": "{",
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
-    "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "space": "space",
+    "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
 }  # fmt: skip
-TOGETHER = {"element": ("hjkl", "element"), "line": ("jk", "line")}
+TOGETHER = {"element": ("hjkl", "element"), "line": ("jk", "line"), "boxes": ("hjkl", "box")}
 """Keys that the last line of a screen shows as one."""
 
 

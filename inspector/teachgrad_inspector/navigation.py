@@ -151,6 +151,23 @@ def search(session: Session, moment: Moment, text: str, forward: bool) -> Moment
     return None
 
 
+def neighbour(element: tuple[int, ...], lengths: tuple[int, ...], right: int, down: int) -> tuple[int, ...]:
+    """The element beside, wrapping into the next row at the ends; with one axis, down is right."""
+    stride = lengths[-1] if len(lengths) > 1 else 1
+    flat = 0
+    for i, n in zip(element, lengths, strict=True):
+        flat = flat * n + i
+    size = 1
+    for n in lengths:
+        size *= n
+    flat = (flat + right + down * stride) % size
+    result = []
+    for n in reversed(lengths):
+        flat, i = divmod(flat, n)
+        result.append(i)
+    return tuple(reversed(result))
+
+
 def within(scope: str, module: str) -> bool:
     """Whether a scope is a module or lies inside it."""
     return scope == module or scope.startswith(f"{module}.")

@@ -18,6 +18,8 @@ from .glyphs import Glyphs
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
+from .render.map import PANES as MAP_PANES
+from .render.map import draw_map, map_height
 from .render.panes import draw_text
 from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
@@ -25,6 +27,7 @@ from .render.train import PANES as TRAIN_PANES
 from .render.train import draw_train
 from .session import Session
 from .views.chain import view_chain
+from .views.map import view_map
 from .views.narrate import short_note
 from .views.options import Options
 from .views.plain import plain
@@ -63,6 +66,10 @@ SCREENS: dict[str, Screen] = {
                ("step", "back", "up", "element", "check", "predict", "reveal", "go", "help", "quit"),
                lambda session, moment, options, height: view_chain(session, moment, options),
                draw_chain),
+        Screen("map", "3", "Map", MAP_PANES,
+               ("boxes", "open", "up", "step", "back", "pane", "fold", "phase", "go", "help", "quit"),
+               lambda session, moment, options, height: view_map(session, moment, options, map_height(height)),
+               draw_map),
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),

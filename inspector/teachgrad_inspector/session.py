@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +13,11 @@ from teachgrad.recording import ArrayInfo, Moment, Reader, RecordingError, Row, 
 
 from .history import History
 from .lanes import Lanes
+from .levels import Level, Module, modules_of, runs_of, section_of
 from .numbers import number
 
 CACHED_LAYOUTS = 4
+CACHED_PARTS = 64
 
 
 class Session:
@@ -25,6 +28,7 @@ class Session:
         self.title = title or run.path.name
         self._layouts: OrderedDict[tuple[int, int, frozenset[str]], Lanes] = OrderedDict()
         self._labels: dict[tuple[int, int], str] = {}
+        self._parts: OrderedDict[Hashable, Any] = OrderedDict()
 
     @property
     def trouble(self) -> str | None:
@@ -63,6 +67,32 @@ class Session:
     def has_layout(self, step: int, folded: frozenset[str]) -> bool:
         """Whether `lanes` would answer at once."""
         return self.run.has_step(step) and (step, len(self.run.step(step).rows), folded) in self._layouts
+
+    def kept(self, make: Callable[[], Any], *key: Hashable) -> Any:
+        """What `make` makes, made once for each key; the last few are kept."""
+        if key not in self._parts:
+            self._parts[key] = make()
+            while len(self._parts) > CACHED_PARTS:
+                self._parts.popitem(last=False)
+        self._parts.move_to_end(key)
+        return self._parts[key]
+
+    def modules(self, moment: Moment) -> Mapping[str, Module]:
+        """The modules of a training step."""
+        step = self.step(moment)
+        found: Mapping[str, Module] = self.kept(
+            lambda: modules_of(self.run, step), "modules", step.number, len(step.rows)
+        )
+        return found
+
+    def level(self, moment: Moment, path: str) -> Level:
+        """The boxes of a module, or of the section of it in which a moment stands."""
+        step = self.step(moment)
+        key = step.number, len(step.rows), path
+        runs = self.kept(lambda: runs_of(step, path), "runs", *key)
+        section = section_of(step, runs, step.rows[moment.row])
+        level: Level = self.kept(lambda: Level(self.run, step, path, runs, section), "level", *key, section)
+        return level
 
     # ---- names -------------------------------------------------------------------------------------------------------
 

@@ -111,6 +111,31 @@ def training(steps: int = 40) -> None:
             send(observe.Update(3, "lr", rate))
 
 
+def attention() -> None:
+    """A block with four modules inside: x + o(softmax(q(x) k(x)ᵀ) v(x)), for a residual and lines that branch."""
+    x, rows = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 3
+    eye, square = np.eye(2), np.full((rows, rows), 1 / 3)
+    send(observe.Leaf(1, "x", x, True, False))
+    for number, name in enumerate("qkv"):
+        send(observe.Leaf(10 + number, f"block.{name}.weight", (number + 1) * eye, True, True))
+        value = (number + 1) * x
+        send(observe.Forward(2 + number, "matmul", (1, 10 + number), {}, value, name, None, f"block.{name}", True))
+    send(observe.Forward(5, "matmul", (2, 3), {}, np.zeros((rows, rows)), "scores", None, "block", True))
+    send(observe.Forward(6, "softmax", (5,), {}, square, "weights", None, "block", True))
+    send(observe.Forward(7, "matmul", (6, 4), {}, square @ (3 * x), "mixed", None, "block", True))
+    send(observe.Leaf(13, "block.o.weight", eye, True, True))
+    send(observe.Forward(8, "matmul", (7, 13), {}, square @ (3 * x), None, None, "block.o", True))
+    send(observe.Forward(9, "add", (1, 8), {}, x + square @ (3 * x), "y", None, "block", True))
+    send(observe.Forward(20, "sum", (9,), {}, np.array(16.0), "loss", None, "", True))
+    send(observe.Seed(20, np.array(1.0)))
+    send(observe.Backward(20, "sum", np.array(1.0)))
+    send(observe.Accumulate(20, 9, 0, np.ones((rows, 2)), np.ones((rows, 2))))
+    send(observe.Backward(9, "add", np.ones((rows, 2))))
+    send(observe.Accumulate(9, 8, 1, np.ones((rows, 2)), np.ones((rows, 2))))
+    send(observe.Backward(8, "matmul", np.ones((rows, 2))))
+    send(observe.Accumulate(8, 13, 1, np.full((2, 2), 6.0), np.full((2, 2), 6.0)))
+
+
 def deep(blocks: int = 6) -> None:
     """A chain of modules whose values all wait for the backward pass: more than fit side by side."""
     send(observe.Leaf(1, "x", scalar(1.0), True, False))
@@ -139,7 +164,14 @@ def trouble() -> None:
     send(observe.Accumulate(4, 3, 0, zero, zero))
 
 
-MAKERS = {"micrograd": micrograd, "net": net, "training": training, "deep": deep, "trouble": trouble}
+MAKERS = {
+    "micrograd": micrograd,
+    "net": net,
+    "training": training,
+    "attention": attention,
+    "deep": deep,
+    "trouble": trouble,
+}
 
 
 def make(name: str, folder: Path, level: str = "values") -> Path:

@@ -240,6 +240,42 @@ async def test_the_train_screen(session: Open) -> None:
         assert app_of(pilot).shown == "tape"
 
 
+async def test_the_map_screen(session: Open) -> None:
+    async with running(session("attention"), "t0/fwd/0", size=(100, 40)) as pilot:
+
+        def cursor() -> str:
+            return next(line.split("┃ ▶ ")[1].split()[0] for line in shown(pilot) if "┃ ▶ " in line)
+
+        await pilot.press("3")
+        assert cursor() == "x"
+        for key, name in (("j", "block"), ("j", "loss"), ("up", "block"), ("enter", "q"), ("l", "k"), ("h", "q"),
+                          ("j", "scores"), ("s", "weights"), ("S", "scores"), ("backspace", "block")):  # fmt: skip
+            await pilot.press(key)
+            assert cursor() == name, key
+            assert shown(pilot)[-2].startswith(f" {app_of(pilot).moment} ")
+        await pilot.press("tab")
+        for key, path in (("j", "q"), ("j", "k"), ("k", "q"), ("k", "all"), ("k", "all")):
+            await pilot.press(key)
+            line = next(line for line in shown(pilot) if "│ ▶  " in line)
+            assert line.split("▶")[1].replace("▾", "").split()[0] == path
+        await pilot.press("shift+tab", "j", "minus")
+        assert app_of(pilot).options.folded == {"block.q"}
+        await pilot.press("minus")
+        assert not app_of(pilot).options.folded
+        await pilot.press("j", "enter")
+        assert app_of(pilot).shown == "chain"
+        await pilot.press("3", "backspace")
+        assert app_of(pilot).shown == "tape"
+
+
+async def test_a_click_on_a_box(session: Open) -> None:
+    async with running(session("attention"), "t0/fwd/0", "map", size=(100, 40)) as pilot:
+        row, line = next((y, line) for y, line in enumerate(shown(pilot)) if "block  8 ops" in line)
+        await pilot.click(Sheet, offset=(line.index("block  8"), row))
+        await pilot.pause()
+        assert app_of(pilot).session.row(app_of(pilot).moment).scope == "block.q"
+
+
 async def test_predict_and_reveal(session: Open) -> None:
     async with running(session("micrograd"), "t0/bwd/a.grad", "chain") as pilot:
         await pilot.press("p")

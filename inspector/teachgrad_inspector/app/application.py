@@ -24,6 +24,7 @@ from ..keys import ACTIONS, footer, keys_of
 from ..screens import SCREENS, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
+from ..views.map import along, beside, level_at, module_here
 from ..views.options import Options
 from ..views.train import chosen_line
 from .help import HelpScreen, help_text
@@ -214,7 +215,16 @@ class Inspector(App[int]):
         self._set(navigation.page(self.session, self.moment, self.options.folded, lines))
 
     def action_arrow(self, right: int, down: int) -> None:
-        """An element further on Chain, a training step or a line of the table on Train; elsewhere a line."""
+        """An element further on Chain, a box on Map, a training step or a line of the table on Train; elsewhere a
+        line."""
+        if self.shown == "map" and (down or self.options.pane != 1):
+            move = (
+                along(self.session, self.moment, self.options, down)
+                if self.options.pane == 1
+                else (beside(self.session, self.moment, self.options, right, down))
+            )
+            self._set(move)
+            return
         if self.shown == "train" and down:
             at = chosen_line(self.session, self.moment, self.options)
             self._set(line=max(0, (at or 0) + down) if at is not None else None)
@@ -228,7 +238,7 @@ class Inspector(App[int]):
         if not element or info is None:
             self.action_move("step", right + down > 0)
             return
-        self._set(element=_neighbour(element, info.shape, right, down))
+        self._set(element=navigation.neighbour(element, info.shape, right, down))
 
     def action_largest(self) -> None:
         self._set(element=None)
@@ -302,15 +312,21 @@ class Inspector(App[int]):
         self._set(screen=screen)
 
     def action_open(self) -> None:
-        """Unfold what is folded here, else show the chain rule."""
+        """Unfold what is folded here, on Map go into the module, else show the chain rule."""
         folded = self._fold_here()
+        if self.shown == "map" and (module := module_here(self.session, self.moment, self.options)):
+            self._set(level=module)
+            return
         if self.shown == "tape" and folded is not None:
             self._set(folded=self.options.folded - {folded})
         else:
             self._set(screen="chain")
 
     def action_up(self) -> None:
-        """Back to the tape; there, fold the module that this row stands in."""
+        """On Map out of the module; back to the tape; there, fold the module that this row stands in."""
+        if self.shown == "map" and (level := level_at(self.session, self.moment, self.options)):
+            self._set(level=level.rpartition(".")[0])
+            return
         if self.shown != "tape":
             self._set(screen="tape")
             return
@@ -319,6 +335,17 @@ class Inspector(App[int]):
         if self._fold_here() is not None:
             scope = scope.rpartition(".")[0]
         if scope:
+            self._set(folded=self.options.folded | {scope})
+        else:
+            self._set(message="no module here to fold")
+
+    def action_fold(self) -> None:
+        """Fold the innermost module of this row that is not folded, or unfold what is."""
+        here = self._fold_here()
+        scope = self.session.lanes(self.moment.step, self.options.folded).scopes[self.moment.row]
+        if here is not None:
+            self._set(folded=self.options.folded - {here})
+        elif scope:
             self._set(folded=self.options.folded | {scope})
         else:
             self._set(message="no module here to fold")
@@ -365,20 +392,3 @@ class Inspector(App[int]):
             keys = " ".join(keys_of(action, self._keys))
             call = action.call
             yield SystemCommand(f"{action.group}: {action.help}", keys, lambda call=call: self.run_action(call))
-
-
-def _neighbour(element: tuple[int, ...], lengths: tuple[int, ...], right: int, down: int) -> tuple[int, ...]:
-    """The element beside, wrapping into the next row at the ends; with one axis, down is right."""
-    stride = lengths[-1] if len(lengths) > 1 else 1
-    flat = 0
-    for i, n in zip(element, lengths, strict=True):
-        flat = flat * n + i
-    size = 1
-    for n in lengths:
-        size *= n
-    flat = (flat + right + down * stride) % size
-    result = []
-    for n in reversed(lengths):
-        flat, i = divmod(flat, n)
-        result.append(i)
-    return tuple(reversed(result))

@@ -45,6 +45,11 @@ def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
 _INTRODUCTION = {
     "tape": "Tape: every event in order. A value has a lane from its birth to its last use.",
     "chain": "Chain: the chain rule at one op with the recorded numbers put in.",
+    "map": (
+        "Map: the modules as a tree, and what one of them is made of as boxes, with the shapes of the values between "
+        "them. h j k l go from box to box, or along the tree when it has the focus; enter goes into a module. What is "
+        "still to come has a dotted frame. Lines that are joined are one value; where two cross, one is broken."
+    ),
     "train": (
         "Train: the whole training. s and S go a training step on and back, page keys a tenth of the training. j and k "
         "choose a line of the table; its curves stand before the range of all parameters. A step should change "

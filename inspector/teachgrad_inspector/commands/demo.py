@@ -136,6 +136,7 @@ def _inspect(args: Namespace, terminal: bool) -> int:
     status = inspect(Arguments(
         what=str(args.record), demo=None, at=None if terminal else WEIGHT, screen="tape" if terminal else "chain",
         output=None if terminal else "text", size=(100, 30), ascii=False, predict=False, check=True,
+        inside="",
     ))  # fmt: skip
     print(f"\nLook at it again with: teachgrad inspect {args.record}")
     return status

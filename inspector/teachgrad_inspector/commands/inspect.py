@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "train")
+SCREENS = ("tape", "chain", "map", "train")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.add_argument("--predict", action="store_true", help="hide gradients until they are revealed")
+    parser.add_argument("--inside", metavar="MODULE", default="", help="the module that the Map screen is inside of")
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -81,7 +82,7 @@ def _show(args: Namespace, path: Path, title: str) -> int:
 
     with Reader(path) as run:
         session = Session(run, title)
-        options = Options(predict=args.predict, check=args.check)
+        options = Options(predict=args.predict, check=args.check, level=args.inside)
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
             args.output = "text"
         if args.output is not None:

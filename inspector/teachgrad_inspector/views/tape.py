@@ -88,19 +88,25 @@ def view_tape(session: Session, moment: Moment, options: Options, lines: int) ->
     """The Tape screen at a moment, with so many lines of tape around the cursor."""
     row = session.row(moment)
     vertex_name = session.name(row.vertex, moment.step)
-    value = session.value_of(row.vertex, moment)
     return TapeView(
         moment=str(moment),
         strip=view_strip(session, moment, options, lines),
-        value=Pane(
-            f"value  {vertex_name}",
-            view_array(session, value, options.numbers),
-            "" if value is not None else "not recorded",
-        ),
+        value=view_value(session, moment, options),
         gradient=_gradient(session, moment, row, vertex_name, options),
         ledger=view_ledger(session, moment, row.vertex, options),
         source=view_source(session, row, moment),
         narration=narrate(session, moment, options) if options.narration else "",
+    )
+
+
+def view_value(session: Session, moment: Moment, options: Options) -> Pane:
+    """The value that a row is about, as it was at the moment."""
+    vertex = session.row(moment).vertex
+    value = session.value_of(vertex, moment)
+    return Pane(
+        f"value  {session.name(vertex, moment.step)}",
+        view_array(session, value, options.numbers),
+        "" if value is not None else "not recorded",
     )
 
 
