@@ -50,6 +50,15 @@ def clip(text: str, width: int, ellipsis: str = "…") -> str:
     return "".join(kept) + ellipsis
 
 
+def clip_start(text: str, width: int, ellipsis: str = "…") -> str:
+    """The end of `text` in at most `width` cells, with an ellipsis before it: of a long path the end tells most."""
+    if cell_width(text) <= width:
+        return text
+    while text and cell_width(text) > width - 1:
+        text = text[1:]
+    return ellipsis + text if width > 0 else ""
+
+
 class Canvas:
     """Cells to draw on; drawing outside is cut off. In ASCII, all text is spelled out in ASCII."""
 

@@ -97,6 +97,8 @@ class History:
         self._rates: dict[int, None] = {}
         """Vertices that hold learning rates, as they turn up."""
         self._points = 0
+        self._cost = 0
+        """Elements and rows of the first step."""
         self._norms: dict[int, float | None] = {}
 
     def steps(self) -> list[int]:
@@ -104,16 +106,16 @@ class History:
         if not self._points:
             rows = list(self.run.rows(0))
             numbers = {number for row in rows for number in (row.value, row.delta) if number is not None}
-            cost = ROW * len(rows) + sum(min(self.run.array(number).size, WORK) for number in numbers)
-            self._points = max(FEWEST, min(POINTS, WORK // max(1, cost)))
+            self._cost = ROW * len(rows) + sum(self.run.array(number).size for number in numbers)
+            self._points = max(FEWEST, min(POINTS, WORK // max(1, self._cost)))
         stride = 1
         while self.run.steps > stride * self._points:
             stride *= 2
         return list(range(0, self.run.steps, stride))
 
-    def missing(self) -> int:
-        """How many of them were not looked at yet."""
-        return sum(step not in self._facts for step in self.steps())
+    def left(self) -> int:
+        """How much work is left to do for them, in rows."""
+        return sum(step not in self._facts for step in self.steps()) * self._cost // ROW
 
     def facts(self) -> Iterator[StepFacts]:
         """The facts of the steps to look at."""

@@ -52,7 +52,7 @@ class Screen:
     stride: str = "step"
     """What a step forward is on this screen: a function of `navigation`."""
     reads: Callable[[Session], int] = lambda session: 0
-    """How many rows must still be read, besides those of the training step, before there is anything to see."""
+    """About how many rows are to be read besides those of the training step, before there is anything to see."""
 
 
 SCREENS: dict[str, Screen] = {
@@ -73,7 +73,7 @@ SCREENS: dict[str, Screen] = {
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),
-               draw_train, "training_step", lambda session: session.history.missing() * session.run.length(0)),
+               draw_train, "training_step", lambda session: session.history.left()),
     )
 }  # fmt: skip
 

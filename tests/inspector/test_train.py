@@ -201,7 +201,7 @@ def test_work_is_bounded_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert view.looked == tuple(range(0, 1000, 8))
         assert len(view.looked) <= POINTS
         assert len(looked) == len(set(looked)) == len(view.looked) + 3  # and t1, t500, t999, which were asked for
-        assert run.history.missing() == 0
+        assert run.history.left() == 0
 
 
 def test_gradients_that_are_to_be_predicted_do_not_show(session: Open) -> None:

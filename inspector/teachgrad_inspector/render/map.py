@@ -162,7 +162,7 @@ def _tree_part(view: MapView, focus: bool) -> Part:
 
 def _draw_tree(canvas: Canvas, x: int, y: int, width: int, height: int, view: MapView, focus: bool) -> None:
     """A line for each module, with the columns for which there is room."""
-    columns = [("value", 15, _value), ("‖∂‖", 8, _gradient)] if width >= 40 else [("value", 14, _value)]
+    columns = [("value", 15, _value), ("‖∂‖", 8, _gradient)] if width >= 40 else [("value", 13, _value)]
     if width >= 60:
         columns = [("parameters", 11, _parameters), ("shape", 12, _shape), *columns]
     elif width >= 48:
@@ -182,7 +182,7 @@ def _draw_tree(canvas: Canvas, x: int, y: int, width: int, height: int, view: Ma
         g = canvas.glyphs
         style = "future" if line.state == "to come" else "label"
         fold = g.fold if line.fold == "folded" else ("-" if g.ascii else "▾") if line.fold == "open" else " "
-        indent = min(2 * line.depth, max(0, names - 12))
+        indent = min((2 if names >= 20 else 1) * line.depth, max(0, names - 8))
         canvas.put(x, row, g.cursor if line.cursor else " ", "cursor")
         name = line.name or "all"
         canvas.put(x + 2 + indent, row, f"{fold} {name}", style, names - 2 - indent)

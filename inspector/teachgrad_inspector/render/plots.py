@@ -92,6 +92,8 @@ def _scale(canvas: Canvas, frame: Axes, rule: float | None) -> None:
     marks = {0: frame.high, frame.height - 1: frame.low}
     if frame.height == 1:
         marks = {0: (frame.low + frame.high) / 2}
+    if frame.log and frame.height > 2:
+        canvas.right(frame.x - 1, frame.y + frame.height // 2, "log", "dim")
     if rule is not None:
         marks[frame.down(rule, frame.height)] = rule
     for row, value in marks.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..canvas import Canvas
+from ..canvas import Canvas, clip_start
 from ..history import Counts
 from ..numbers import number, percent
 from ..views.options import Options
@@ -42,7 +42,7 @@ def _curves(view: TrainView) -> dict[str, Part]:
     every = view.looked[1] - view.looked[0] if len(view.looked) > 1 else 1
     span = f"t0…t{view.steps - 1}"
     note = f"{span}, every {every} steps" if every > 1 else span
-    name = f" {view.chosen}" if view.chosen else ""
+    name = f"  {view.chosen}" if view.chosen else ""
     parts = {"loss": Part(f"loss{_now(view.loss)}", note, 3, 14, _curve(view, view.loss))}
     if len({value for _, value in view.rate.points}) > 1:
         parts["rate"] = Part(f"learning rate{_now(view.rate)}", "", 2, 5, _curve(view, view.rate))
@@ -50,10 +50,10 @@ def _curves(view: TrainView) -> dict[str, Part]:
         parts["loss"] = Part(f"loss{_now(view.loss)}  learning rate{_now(view.rate)}", note, 3, 14,
                              _curve(view, view.loss))  # fmt: skip
     total = f"all {number(view.total.now, 3)}" if view.total.now is not None else ""
-    parts["gradients"] = Part(f"‖∂‖{name}{_now(view.gradient)}", total, 3, 14,
+    parts["gradients"] = Part(f"‖∂‖{_now(view.gradient)}{name}", total, 3, 14,
                               _curve(view, view.gradient, hidden=view.hidden))  # fmt: skip
-    whose = name if view.ratio.points else " of all parameters"
-    parts["updates"] = Part(f"log10 ‖Δ‖/‖x‖{whose}{_now(view.ratio)}", "", 3, 14,
+    whose = name if view.ratio.points else "  of all parameters"
+    parts["updates"] = Part(f"log10 ‖Δ‖/‖x‖{_now(view.ratio)}{whose}", "", 3, 14,
                             _curve(view, view.ratio, TARGET, view.hidden))  # fmt: skip
     return parts
 
@@ -134,7 +134,7 @@ def _draw_table(canvas: Canvas, x: int, y: int, width: int, height: int, view: T
         if line.chosen:
             canvas.put(x, row, canvas.glyphs.cursor, "cursor")
             canvas.cursor = (x, row)
-        canvas.put(x + 2, row, line.name, "label", name_width)
+        canvas.put(x + 2, row, clip_start(canvas.text_of(line.name), name_width, canvas.glyphs.ellipsis), "label")
         if bars and line.values is not None:
             canvas.put(x + 3 + name_width, row, _bars(canvas, line.values), "histogram")
         end = x + width
