@@ -1,30 +1,13 @@
-"""The vertex, the op, and the one function that brings them together.
+"""The vertex and the op: a value and how it came about, and what is known of a way to make values.
 
-A `Vertex` is a value and how it came about: the op that made it, the input vertices, the settings of that call. An
-`Op` is what is known about an operation, in one class and at one place: its maths, the rule for shapes and types, the
-forward computation and the vector-Jacobian product. `apply` runs an op on vertices and makes the next vertex.
-
-Three ideas carry the whole design:
-
-* **Ids are a topological order.** Every vertex gets the next number, so an input is always older than what is made
-  from it, and walking ids downwards is a valid order for the backward pass: no recursion, no sorting of graphs.
-* **Ids are versions.** When a tensor is overwritten in place it becomes a younger vertex, and leaves a `past` one
-  behind. An edge from consumer `c` to tensor `x` means "x as it was when c was made": the youngest past of x that is
-  older than c. Nothing else has to be stored to keep gradients right, or to notice that a needed value is gone.
-* **A static graph is a dynamic graph whose values are not there yet.** `data` is an array or, while a function is
-  traced, a `Spec`. Everything else is the same.
-
-And one rule of memory: what an op computes lies in C order, unless it is a view. The last bits of a sum or a matrix
-product depend on how its input is laid out, so the layout of every value follows from the program alone, whoever runs
-it and into whatever memory.
+Beside them stands what both need: the spec of a value that is not there yet, and the modes of a thread.
 """
 
 from __future__ import annotations
 
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -32,21 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from . import observe
-from .errors import (
-    DTypeError,
-    GradientError,
-    InplaceError,
-    MatrixError,
-    ShapeError,
-    Site,
-    TeachgradError,
-    Where,
-    locate,
-    place,
-    user_site,
-)
-from .spelling import own_keywords, takes_axis
+from ..errors import GradientError, Site, TeachgradError, place
+from ..spelling import own_keywords, takes_axis
 
 Array = Any
 Shape = tuple[int, ...]
@@ -231,62 +201,27 @@ class Vertex:
 Vertex.result_type = Vertex
 
 
-class Overwritten(Vertex):
-    """Stands for a tensor as it was before it was overwritten: it still has a place in the graph, but no value.
-
-    Gradient rules that only need its shape work; one that needs the value gets an error which names both lines.
-    """
-
-    __slots__ = ("reader", "spec", "writer")
-
-    spec: Spec
-    writer: Site | None
-    reader: Vertex | None
-
-    @property
-    def _data(self) -> Any:
-        reader = self.reader if self.reader is not None else self
-        raise InplaceError(
-            f"the gradient of {reader.op} at {place(reader.site)} needs a value that was overwritten in place "
-            f"at {place(self.writer)}.\n"
-            "Ways out: write `a = a + b` instead of `a += b`; keep a copy with `.copy()` before the overwrite; "
-            "or overwrite after backward().")
-
-    @property
-    def shape(self) -> Shape:
-        return self.spec.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.spec.dtype
-
-    @property
-    def ndim(self) -> int:
-        return len(self.spec.shape)
-
-    @property
-    def size(self) -> int:
-        return self.spec.size
+class _Inference(Vertex):
+    __slots__ = ()
 
 
-NEVER = 1 << 62
-"""A stamp that is later than any id: makes the backward pass look closer at a vertex."""
+INFERENCE = _Inference(np.empty(0))
+"""The `base` of results that were made in inference mode."""
 
 
-def spec_of(x: Vertex) -> Spec:
-    """Shape and dtype of a vertex, also of one whose value is gone."""
-    return Spec(x.shape, x.dtype)
+class Symbolic(Vertex):
+    """The `base` of tensors whose values come later (placeholders and what is made of them)."""
+
+    __slots__ = ("tracer",)
+
+    tracer: Tracer
 
 
-def overwritten(x: Vertex, writer: Site | None, reader: Vertex | None = None) -> Overwritten:
-    """A stand-in for `x` as it is in the graph now, for a value that is (about to be) gone."""
-    old = Overwritten.__new__(Overwritten)
-    old.id, old.stamp = x.id, NEVER
-    old.op, old.inputs, old.attrs, old.site = x.op, x.inputs, x.attrs, x.site
-    old.requires_grad, old.past, old.hooks, old.name = x.requires_grad, x.past, x.hooks, x.name
-    old._grad = old.base = old.exposed = None
-    old.spec, old.writer, old.reader = spec_of(x), writer, reader
-    return old
+class Deferred(Exception):
+    """An operand has no value yet."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
 
 
 REGISTRY: dict[str, Op] = {}
@@ -410,212 +345,6 @@ def size_of(x: Any) -> int:
 
 def _op_named(name: str) -> Op:
     return REGISTRY[name]
-
-
-def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
-    """Run `op` on `inputs` and return the vertex of the result. The hot path of dynamic mode."""
-    current = state.now
-    if current.tracer is not None:
-        return current.tracer.apply(op, inputs, attrs)
-    arrays = []
-    tracked = marked = False
-    kernel = op.kernel
-    strided = kernel is None  # whether the result may be laid out otherwise than in C order
-    try:
-        for x in inputs:
-            if x.requires_grad:
-                tracked = True
-            if x.base is not None:
-                strided = True
-                if refresh(x):
-                    marked = True
-            if x.exposed is not None:
-                strided = True
-                notice_writes(x)
-            arrays.append(x._data)
-        if current.meter is not None:
-            data = current.meter.compute(op, arrays, attrs)
-        else:
-            data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
-    except Deferred as deferred:
-        return deferred.tracer.apply(op, inputs, attrs)
-    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-        raise explain(op, inputs, attrs, error) from error
-    if type(data) is ndarray:
-        if strided and not data.flags.c_contiguous and not op.view:
-            data = data.copy()
-    elif type(data) is not tuple:
-        data = np.asarray(data)
-    cls = inputs[0].result_type
-    z = cls.__new__(cls)
-    z.id = z.stamp = next_id()
-    z._data = data
-    z._grad = z.base = z.past = z.exposed = z.name = None
-    z.hooks = ()
-    if tracked and current.grad and op.differentiable:
-        z.op, z.inputs, z.attrs = op, inputs, attrs
-        z.requires_grad = True
-        z.site = user_site()
-    else:
-        z.op = z.site = None
-        z.inputs, z.attrs = (), NO_ATTRS
-        z.requires_grad = False
-        if marked or (tracked and current.inference):
-            z.base = INFERENCE
-    if op.view and z.base is None:
-        note_view(z, op, inputs, attrs)
-    if observe.sink is not None and not current.quiet:
-        report(z, op, inputs, attrs)
-    return z
-
-
-def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> None:
-    """Tell the watcher that an op ran, and which leaves it used."""
-    sink = observe.sink
-    assert sink is not None
-    for x in inputs:
-        if x.op is None:
-            sink(observe.Leaf(x.id, x.name, x._data, x.requires_grad, x.result_type is not type(x)))
-    where = locate(z.site if z.site is not None else user_site())
-    sink(observe.Forward(z.id, op.name, tuple(x.id for x in inputs), attrs, z._data, z.name, where, state.now.scope,
-                         z.requires_grad))
-
-
-def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: Exception,
-            where: Where | None = None) -> Exception:
-    """Turn an error of the array library into one that names the op, the shapes and the user's line."""
-    if isinstance(error, TeachgradError):
-        return error
-    what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
-    settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
-    where = where or locate(user_site())
-    reason: Exception = error
-    with suppress(Exception):  # the op's own shape rule often says better what is wrong, and how to go on
-        try:
-            op.infer(*[x._data for x in inputs], **attrs)
-        except TeachgradError as rule:
-            reason = rule
-    text = f"{op.name}({what}{settings}): {reason}" + (f"\n{where.show()}" if where else "")
-    kinds = {TypeError: DTypeError, ValueError: ShapeError, np.linalg.LinAlgError: MatrixError}
-    return kinds.get(type(error), type(error))(text)
-
-
-# ---- writing in place ------------------------------------------------------------------------------------------------
-
-class _Inference(Vertex):
-    __slots__ = ()
-
-
-INFERENCE = _Inference(np.empty(0))
-"""The `base` of results that were made in inference mode."""
-
-
-class Symbolic(Vertex):
-    """The `base` of tensors whose values come later (placeholders and what is made of them)."""
-
-    __slots__ = ("tracer",)
-
-    tracer: Tracer
-
-
-class Deferred(Exception):
-    """An operand has no value yet."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self.tracer = tracer
-
-
-def note_view(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> None:
-    """Remember whose memory a view shares, and how it was taken, so that writes through either are understood."""
-    x = inputs[0]
-    if not shares_memory(z._data, x._data):
-        return
-    z.base = x if x.base is None else x.base
-    if z.op is None and state.now.grad and op.differentiable:
-        z.op, z.inputs, z.attrs = op, inputs, attrs
-
-
-def shares_memory(z: Array, x: Array) -> bool:
-    """Whether `z`, made by a view op of `x`, lies in the memory of `x` (reshape and the like sometimes copy)."""
-    return z is x or z.base is x or (z.base is not None and z.base is x.base)
-
-
-def refresh(x: Vertex) -> bool:
-    """Bring a view up to date after its memory was written through another name; whether it came from inference mode.
-
-    The view's value is right already, it is the same memory. Its history is not: it must now be a view of the
-    younger base. A new id is all that takes, since an edge means "the input as it was when I was made".
-    """
-    base = x.base
-    assert base is not None
-    if type(base) is Symbolic:
-        raise Deferred(base.tracer)
-    if base is INFERENCE:
-        if state.now.grad and not state.now.inference:
-            raise GradientError(
-                f"a tensor that was made in inference mode is used at {place(user_site())} where gradients are "
-                "recorded.\nWays out: use `tg.no_grad()` instead of `tg.inference` where the result is needed for "
-                "training; or make a new tensor of its values with `tg.tensor(x.numpy())`.")
-        return True
-    if base.stamp <= x.stamp:
-        return False
-    if base.requires_grad and x.op is not None and x.op.view and base.id > x.id:
-        parent = x.inputs[0]
-        if parent.base is not None:
-            refresh(parent)
-        old = x.past = overwritten(x, base.site) if type(x._data) is ndarray else x.earlier_self()
-        x.id = next_id()
-        old.stamp = next_id()
-        x.requires_grad = True
-    x.stamp = base.stamp
-    return False
-
-
-def version(x: Vertex, reader: Vertex) -> Vertex:
-    """`x` as it was when `reader` was made from it; without its value if that has been overwritten since."""
-    while x.id > reader.id:
-        past = x.past
-        assert past is not None
-        x = past
-    if type(x) is Overwritten:
-        return x if x.reader is not None else overwritten(x, x.writer, reader)
-    return overwritten(x, memory_of(x).site, reader) if value_is_gone(x, reader) else x
-
-
-def memory_of(x: Vertex) -> Vertex:
-    """The vertex that owns the memory of `x`: itself, or the base of a view."""
-    return x if x.base is None else x.base
-
-
-def value_is_gone(x: Vertex, reader: Vertex) -> bool:
-    """Whether the memory of `x` was written after `reader` was made."""
-    root = memory_of(x)
-    if root.exposed is not None:
-        notice_writes(root)
-    return root.stamp > reader.id and root is not INFERENCE
-
-
-def checksum(data: Array) -> int:
-    """A number that changes, all but surely, when the array does."""
-    return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data) if data.size else 0
-
-
-def notice_writes(x: Vertex) -> None:
-    """Look whether memory that was handed out writable was written to without our knowing."""
-    now = checksum(x._data)
-    if now != x.exposed:
-        x.exposed = now
-        mark_written(x)
-
-
-def mark_written(x: Vertex) -> None:
-    """Note that the memory of `x` has just been written, with nothing recorded."""
-    root = memory_of(x)
-    if state.now.written is not None:
-        state.now.written.append(root)
-    root.stamp = x.stamp = next_id()
-    if root.op is None:
-        root.site = user_site()
 
 
 @contextmanager
