@@ -1,9 +1,10 @@
-"""The elements of large arrays, in a file of their own beside the recording: `run.tgr-arrays`.
+"""The elements of large arrays, in a file of their own beside the recording while it grows: `run.tgr-arrays`.
 
 SQLite copies a value into its cache, from there with a checksum into its log, and out of the log into the file. For
 the arrays of a training step that takes twice as long as the step; handing them to the operating system takes less than
 the step. So arrays of `LARGE` bytes and more lie here, one after the other as they came, and the column `place` of the
-table `array` says where. A run whose arrays are all small has no such file.
+table `array` says where. A run whose arrays are all small has no such file. When the recording is closed, they go into
+it, and the file is deleted (`teachgrad.recording.folding`); after a kill there are the two.
 
 Bytes are only ever appended, and a row is committed after its bytes are written. What a row names is there, then, for
 a reader of a growing recording as well as after the death of the process.
@@ -93,10 +94,11 @@ class Lookup:
         self.path = path_beside(recording)
         self._file: FileIO | None = None
 
-    @property
-    def missing(self) -> bool:
-        """Whether there is nothing to read from."""
-        return self._file is None and not self.path.exists()
+    def find(self) -> bool:
+        """Whether the file is there. From then on it is held, so that it can be read even when it was deleted."""
+        if self._file is None and self.path.exists():
+            self._file = opened(self.path)
+        return self._file is not None
 
     def read(self, place: int, length: int) -> bytes:
         """The bytes from a place on. Raises `RecordingError` if they are not there."""

@@ -24,8 +24,6 @@ class ArrayInfo:
     shape: tuple[int, ...]
     statistics: Statistics | None
     has_values: bool
-    place: int | None = None
-    """Where in the file beside the elements begin, if they are there."""
 
     @property
     def size(self) -> int:
@@ -87,4 +85,4 @@ def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
         statistics = None if numbers[4] is None else Statistics(*numbers)
     except (ValueError, TypeError, AttributeError) as error:
         raise RecordingError(f"array {number} cannot be read: {error}") from None
-    return ArrayInfo(number, dtype, shape, statistics, length is not None or place is not None, place)
+    return ArrayInfo(number, dtype, shape, statistics, length is not None or place is not None)

@@ -36,8 +36,11 @@ def main(args: Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"teachgrad run: there is no file {args.script}", file=sys.stderr)
         return 2
-    with Recorder(args.record, level=args.level):
-        return run_script(args.script, args.arguments)
+    try:
+        with Recorder(args.record, level=args.level):
+            return run_script(args.script, args.arguments)
+    except KeyboardInterrupt:  # while the recording was being closed
+        return 130
 
 
 def run_script(script: str, arguments: list[str]) -> int:

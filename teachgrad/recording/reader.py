@@ -59,6 +59,10 @@ class Reader:
         self._leaves: dict[int, Row] = {}
         try:
             self.refresh()
+            if self._lacks_arrays:  # the recording may have become one file just now, between two looks
+                self._store.close()
+                self._store = Store(self.path)
+                self.refresh()
         except BaseException:
             self._store.close()
             raise
@@ -94,7 +98,7 @@ class Reader:
         if level not in LEVELS:
             raise RecordingError(f"{self.path} has the level {level!r}, which is unknown")
         self.level: Level = level
-        self._lacks_arrays = level == "values" and self._store.damage is None and self._store.lacks_arrays()
+        self._lacks_arrays = self.about.get("arrays") == "beside" and not self._store.find_large_arrays()
         self._measure()
         if self._steps:
             self._steps.pop(max(self._steps))
@@ -273,12 +277,17 @@ class Reader:
             self._arrays.move_to_end(number)
             return array
         info = self.array(number)
-        if not info.has_values or (self._lacks_arrays and info.place is not None):
+        if not info.has_values:
             return None
-        mark, data = self._store.row("SELECT fingerprint, data FROM array WHERE id = ?", number) or (None, None)
-        if info.place is not None:
-            data = self._store.large_array(info.place, info.nbytes)
-        if not isinstance(data, bytes) or fingerprint(data) != mark:
+        query = "SELECT fingerprint, data, place FROM array WHERE id = ?"
+        mark, data, place = self._store.row(query, number) or (None, None, None)
+        if place is not None and not self._store.find_large_arrays():  # it may have become part of the recording
+            mark, data, place = self._store.row(query, number) or (None, None, None)
+            if place is not None:
+                return None
+        if place is not None:
+            data = self._store.large_array(integer(place, "an array"), info.nbytes)
+        if not isinstance(data, bytes) or len(data) != info.nbytes or fingerprint(data) != mark:
             raise RecordingError(f"{self.path} is damaged: the elements of array {number} are not what was recorded")
         stored = np.frombuffer(data, DTYPES[info.dtype]).reshape(info.shape)
         array = self._arrays[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)

@@ -21,6 +21,7 @@ from .. import observe
 from ..errors import RecordingError, Where
 from ..version import __version__
 from .attributes import encode
+from .beside import path_beside
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .statistics import numbers_of
 from .timeline import Timeline
@@ -36,8 +37,8 @@ class Recorder:
 
     Afterwards, or meanwhile, `teachgrad inspect run.tgr` shows it. Recorders nest; the inner one takes over.
 
-    - `path`: the file. A recording of that name is replaced; any other file is an error. Elements of large arrays go
-      into a second file beside it, `run.tgr-arrays`.
+    - `path`: the file. A recording of that name is replaced; any other file is an error. While the run goes on,
+      elements of large arrays are in a second file beside it, `run.tgr-arrays`.
     - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
 
     Raises `RecordingError` if the file cannot be made. A disk that fills up later ends the recording with a
@@ -65,11 +66,15 @@ class Recorder:
     ) -> None:
         observe.sink = self._before
         self._sink.finish()
-        assert self._writer is not None
-        self._writer.close()
-        if self._writer.error is not None:
-            self._sink.warn()
-        self._writer = None
+        writer, self._writer = self._writer, None
+        assert writer is not None
+        try:
+            writer.close()
+        finally:
+            if writer.error is not None:
+                self._sink.warn()
+            elif writer.apart is not None:
+                self._sink.warn_of_more_files(self.path)
 
 
 def _about(level: Level) -> dict[str, str]:
@@ -140,6 +145,14 @@ class _Sink:
         if not self._warned:
             self._warned = True
             warnings.warn(f"the recording ended early, the run goes on: {self._writer.error}", stacklevel=3)
+
+    def warn_of_more_files(self, path: Path) -> None:
+        """Say that the recording is not one file."""
+        reason = str(self._writer.apart) or type(self._writer.apart).__name__
+        others = f"{path_beside(path).name}, {path.name}-wal"
+        warnings.warn(
+            f"the recording is whole, but {path} needs what stayed beside it ({others}): {reason}", stacklevel=3
+        )
 
     # ---- rows ----------------------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ and each stands in one of three **phases**: `fwd` (values are computed), `bwd` (
 ========  =============================================================================================
 table     one row for
 ========  =============================================================================================
-about     a fact about the file: level, command, created, teachgrad, python, numpy, finished
+about     a fact about the file: level, command, created, teachgrad, python, numpy, finished; `arrays` is
+          "beside" while large arrays are in the file beside
 event     a leaf, an op, the start of a backward pass, gradient along one edge, or an update; see `Row`
 array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major); of large
-          ones, where in the file beside (`run.tgr-arrays`) the bytes begin
+          ones, while the recording grows, where in the file beside (`run.tgr-arrays`) the bytes begin
 site      a place in the user's source
 source    the text of a source file, as it was when it ran
 rewrite   a rewrite of a static graph
@@ -21,7 +22,8 @@ kernel    a statement of a static program that ran, and how long it took
 Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
 `values` its bytes (from which a reader computes the statistics). Bytes are stored once: a fingerprint finds
 candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
-no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`.
+no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`; how it
+becomes part of the recording at the end, in `teachgrad.recording.folding`.
 
 What has a `step` and a `row` but is no event happened just before the event of that number, or at the end.
 

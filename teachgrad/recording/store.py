@@ -51,9 +51,10 @@ class Store:
         with self._lock:
             return self._beside.read(place, length)
 
-    def lacks_arrays(self) -> bool:
-        """Whether the file beside is needed and not there."""
-        return self._beside.missing and self.row("SELECT 1 FROM array WHERE place IS NOT NULL LIMIT 1") is not None
+    def find_large_arrays(self) -> bool:
+        """Whether the file beside is there."""
+        with self._lock:
+            return self._beside.find()
 
     def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """The answers to a query, as they come."""

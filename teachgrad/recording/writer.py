@@ -25,6 +25,7 @@ import numpy as np
 from ..errors import RecordingError
 from . import beside
 from .fingerprint import fingerprint
+from .folding import fold, path_of_copy
 from .schema import APPLICATION_ID, KINDS, REQUIRES_GRAD, TABLES, VERSION
 
 COMMIT_BYTES = 2 << 20
@@ -47,6 +48,7 @@ def _insert(table: str, columns: str, **fixed: int) -> str:
 
 KIND = {name: number for number, name in enumerate(KINDS)}
 STATEMENTS = {
+    "about": "INSERT INTO about VALUES (?, ?)",
     "leaf": _insert("event", "step row phase vertex name? flags value", kind=KIND["leaf"]),
     "op": _insert("event", "step row phase vertex op name? scope? inputs attrs? site flags value", kind=KIND["op"]),
     "seed": _insert("event", "step row phase vertex value", kind=KIND["seed"], flags=0),
@@ -69,12 +71,15 @@ STATEMENTS = {
 class Writer:
     """Creates the file and fills it. Its callers take turns, by `lock`.
 
-    `error` is what went wrong while writing; nothing is written after it.
+    `error` is what went wrong while writing; nothing is written after it. `apart` is why, at the end, large arrays
+    stayed in the file beside.
     """
 
     def __init__(self, path: Path, about: dict[str, str]) -> None:
         self.lock = threading.RLock()
         self.error: Exception | None = None
+        self.apart: BaseException | None = None
+        self._path = path = path.absolute()  # the run may change its directory
         self._connection = create(path, about)
         self._process = os.getpid()
         self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in STATEMENTS}
@@ -125,6 +130,8 @@ class Writer:
         elif self._alive():
             try:
                 place = self._large.append(data)
+                if place == len(beside.MAGIC):
+                    self._rows["about"].append(("arrays", "beside"))
                 self._rows["large"].append((number, dtype, shape, mark, place))
             except OSError as error:
                 self.error = error
@@ -153,21 +160,24 @@ class Writer:
         self._waiting_bytes = 0
 
     def close(self) -> None:
-        """Write what is left and make the file a plain file again, without a write-ahead log beside it."""
+        """Write what is left and make the recording one file, with neither arrays nor a write-ahead log beside it."""
         if os.getpid() != self._process:  # the file belongs to the process that this one was forked from
             return
         self._closing.set()
         self._thread.join()
+        self._rows["about"].append(("finished", "yes"))
         self.commit()
-        if self.error is None:
-            try:
-                self._connection.execute("INSERT OR REPLACE INTO about VALUES ('finished', 'yes')")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                self._connection.execute("PRAGMA journal_mode=DELETE")
-            except sqlite3.OperationalError:
-                pass  # somebody is reading: the log stays beside the file, which is just as good
-        self._connection.close()
         self._large.close()
+        try:
+            if self.error is None:
+                fold(self._path, self._connection)
+        except (RecordingError, OSError, sqlite3.Error) as error:
+            self.apart = error
+        except BaseException as interrupt:
+            self.apart = interrupt
+            raise
+        finally:
+            self._connection.close()
 
     def _watch(self) -> None:
         while not self._closing.wait(INTERVAL):
@@ -227,11 +237,12 @@ def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
 
 def _make_room(path: Path) -> None:
     """Remove a recording of that name, with what a killed run may have left beside it."""
-    if os.path.lexists(path):
-        with open(path, "rb") as file:
+    copy = path_of_copy(path)
+    for present in filter(os.path.lexists, (path, copy)):
+        with open(present, "rb") as file:
             head = file.read(100)
         if head and head[68:72] != APPLICATION_ID.to_bytes(4, "big"):
-            raise RecordingError(f"{path} exists and is not a recording; remove it or record to another file")
+            raise RecordingError(f"{present} exists and is not a recording; remove it or record to another file")
     beside.make_room(path)
-    for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+    for name in (path, copy, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
         Path(name).unlink(missing_ok=True)

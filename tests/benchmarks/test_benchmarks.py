@@ -7,11 +7,13 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 
 import benchmarks
+from benchmarks import costs
 from benchmarks.bars import BARS, Bar
 from benchmarks.report import markdown
 from benchmarks.results import Entry, Results
@@ -154,10 +156,11 @@ def example_results() -> Results:
         "torch": Entry(not_run="not installed"),
     }
     costs = {
+        "recording": {"values": Estimate(2.5, 2.4, 2.6), "values: closing, per step": Estimate(1.25, 1.2, 1.3)},
         "import": {"teachgrad": Estimate(0.05, 0.04, 0.06)},
         "memory": {"gpt: numpy": Estimate(2**20, 2**20, 2**20)},
     }
-    return Results(machine, "full", {"moons": entries}, costs, {"recording": "no Recorder"})
+    return Results(machine, "full", {"moons": entries}, costs, {"op": "no time"})
 
 
 def test_the_report_says_what_was_reached_and_what_was_not_run() -> None:
@@ -166,7 +169,9 @@ def test_the_report_says_what_was_reached_and_what_was_not_run() -> None:
     assert "| teachgrad, dynamic | 0.0800 (2.25x) |" in text
     assert "| PyTorch, eager | NOT RUN |" in text
     assert "| PyTorch, eager | moons | not installed |" in text
-    assert "|  | cost: recording | no Recorder |" in text
+    assert "|  | cost: op | no time |" in text
+    assert "| level values | 2.50 (2.40 to 2.60)x |" in text
+    assert "| level values: closing, per step | 1.25 (1.20 to 1.30)x |" in text
     assert "| moons: dynamic over NumPy by hand | 2.2 x | 2.25 (2.20 to 2.30) x | NOT REACHED |" in text
     assert "| moons: dynamic over PyTorch, eager | 1.5 x | 0.500 (0.400 to 0.600) x | reached |" in text
     assert "| mlp: dynamic over NumPy by hand | 1.3 x |  | not measured |" in text
@@ -181,3 +186,14 @@ def test_the_committed_table_is_the_one_that_the_committed_figures_give() -> Non
     folder = Path(benchmarks.__file__).parent
     results = Results.from_json(json.loads((folder / "results.json").read_text()))
     assert (folder / "RESULTS.md").read_text() == markdown(results)
+
+
+def test_closing_a_recording_is_timed_apart_from_recording(tmp_path: Path) -> None:
+    call = costs.recording._Recorded(lambda: None, tmp_path, "values")
+    before = perf_counter()
+    call()
+    call()
+    took = perf_counter() - before
+    assert len(call.closing) == 2
+    assert 0 < sum(call.closing) < call.elsewhere < took
+    assert not list(tmp_path.iterdir())

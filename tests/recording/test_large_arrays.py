@@ -1,4 +1,7 @@
-"""Large arrays lie in a file beside the recording: what is there comes back, and what is not is said."""
+"""Large arrays lie in a file beside a recording that was not closed: what is there comes back, and what is not is said.
+
+How they become part of the recording is in `test_folding.py`.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,18 @@ def large(seed: int, dtype: str = "float32") -> np.ndarray:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Three arrays: a small one, and two large ones."""
-    path = tmp_path / "run.tgr"
-    with Recorder(path, level="values"):
+    """What a kill leaves of a recording of three arrays: a small one, and two large ones."""
+    running = tmp_path / "running"
+    running.mkdir()
+    with Recorder(running / "run.tgr", level="values") as recorder:
         for id, array in enumerate([np.arange(5.0), large(0), large(1)], 1):
             leaf(id, array, f"x{id}")
-    return path
+        assert recorder._writer is not None
+        recorder._writer.commit()
+        for file in running.iterdir():
+            if not file.name.endswith("-shm"):
+                shutil.copy(file, tmp_path)
+    return tmp_path / "run.tgr"
 
 
 def elements(path: Path) -> list[np.ndarray | None]:
@@ -43,10 +52,10 @@ def test_either_side_of_the_limit(tmp_path: Path, size: int) -> None:
     array = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8)
     with Recorder(tmp_path / "r.tgr", level="values"):
         leaf(1, array, "x")
+        assert path_beside(tmp_path / "r.tgr").exists() == (size >= LARGE)
     (found,) = elements(tmp_path / "r.tgr")
     assert found is not None
     assert found.tobytes() == array.tobytes()
-    assert path_beside(tmp_path / "r.tgr").exists() == (size >= LARGE)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int16", "float64", "complex64", ">f8"])
@@ -71,20 +80,28 @@ def test_equal_ones_are_stored_once(tmp_path: Path) -> None:
     with Recorder(tmp_path / "r.tgr", level="values"):
         for id in range(6):
             leaf(id, large(id % 2), f"x{id}")
-    assert path_beside(tmp_path / "r.tgr").stat().st_size == len(MAGIC) + large(0).nbytes + large(1).nbytes
+        assert path_beside(tmp_path / "r.tgr").stat().st_size == len(MAGIC) + large(0).nbytes + large(1).nbytes
     for id, found in enumerate(elements(tmp_path / "r.tgr")):
         assert found is not None
         assert found.tobytes() == large(id % 2).tobytes()
 
 
-def test_no_file_where_it_is_not_needed(micrograd: Path) -> None:
-    assert not path_beside(micrograd).exists()
+def test_a_pair_is_not_changed_by_reading(recording: Path) -> None:
+    pair = [recording, Path(f"{recording}-wal"), path_beside(recording)]
+    before = [(file.read_bytes(), file.stat().st_mtime_ns) for file in pair]
+    assert [found.nbytes for found in elements(recording) if found is not None] == [
+        40,
+        large(0).nbytes,
+        large(1).nbytes,
+    ]
+    assert [(file.read_bytes(), file.stat().st_mtime_ns) for file in pair] == before
 
 
 def test_one_that_was_left_behind(recording: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     moved.mkdir()
-    shutil.copy(recording, moved)
+    for file in (recording, f"{recording}-wal"):
+        shutil.copy(file, moved)
     with Reader(moved / "run.tgr") as run:
         assert run.trouble == f"the elements of large arrays are missing: there is no {moved / 'run.tgr-arrays'}"
         small, *others = [row.value for row in run.rows(0)]
@@ -97,7 +114,8 @@ def test_one_that_was_left_behind(recording: Path, tmp_path: Path) -> None:
             assert run.array(number).shape[1] == 3
     shutil.copy(path_beside(recording), moved)
     with Reader(moved / "run.tgr") as run:
-        assert run.trouble is None
+        assert run.trouble == "recording ended early, or is still being written"
+    assert [found is not None for found in elements(moved / "run.tgr")] == [True] * 3
 
 
 def test_one_that_was_cut(recording: Path) -> None:
