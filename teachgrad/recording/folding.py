@@ -3,9 +3,9 @@
 Nothing can be lost on the way. The arrays go into a copy of the recording (`run.tgr-folding`), and one renaming puts it
 in the place of the recording; only then is the file beside deleted. Whatever happens before, a kill, a full disk or
 Ctrl-C, leaves the two files as they were. (What a kill leaves of the copy goes with the next recording.) The copy needs
-no journal, so this costs little more than copying the file beside: for the arrays of an mlp step half or a third
-of what one transaction through SQLite's log takes. (With a journal it would be as fast, but whoever opens the file after a kill
-would have to change it.)
+no journal, so this costs little more than copying the file beside: for the arrays of an mlp step half or a third of
+what one transaction through SQLite's log takes. (With a journal it would be as fast, but whoever opens the file
+after a kill would have to change it.)
 
 A reader that has the recording open would never see the copy. While there is one, the arrays go through the log.
 
