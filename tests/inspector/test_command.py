@@ -7,9 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from teachgrad import observe
 from teachgrad.cli import main
+from teachgrad.recording import Recorder
+from teachgrad_inspector.commands import inspect as commands
+from teachgrad_inspector.screens import SCREENS
+from tests.recording.runs import send
 
 from .runs import make
 
@@ -58,6 +64,50 @@ def test_the_tape_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line for line in json.loads(capsys.readouterr().out)["view"]["strip"]["lines"] if line["moment"]]
     assert [line["label"] for line in lines] == [
         "a", "b", "e", "d", "f", "L", "L.grad", "f.grad", "d.grad", "a.grad", "e.grad", "b.grad", "a.grad"]  # fmt: skip
+
+
+def test_the_map_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(make("attention", tmp_path))
+    assert run(path, "--at", "scores", "--screen", "map", "--inside", "block", "--print", "json") == 0
+    view = json.loads(capsys.readouterr().out)["view"]
+    assert view["level"] == "block"
+    names = [box["name"] for box in view["boxes"]]
+    assert [name for name, box in zip(names, view["boxes"], strict=True) if box["cursor"]] == ["scores"]
+    into = {names[wire["above"]]: wire["shape"] for wire in view["wires"] if names[wire["below"]] == "scores"}
+    assert into == {"q": "(3,2)", "k": "(3,2)"}
+
+
+def test_a_training_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(make("training", tmp_path))
+    assert run(path, "--at", "t12", "--screen", "train", "--print", "json") == 0
+    view = json.loads(capsys.readouterr().out)["view"]
+    assert [step for step, _ in view["loss"]["points"]] == list(range(40))
+    assert view["rate"]["now"] == 0.125
+    assert [line["stuck"] for line in view["lines"]] == [None, None, 1]
+
+
+@pytest.mark.parametrize("size", ["40x10", "80x24", "160x48"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_hostile_names_are_only_text(
+    screen: str, size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "[bold]x[/] \x1b]0;pwned\x07\u202e"
+    with Recorder(tmp_path / "r.tgr", level="values"):
+        send(observe.Leaf(1, name, np.ones(3), True, True))
+        send(observe.Forward(2, name, (1,), {}, np.ones(3), name, None, f"{name}.{name}", True))
+        send(observe.Seed(2, np.ones(3)))
+        send(observe.Backward(2, name, np.ones(3)))
+        send(observe.Accumulate(2, 1, 0, np.ones(3), np.ones(3)))
+        send(observe.Update(1, name, np.zeros(3)))
+    for at in ("t0/0", "t0/1", "last"):
+        assert run(str(tmp_path / "r.tgr"), "--screen", screen, "--print", "text", "--size", size, "--at", at) == 0
+        out = capsys.readouterr().out
+        assert not {"\x1b", "\x07", "\u202e"} & {*out}
+        assert len(out.splitlines()) == int(size.partition("x")[2])
+
+
+def test_every_screen_can_be_asked_for() -> None:
+    assert tuple(SCREENS) == commands.SCREENS
 
 
 def test_ascii(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,8 +184,6 @@ def test_a_recording_that_ended_early_is_shown_with_a_warning(
 
 
 def test_an_empty_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from teachgrad.recording import Recorder
-
     with Recorder(tmp_path / "r.tgr"):
         pass
     assert run(str(tmp_path / "r.tgr"), "--print", "text") == 2

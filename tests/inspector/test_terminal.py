@@ -216,3 +216,26 @@ def _press(terminal: Terminal, key: str, moment: str) -> float:
     terminal.press(key)
     terminal.wait_at(moment)
     return (time.monotonic() - start) * 1e3
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+def test_the_map_and_the_training(size: tuple[int, int], tmp_path: Path) -> None:
+    with Terminal(*size) as terminal:
+        terminal.teachgrad("inspect", str(make("attention", tmp_path)), "--screen", "map")
+        terminal.wait("┃ ▶ x ┃")
+        for key, there in (("j", r"┃ ▶ block"), ("Enter", r"┃ ▶ q "), ("j", r"┃ ▶ scores"), ("BSpace", r"┃ ▶ block")):
+            terminal.press(key)
+            terminal.wait(there)
+        terminal.press("q")
+        terminal.wait("status 0")
+    with Terminal(*size) as terminal:
+        terminal.teachgrad("inspect", str(make("training", tmp_path)), "--screen", "train")
+        terminal.wait("▶ fc.weight")
+        terminal.press("s")
+        terminal.wait_at("t1/fwd/0")
+        terminal.press("j")
+        terminal.wait("▶ h")  # the second moment is about z
+        terminal.resize(40, 10)
+        terminal.wait("^╭─ loss .*─╮$")
+        terminal.press("q")
+        terminal.wait("status 0")

@@ -197,6 +197,9 @@ class Inspector(App[int]):
 
     @on(Sheet.Scrolled)
     def _scrolled(self, event: Sheet.Scrolled) -> None:
+        if self.shown in ("map", "train"):
+            self.action_arrow(0, 1 if event.lines > 0 else -1)
+            return
         self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
 
     # ---- moving ------------------------------------------------------------------------------------------------------
