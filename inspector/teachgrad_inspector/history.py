@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from teachgrad.recording import Moment, Reader, Row
+from teachgrad.recording import Moment, Reader, RecordingError, Row
 
 POINTS, FEWEST = 128, 12
 """So many steps are looked at, at most and at least."""
@@ -115,7 +115,12 @@ class History:
 
     def left(self) -> int:
         """How much work is left to do for them, in rows."""
-        return sum(step not in self._facts for step in self.steps()) * self._cost // ROW
+        steps = [step for step in self.steps() if step not in self._facts and self._is_final(step)]
+        return len(steps) * self._cost // ROW
+
+    def _is_final(self, step: int) -> bool:
+        """Whether a step will stay as it is: the last one may still be growing."""
+        return step + 1 < self.run.steps or self.run.trouble is None
 
     def facts(self) -> Iterator[StepFacts]:
         """The facts of the steps to look at."""
@@ -125,8 +130,11 @@ class History:
         """The facts of one step."""
         found = self._facts.get(step)
         if found is None:
-            found = self._look(step)
-            if step + 1 < self.run.steps or self.run.trouble is None:  # the last one may still be growing
+            try:
+                found = self._look(step)
+            except RecordingError:  # damaged: nothing is known of this step
+                found = StepFacts(step, None, (), {})
+            if self._is_final(step):
                 self._facts[step] = found
         return found
 

@@ -70,17 +70,17 @@ class Level:
             self._add(run, child, rows)
         for node in self.nodes:
             read = {wire.vertex for wire in self.wires if wire.above == node.number}
-            makes = [row.vertex for row in node.rows if row.vertex in read or self._leaves_level(row, node)]
+            inside = {row.row for row in node.rows}
+            makes = [row.vertex for row in node.rows if row.vertex in read or self._leaves_level(row, inside)]
             node.makes = makes or [row.vertex for row in node.rows[-1:]] or [*self._vertex_of(node)]
 
     def _vertex_of(self, node: Node) -> list[int]:
         return [vertex for vertex, number in self._outside.items() if number == node.number]
 
-    def _leaves_level(self, row: Row, node: Node) -> bool:
-        """Whether a value is read by an op that has no box here."""
+    def _leaves_level(self, row: Row, inside: set[int]) -> bool:
+        """Whether a value is read by an op that has no box here. `inside` are the rows of its own box."""
         readers = self._step.readers(row.vertex)
-        mine = {inner.row for inner in node.rows}
-        return any(reader not in mine and self._step.rows[reader].vertex not in self._box for reader in readers)
+        return any(reader not in inside and self._step.rows[reader].vertex not in self._box for reader in readers)
 
     def _add(self, run: Reader, child: str, rows: list[Row]) -> None:
         """A box, after boxes for the inputs that it reads."""

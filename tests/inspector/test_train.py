@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,32 @@ def test_work_is_bounded_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert len(view.looked) <= POINTS
         assert len(looked) == len(set(looked)) == len(view.looked) + 3  # and t1, t500, t999, which were asked for
         assert run.history.left() == 0
+
+
+def test_a_recording_that_is_still_growing(tmp_path: Path) -> None:
+    path = make("training", tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM about WHERE key = 'finished'")
+    connection.close()
+    with Reader(path) as reader:
+        history = History(reader)
+        assert history.left() > 0
+        list(history.facts())
+        assert history.left() == 0  # the last step is never done with, and nobody waits for it
+        assert history.of(39) is not history.of(39)
+        assert history.of(38) is history.of(38)
+
+
+def test_a_damaged_step_is_left_out(tmp_path: Path) -> None:
+    path = make("training", tmp_path)
+    with Reader(path) as reader:
+        number = next(row.value for row in reader.rows(7) if row.op == "relu")
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE array SET data = zeroblob(length(data)) WHERE id = ?", (number,))
+    connection.close()
+    with Reader(path) as reader:
+        view = view_train(Session(reader), reader.resolve("t3"), PLAIN)
+        assert [step for step, _ in view.loss.points] == [step for step in range(40) if step != 7]
 
 
 def test_gradients_that_are_to_be_predicted_do_not_show(session: Open) -> None:

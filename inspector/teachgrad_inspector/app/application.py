@@ -135,7 +135,7 @@ class Inspector(App[int]):
         before = self.session.run.steps
         self.session.run.refresh()
         if self._loaded and (self.session.run.steps != before or not self.session.trouble):
-            self.draw()
+            self._prepare(self.draw)
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
