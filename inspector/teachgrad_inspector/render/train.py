@@ -41,13 +41,13 @@ def _curves(view: TrainView) -> dict[str, Part]:
     """What there is one number of at each step."""
     every = view.looked[1] - view.looked[0] if len(view.looked) > 1 else 1
     span = f"t0…t{view.steps - 1}"
-    note = f"{span}, every {every} steps" if every > 1 else span
+    note = f"1 step in {every}" if every > 1 else span
     name = f"  {view.chosen}" if view.chosen else ""
     parts = {"loss": Part(f"loss{_now(view.loss)}", note, 3, 14, _curve(view, view.loss))}
     if len({value for _, value in view.rate.points}) > 1:
         parts["rate"] = Part(f"learning rate{_now(view.rate)}", "", 2, 5, _curve(view, view.rate))
     elif view.rate.now is not None:
-        parts["loss"] = Part(f"loss{_now(view.loss)}  learning rate{_now(view.rate)}", note, 3, 14,
+        parts["loss"] = Part(f"loss{_now(view.loss)}  lr{_now(view.rate)}", note, 3, 14,
                              _curve(view, view.loss))  # fmt: skip
     total = f"all {number(view.total.now, 3)}" if view.total.now is not None else ""
     parts["gradients"] = Part(f"‖∂‖{_now(view.gradient)}{name}", total, 3, 14,
