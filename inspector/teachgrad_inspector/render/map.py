@@ -115,7 +115,7 @@ def _draw_box(canvas: Canvas, grid: Grid, box: BoxView) -> None:
     text = canvas.text_of("  ".join(part for part in (box.name, box.what) if part))
     mark = g.cursor if box.cursor else g.fold if box.kind == MODULE else g.leaf if box.kind == "input" else " "
     if box.kind == OUTSIDE:
-        mark = "^" if g.ascii else "↑"
+        mark = "↑"
     else:
         corners, across, down = _frame(canvas, box)
         for column in range(box.x + 1, right):
@@ -181,7 +181,7 @@ def _draw_tree(canvas: Canvas, x: int, y: int, width: int, height: int, view: Ma
     for row, line in enumerate(view.tree[top : top + max(0, shown)], y + 1):
         g = canvas.glyphs
         style = "future" if line.state == "to come" else "label"
-        fold = g.fold if line.fold == "folded" else ("-" if g.ascii else "▾") if line.fold == "open" else " "
+        fold = g.fold if line.fold == "folded" else "▾" if line.fold == "open" else " "
         indent = min((2 if names >= 20 else 1) * line.depth, max(0, names - 8))
         canvas.put(x, row, g.cursor if line.cursor else " ", "cursor")
         name = line.name or "all"
