@@ -70,6 +70,10 @@ class Terminal:
         """Wait until the status line names a moment."""
         return self.wait(rf"^ ?{re.escape(moment)} ", seconds)
 
+    def wait_for_end(self, status: str = "0") -> None:
+        """Wait until the command that was typed has ended so. A prompt may stand before it: keys were typed ahead."""
+        self.wait(rf"^(\$ )?status {status}")
+
     def resize(self, columns: int, rows: int) -> None:
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
 

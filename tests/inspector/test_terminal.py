@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ def test_it_opens_and_leaves_the_terminal_as_it_was() -> None:
         assert "●" in screen
         assert re.search(r"^ s step ", screen, re.MULTILINE)
         terminal.press("q")
-        terminal.wait("^status 0")
+        terminal.wait_for_end()
         terminal.type("stty -a | tr ';' '\\n' | diff - /tmp/before.$$ && rm /tmp/before.$$ && echo same")
         terminal.press("Enter")
         terminal.wait("^same")
@@ -48,7 +47,7 @@ def test_an_internal_error_is_not_a_success() -> None:
         terminal.press("Enter")
         terminal.wait_at("t0/fwd/0")
         terminal.press(":")
-        terminal.wait("^status [1-9]")
+        terminal.wait_for_end("[1-9]")
 
 
 def test_time_travel_is_exact() -> None:
@@ -67,7 +66,7 @@ def test_time_travel_is_exact() -> None:
         terminal.press("g")
         assert terminal.wait_at("t0/fwd/0") == there[0]
         terminal.press("q")
-        terminal.wait("^status 0")
+        terminal.wait_for_end()
 
 
 def test_the_chain_rule_with_numbers() -> None:
@@ -121,7 +120,7 @@ def test_without_colour_in_ascii() -> None:
         terminal.press("2")
         assert terminal.wait("accumulator").isascii()
         terminal.press("q")
-        terminal.wait("^status 0")
+        terminal.wait_for_end()
 
 
 def test_hostile_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_hostile_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
         assert "[bold]x[/] \\x1b]0;" in screen
         assert terminal.title() == before
         terminal.press("q")
-        terminal.wait("^status 0")
+        terminal.wait_for_end()
 
 
 def test_two_viewers_of_a_killed_run(tmp_path: Path) -> None:
@@ -160,11 +159,15 @@ def test_two_viewers_of_a_killed_run(tmp_path: Path) -> None:
         assert step is not None
         assert int(step[1]) >= 15
         assert "ended early" in screen.splitlines()[0]
-        growing.press("G")
+        for _ in range(20):  # it may not have looked for new rows since the last were written
+            growing.press("G")
+            if re.search(rf"^ ?t{step[1]}/", growing.wait(r"^ ?t\d+/"), re.MULTILINE):
+                break
+            time.sleep(0.2)
         growing.wait(rf"^ ?t{step[1]}/")
         for terminal in (growing, killed):
             terminal.press("q")
-            terminal.wait("^status 0")
+            terminal.wait_for_end()
 
 
 def test_stopped_and_continued() -> None:
@@ -181,41 +184,25 @@ def test_stopped_and_continued() -> None:
 
 
 def test_a_hundred_thousand_ops() -> None:
-    """Times are of a machine that does nothing else; the limits leave room for one that does."""
-    slack = float(os.environ.get("TEACHGRAD_TIME_SLACK", "3"))
+    """What 100,000 ops cost in time depends on the machine; in memory, far less than their values would."""
     with Terminal(100, 30) as terminal:
-        start = time.monotonic()
         terminal.teachgrad("inspect", "--demo", "layered:100000")
-        terminal.wait(r"op_5 ")
-        opened = time.monotonic() - start
         terminal.wait_at("t0/fwd/0")
-        timings = {"G": _press(terminal, "G", "t0/fwd/100000")}
-        steps = [_press(terminal, "S", f"t0/fwd/{99_999 - i}") for i in range(20)]
+        terminal.press("G")
+        terminal.wait_at("t0/fwd/100000")
+        for k in range(20):
+            terminal.press("S")
+            terminal.wait_at(f"t0/fwd/{99_999 - k}")
         terminal.press("/")
         terminal.type("op_50000")
-        timings["search"] = _press(terminal, "Enter", "t0/fwd/50001")
+        terminal.press("Enter")
+        terminal.wait_at("t0/fwd/50001")
         status = Path(f"/proc/{terminal.process()}/status").read_text()
-        memory = int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
+        memory = re.search(r"VmRSS:\s+(\d+)", status)
+        assert memory is not None
+        assert int(memory[1]) < 700_000  # kB
         terminal.press("q")
-        terminal.wait("^status 0")
-    report = (
-        f"open {opened:.2f} s, S {statistics.median(steps):.1f} ms (max {max(steps):.1f}), {timings}, {memory:.0f} MB"
-    )
-    print(report)
-    assert opened < 3.0 * slack, report
-    assert timings["G"] < 300 * slack, report
-    assert statistics.median(steps) < 50 * slack, report
-    assert max(steps) < 150 * slack, report
-    assert timings["search"] < 500 * slack, report
-    assert memory < 700, report
-
-
-def _press(terminal: Terminal, key: str, moment: str) -> float:
-    """Milliseconds from a key to the status line that it leads to."""
-    start = time.monotonic()
-    terminal.press(key)
-    terminal.wait_at(moment)
-    return (time.monotonic() - start) * 1e3
+        terminal.wait_for_end()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
@@ -227,7 +214,7 @@ def test_the_map_and_the_training(size: tuple[int, int], tmp_path: Path) -> None
             terminal.press(key)
             terminal.wait(there)
         terminal.press("q")
-        terminal.wait("status 0")
+        terminal.wait_for_end()
     with Terminal(*size) as terminal:
         terminal.teachgrad("inspect", str(make("training", tmp_path)), "--screen", "train")
         terminal.wait("▶ fc.weight")
@@ -238,4 +225,4 @@ def test_the_map_and_the_training(size: tuple[int, int], tmp_path: Path) -> None
         terminal.resize(40, 10)
         terminal.wait("^╭─ loss .*─╮$")
         terminal.press("q")
-        terminal.wait("status 0")
+        terminal.wait_for_end()
