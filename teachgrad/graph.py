@@ -19,7 +19,7 @@ from .errors import Where, locate
 from .op import Spec, Vertex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A function as vertices.
 

@@ -44,7 +44,7 @@ class Node:
     scope: str
     """The path of the module that ran it."""
     phase: str
-    vertex: Vertex
+    vertex: Vertex = field(compare=False)
 
     @property
     def shape(self) -> str:

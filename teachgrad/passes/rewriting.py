@@ -29,7 +29,7 @@ MOST_REWRITES = 100
 """So often one vertex is replaced in a walk before the rules are taken to go round in circles."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rewrite:
     """A vertex was replaced. `error` is the largest difference on real inputs, if it was verified."""
 
@@ -55,7 +55,7 @@ class Rewrite:
         return text + (f"; error {self.error:.2g}" if self.error is not None else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NearMiss:
     """A rule was close to applying at a vertex and did not, for a reason."""
 
