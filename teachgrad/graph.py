@@ -85,17 +85,21 @@ def is_constant(v: Vertex) -> bool:
 def names(graph: Graph) -> dict[int, str]:
     """A short readable name for every vertex: its own, or the op's with a number."""
     taken: set[str] = {"np", "asarray", "copyto", "own", "writable", "run", *keyword.kwlist}
+    numbers: dict[str, int] = {}
+    """The last number that each wish was given: a search from 1 would cost the square of a deep graph's length."""
     result: dict[int, str] = {}
 
     def give(v: Vertex, wish: str) -> None:
         base = "".join(c if c.isascii() and c.isalnum() else "_" for c in wish).strip("_") or "v"
         if base[0].isdigit():
             base = "v" + base
-        name, number = base, 1
+        number = numbers.get(base, 1)
+        name = base if number == 1 else f"{base}_{number}"
         while name in taken:
             number += 1
             name = f"{base}_{number}"
         taken.add(name)
+        numbers[base] = number
         result[v.id] = name
 
     for number, v in enumerate(graph.inputs):

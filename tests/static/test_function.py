@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
+from teachgrad.graph import names
 from tests.static.expressions import SHAPES, Teachgrad, arrays, expression
 
 STEPS = 10
@@ -140,6 +141,15 @@ def test_mistakes_name_the_variable(build: Callable[[Any, Any], None]) -> None:
     x, y = tg.placeholder((3,), tg.float64, "first"), tg.placeholder((4,), tg.float64, "second")
     with pytest.raises(tg.TeachgradError, match="second"):
         build(x, y)
+
+
+def test_names_in_a_graph_are_numbered_in_order_and_never_twice() -> None:
+    x = tg.placeholder((2,), tg.float64, "multiply_3")
+    y = x
+    for _ in range(4):
+        y = y * x
+    graph = tg.function([x], y, level="O0").graph
+    assert [names(graph)[v.id] for v in graph.order] == ["multiply", "multiply_2", "multiply_4", "multiply_5"]
 
 
 def test_mistakes_name_the_line_of_the_placeholder() -> None:
