@@ -74,7 +74,11 @@ class Watcher:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        sys.setprofile(self.before)
+        if self.before is None or callable(self.before):
+            sys.setprofile(self.before)
+        else:  # before Python 3.12 cProfile is found here as an object that only turns itself on
+            sys.setprofile(None)
+            self.before.enable()
 
     # ---- what happens ------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import collections
 import contextvars
 import copy
@@ -682,3 +683,16 @@ def test_copies_have_no_programs() -> None:
         assert other.step(x).numpy().tolist() == (x * 3.0).numpy().tolist()
         assert other.step.level == "O0"
         assert model.step(x).numpy().tolist() == (x * 2.0).numpy().tolist()
+
+
+def test_a_profiler_goes_on_after_a_trace() -> None:
+    profiler = cProfile.Profile()
+    step = tg.static(lambda x: x * 2.0)
+    with profiler:
+        step(x)
+        at_the_bottom()
+    assert "at_the_bottom" in {getattr(entry.code, "co_name", entry.code) for entry in profiler.getstats()}
+
+
+def at_the_bottom() -> None:
+    pass
