@@ -61,6 +61,15 @@ class State(Tensor):
 
     cell: Any
 
+    def array_for(self, why: str) -> Any:
+        """The present value, for `numpy()`, `item()` and the like; an error while a function is traced."""
+        if state.now.tracer is not None:
+            state.now.tracer.leak(self, why)
+        return self.value
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return state_of, (self.array_for("pickled"), self.dtype, self.name)
+
     @property
     def value(self) -> Any:
         """The present value, as an array. Assign to change it."""
@@ -83,6 +92,9 @@ def placeholder(shape: Any, dtype: Any = None, name: str | None = None) -> Tenso
         name: for error messages and for reading graphs.
     """
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(shape, (tuple, list)) and None in shape:
+        raise ShapeError(f"a placeholder has lengths that are known, not {tuple(shape)}. Way out: tg.static, which "
+                         "makes a program for each shape that it meets")
     x = Tensor(Spec(as_shape(shape), dtype), dtype.kind == "f", name)
     x.base, x.site = SYMBOLIC, user_site()
     return x
@@ -256,6 +268,9 @@ def substituted(roots: list[Vertex], givens: dict[Vertex, Any]) -> list[Vertex]:
         return roots
     new: dict[int, Vertex] = {}
     for old, value in givens.items():
+        if not isinstance(old, Vertex):
+            raise DTypeError(f"givens maps tensors to what takes their place; {old!r} is no tensor. Way out: name the "
+                             "placeholder itself, as in givens={x: value}")
         if not isinstance(value, Vertex):
             array = np.asarray(value, old.dtype)
             value = old.result_type(array if array.ndim else np.full(old.shape, array))

@@ -14,7 +14,7 @@ from .conversion import as_array
 from .devices import check_device
 from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
-from .op import REGISTRY, Spec, Vertex, checksum, mark_written, state
+from .op import REGISTRY, Spec, Symbolic, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
 from .spelling import METHODS, hint
 
@@ -43,7 +43,7 @@ class Tensor(Methods):
         """
         out = settings.pop("out", ())
         if method == "__call__" and out and all(isinstance(o, np.ndarray) for o in out):
-            arrays = [x.value("used in NumPy arithmetic") if isinstance(x, Tensor) else x for x in inputs]
+            arrays = [x.array_for("used in NumPy arithmetic") if isinstance(x, Tensor) else x for x in inputs]
             return ufunc(*arrays, out=out, **settings)
         op = REGISTRY.get(NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__))
         if method == "__call__" and op is not None and not out and not settings:
@@ -155,13 +155,18 @@ class Tensor(Methods):
 
     # ---- out of teachgrad --------------------------------------------------------------------------------------------
 
-    def value(self, why: str) -> Any:
+    def array_for(self, why: str) -> Any:
         """The array, for a use that leaves the graph; an error while a function is traced."""
         if state.now.tracer is not None:
             state.now.tracer.leak(self, why)
         if state.now.leak is not None:
             state.now.leak(self, why)
         if isinstance(self._data, Spec):
+            if type(self.base) is Symbolic and self.base.tracer.lasting:
+                raise TraceError.at(
+                    "TG-S07", f"an expression of placeholders is {why}", user_site(),
+                    "It has no value before a function is called.",
+                    "make a program of it with tg.function(placeholders, expression), and read what a call returns")
             raise TraceError.at(
                 "TG-S07", "a tensor of a static function that is no longer being traced is read", user_site(),
                 "It never had a value.", "return it from the function")
@@ -169,7 +174,7 @@ class Tensor(Methods):
 
     def numpy(self, *, copy: bool = False) -> Any:
         """The values as a NumPy array: a read-only view of the tensor's memory, or a copy of one's own."""
-        array = self.value("turned into a NumPy array")
+        array = self.array_for("turned into a NumPy array")
         if copy:
             return array.copy()
         view = array.view()
@@ -178,7 +183,7 @@ class Tensor(Methods):
 
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
-        array = self.value("turned into a Python number")
+        array = self.array_for("turned into a Python number")
         if array.size != 1:
             raise ShapeError(f"item() needs a tensor with one element, not shape {self.shape}")
         return array.item()
@@ -199,16 +204,16 @@ class Tensor(Methods):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise GradientError("a tensor that requires a gradient cannot be shared by DLPack; call detach() first")
-        self.value("shared through DLPack")
+        self.array_for("shared through DLPack")
         return self.data.__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self.value("shared through DLPack").__dlpack_device__()
+        return self.array_for("shared through DLPack").__dlpack_device__()
 
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ShapeError(f"the truth of a tensor of shape {self.shape} is not one answer; use tg.any or tg.all")
-        return bool(self.value("turned into a Python bool").item())
+        return bool(self.array_for("turned into a Python bool").item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -240,7 +245,7 @@ class Tensor(Methods):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise TypeError("only leaves can be pickled or deep-copied; call detach() first")
-        return _rebuild, (type(self), self.value("pickled").copy(), self.requires_grad, self.name)
+        return _rebuild, (type(self), self.array_for("pickled").copy(), self.requires_grad, self.name)
 
     # ---- gradients ---------------------------------------------------------------------------------------------------
 

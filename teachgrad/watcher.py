@@ -69,7 +69,7 @@ class Watcher:
         self.random = random_state()
 
     def __enter__(self) -> Watcher:
-        self.before = sys.getprofile()
+        self.before: Any = sys.getprofile()
         sys.setprofile(self.event)
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +154,21 @@ def test_names_in_a_graph_are_numbered_in_order_and_never_twice() -> None:
     assert [names(graph)[v.id] for v in graph.order] == ["multiply", "multiply_2", "multiply_4", "multiply_5"]
 
 
+def unknown_length(x: Any, y: Any) -> None:
+    tg.placeholder((None, 3))
+
+
+def givens_by_name(x: Any, y: Any) -> None:
+    tg.function([y], y * 2, givens={"second": y})
+
+
+@pytest.mark.parametrize(("build", "message"), [(unknown_length, r"known, not \(None, 3\).*tg.static"),
+                                                (givens_by_name, "'second' is no tensor.*placeholder itself")])
+def test_mistakes_of_kind_say_what_to_write(build: Callable[[Any, Any], None], message: str) -> None:
+    with pytest.raises(tg.TeachgradError, match=message):
+        build(tg.placeholder((3,), tg.float64, "first"), tg.placeholder((4,), tg.float64, "second"))
+
+
 def test_mistakes_name_the_line_of_the_placeholder() -> None:
     y = tg.placeholder((4,), tg.float64, "y")
     with pytest.raises(tg.TraceError, match=r"(?s)TG-S08.* y, made at test_function\.py:\d+.*add it to the inputs"):
@@ -241,6 +258,18 @@ def test_a_state_can_be_read_and_written_between_calls() -> None:
     assert w.value.tolist() == [6.0, 7.0, 8.0]
     with pytest.raises(tg.ShapeError, match=r"state w .*\(3,\).*\(2,\)"):
         w.value = [1.0, 2.0]
+
+
+def test_a_state_is_read_like_any_tensor() -> None:
+    w = tg.state([1.5], name="w")
+    step = tg.function([], [], updates={w: w + 1})
+    step()
+    assert (w.numpy().tolist(), w.item(), float(w), np.asarray(w).tolist()) == ([2.5], 2.5, 2.5, [2.5])
+    for twin in (copy.deepcopy(w), pickle.loads(pickle.dumps(w))):
+        assert (twin.value.tolist(), twin.dtype, twin.name) == ([2.5], w.dtype, "w")
+        twin.value = [9.0]
+        assert w.item() == 2.5
+        assert tg.function([], twin * 2)().item() == 18.0
 
 
 def test_an_update_that_fails_changes_nothing() -> None:

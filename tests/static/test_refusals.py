@@ -116,6 +116,12 @@ def tensor_of_an_outer_trace() -> None:
 
 
 @provokes("TG-S07")
+def value_of_an_expression() -> None:
+    x = tg.placeholder((3,))
+    float(x.sum())  # here
+
+
+@provokes("TG-S07")
 def parameter_in_an_expression() -> None:
     x, w = tg.placeholder((3,)), T(3, grad=True)
     x * w  # here

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cProfile
 import collections
 import contextvars
 import copy
+import cProfile
 import dataclasses
 import enum
 import functools
