@@ -138,7 +138,10 @@ def test_without_a_terminal_text_is_printed(tmp_path: Path, capsys: pytest.Captu
     (["missing.tgr"], "No such file"),
     (["missing.py"], "there is no file missing.py"),
     (["--demo", "nonsense"], "there is no demo 'nonsense'; there are micrograd, mlp, layered:N"),
-    (["--demo", "layered:0"], "there is no demo 'layered:0'"),
+    (["--demo", "layered"], "there is no demo 'layered'"),
+    (["--demo", "layered:0"], "a number of ops N from 1 to 10,000,000, not '0'"),
+    (["--demo", "layered:10000001"], "a number of ops N from 1 to 10,000,000, not '10000001'"),
+    (["--demo", "layered:many"], "a number of ops N from 1 to 10,000,000, not 'many'"),
     (["--demo", "micrograd", "--at", "t9"], "there is no training step t9"),
     (["--demo", "micrograd", "--at", "a.gard", "--print", "text"], "did you mean 'a.grad'"),
 ])  # fmt: skip

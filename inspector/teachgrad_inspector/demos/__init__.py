@@ -24,7 +24,9 @@ DEMOS = {
 def write_demo(name: str, path: Path) -> None:
     """Record the demo `name` into a file. Raises `RecordingError` if there is none of that name."""
     stem, _, size = name.partition(":")
-    if stem == "layered" and size.isdecimal() and 1 <= int(size) <= MAX_OPS:
+    if stem == "layered" and size:
+        if not (size.isascii() and size.isdecimal() and len(size) < 20 and 1 <= int(size) <= MAX_OPS):
+            raise RecordingError(f"layered:N needs a number of ops N from 1 to {MAX_OPS:,}, not {size!r}")
         write_layered(path, int(size))
     elif name == "micrograd":
         with Recorder(path, level="values"):
