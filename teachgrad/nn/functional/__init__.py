@@ -13,6 +13,7 @@ op with a gradient rule of its own (`teachgrad.ops`); the tests keep a plain for
 
 from __future__ import annotations
 
+from ...ops.einsum import einsum
 from .activation import (
     celu,
     elu,
@@ -77,7 +78,7 @@ from .table import embedding, gather, one_hot, scatter_add
 __all__ = [
     # layers
     "linear", "bilinear", "flatten", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "scaled_dot_product_attention", "dropout", "dropout1d", "dropout2d",
+    "conv_transpose3d", "einsum", "scaled_dot_product_attention", "dropout", "dropout1d", "dropout2d",
     # activations
     "celu", "elu", "erf", "gelu", "glu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
     "prelu", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
