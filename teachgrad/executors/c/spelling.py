@@ -27,9 +27,14 @@ KEYWORDS = (
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
     "VECTORISED", "KERNEL")
 LOOPS = "ijklmnqrst"
+"""The names of loops, and so the number of them that a nest can have."""
 RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
                       "sgemm_t", "dgemm_t"})
 FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction"}
+TAKEN = re.compile(
+    r".*_(out|line|part|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays, lines, parts and elements
+    r"|k\d+_.*[^_]|math_errhandling|[A-Z0-9_]{3,}[A-Z0-9]")  # kernels, and the macros of the headers
+"""Names that only generated code itself may use; a value that is called so gets another one."""
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")
 FUNCTION = re.compile(rf"\b({'|'.join(FUNCTIONS)})\(")
@@ -41,7 +46,7 @@ def labels(graph: Graph) -> dict[int, str]:
     result: dict[int, str] = {}
     taken = set(RESERVED)
     for number, name in names(graph).items():
-        while name in taken or name.endswith("_out"):
+        while name in taken or TAKEN.fullmatch(name):
             name += "_"
         taken.add(name)
         result[number] = name

@@ -118,12 +118,32 @@ def test_the_tutorial_shows_what_is_generated() -> None:
 
 @needs_compiler
 @pytest.mark.parametrize("name", ["int", "a b", "größe", "x; }", "p", "tanh", "expf", "i", "run", "main", "1st", "",
-                                  "_", "int64_t", "INFINITY", "float", "failed", "gemm", "unix"])
+                                  "_", "int64_t", "INFINITY", "float", "failed", "gemm", "unix",
+                                  "M_PI", "HUGE_VAL", "k1_tanh"])
 def test_names_of_any_kind(name: str) -> None:
     w = tg.Parameter(np.arange(3.0), name=name)
     step = tg.static(lambda x: (tg.tanh(x * w) + tg.exp(w)).sum(), level="O3")
     x = tg.tensor([0.5, 1.0, -1.0], dtype=tg.float64)
     np.testing.assert_allclose(step(x).item(), (np.tanh(x.numpy() * w.numpy()) + np.exp(w.numpy())).sum(), rtol=1e-12)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["multiply_line", "exp__line", "multiply_part", "sum_sum", "w_i", "w_ij", "w_value"])
+def test_names_that_kernels_would_make_up(name: str) -> None:
+    """A parameter called like the line of a product was read in its place, and gave wrong numbers."""
+    rng = np.random.default_rng(0)
+    other = tg.tensor(rng.normal(size=(1,)), name="w")
+    w = tg.Parameter(rng.normal(size=(3, 5)), name=name)
+
+    def run(x: Any) -> Any:
+        y = x * w + other * x
+        e = tg.exp(y - y.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True) * w + (w * e).sum(axis=0)
+
+    x = tg.tensor(rng.normal(size=(3, 5)))
+    step = tg.static(run, level="O3")
+    np.testing.assert_allclose(step(x).detach().numpy(), run(x).detach().numpy(), rtol=1e-12)
+    assert type(step.trace.program).__name__ == "CProgram"
 
 
 @needs_compiler
