@@ -110,7 +110,7 @@ class CrossEntropyGradient(Op):
             one = broadcast_to(lift(1.0, u), u.shape)
             gu = sum(g * apply(self, (one, x, target), z.attrs), axis=axis if reduction == "none" else None)
         if x.requires_grad:
-            counted = astype(not_equal(target, z.attrs["ignore_index"]), u.dtype)
+            counted = astype(counts(target, z.attrs["ignore_index"]), u.dtype)
             share = u * counted / sum(counted) if reduction == "mean" else u * counted
             gx = expand_dims(share, axis=axis) * apply(softmax_gradient, (g, softmax(x, axis)), {"axis": axis})
         return gu, gx, None
@@ -119,13 +119,19 @@ class CrossEntropyGradient(Op):
 def soft_choice(x: Vertex, target: Vertex, ignore_index: int) -> tuple[Any, Any, Any, Any, Any]:
     """Which targets count, where the class is the target's, x less its largest, exp of that, and the sum of these."""
     axis = class_axis(x.shape)
-    counted = not_equal(target, ignore_index)
+    counted = counts(target, ignore_index)
     index = within(where(counted, target, 0), x.shape[axis], "target")
     classes = lift(np.arange(x.shape[axis], dtype=np.int32).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x)
     hit = equal(classes, expand_dims(astype(index, np.int32), axis=axis))
     low = x - max(x, axis=axis, keepdims=True)
     e = exp(low)
     return counted, hit, low, e, sum(e, axis=axis, keepdims=True)
+
+
+def counts(target: Vertex, ignore_index: int) -> Any:
+    """Which targets count: all of them, where `ignore_index` is no number of their type."""
+    limits = np.iinfo(target.dtype)
+    return not_equal(target, ignore_index) if limits.min <= ignore_index <= limits.max else equal(target, target)
 
 
 def class_axis(shape: Shape) -> int:

@@ -95,11 +95,13 @@ class Building:
         if group.kind not in ("loops", "scalar"):
             return {self.views.base(x).id for v in group.members for x in v.inputs}
         found: set[int] = set()
-        pending = [x for v in group.members for x in v.inputs]
+        pending, seen = [x for v in group.members for x in v.inputs], set()
         while pending:
             b = self.views.base(pending.pop())
             if b.id in self.fusion.scalars:
-                pending += b.inputs
+                if b.id not in seen:
+                    seen.add(b.id)
+                    pending += b.inputs
             elif self.fusion.home.get(b.id) is not group:
                 found.add(b.id)
         return found

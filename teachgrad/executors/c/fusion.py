@@ -31,6 +31,8 @@ from .groups import (
     speakable,
     varying,
 )
+from .products import BATCHES
+from .spelling import LOOPS
 from .views import Views
 
 MOST_MEMBERS = 64
@@ -49,6 +51,8 @@ class Fusion:
         """The groups of loops that read an array, by its id."""
         self.scalars: dict[int, Vertex] = {}
         """Single numbers, computed wherever they are used."""
+        self.depth: dict[int, int] = {}
+        """How many of them are computed one after the other up to each."""
         for v in graph.order:
             if views.base(v) is v:
                 self.admit(v)
@@ -58,22 +62,24 @@ class Fusion:
 
     def admit(self, v: Vertex) -> None:
         """Give a vertex a group."""
-        if is_elementwise(v) or is_reduction(v):
+        space = tuple(n for n in point_shape(v) if n != 1) if is_elementwise(v) or is_reduction(v) else None
+        if space is not None and len(space) <= len(LOOPS):
             for group in self.candidates(v):
                 if self.join(v, group):
                     self.merge_producers(v, group)
                     return
-            if is_single(v) and not v.op.may_fail:  # type: ignore[union-attr]
-                self.scalars[v.id] = v
+            depth = 1 + max((self.depth.get(self.views.base(x).id, 0) for x in v.inputs), default=0)
+            if is_single(v) and not v.op.may_fail and depth <= MOST_MEMBERS:  # type: ignore[union-attr]
+                self.scalars[v.id], self.depth[v.id] = v, depth
                 return
-            point = [n for n in point_shape(v) if n != 1]
-            group = Group("loops", [], tuple(point))
+            group = Group("loops", [], space)
             self.groups.append(group)
             joined = self.join(v, group)
             assert joined
             return
         kind = "numpy"
-        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and min(x.ndim for x in v.inputs) > 1:
+        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and min(x.ndim for x in v.inputs) > 1 \
+                and v.ndim - 2 <= len(BATCHES):
             kind = "product"
         elif speakable(v) and v.op is not None and all(self.views.dense(x) for x in v.inputs) \
                 and v.op.c_body(v, *v.inputs) is not None:
@@ -150,22 +156,17 @@ class Fusion:
 
     def place(self, v: Vertex, group: Group) -> Place | None:
         """Where a member of a group, or a view of one, is; None for a view that loops cannot follow."""
-        if v.id in group.places:
-            return group.places[v.id]
-        below = self.place(v.inputs[0], group)
-        if below is None:
-            return None
-        x = v.inputs[0]
-        if isinstance(v.op, StopGradient):
-            return below
-        if isinstance(v.op, PermuteDims):
-            return tuple(below[axis] for axis in v.attrs["axes"])
-        if isinstance(v.op, BroadcastTo):
-            return (*[None] * (v.ndim - x.ndim), *below)
-        if isinstance(v.op, Reshape) and [n for n in x.shape if n != 1] == [n for n in v.shape if n != 1]:
-            moving = [loop for loop, n in zip(below, x.shape, strict=True) if n != 1]
-            return tuple(None if n == 1 else moving.pop(0) for n in v.shape)
-        return None
+        chain = []
+        while v.id not in group.places:
+            chain.append(v)
+            v = v.inputs[0]
+        place = group.places[v.id]
+        for view in reversed(chain):
+            found = seen_through(view, place)
+            if found is None:
+                return None
+            place = found
+        return place
 
     def merge_producers(self, v: Vertex, group: Group) -> None:
         """Join the groups of the other inputs of a new member with its own, where they have the same loops."""
@@ -267,6 +268,21 @@ class Fusion:
             if group.kind not in ("loops", "scalar"):
                 group.needs |= {self.home[b.id] for v in group.members for x in v.inputs
                                 if (b := self.views.base(x)).id in self.scalars}
+
+
+def seen_through(v: Vertex, place: Place) -> Place | None:
+    """Where a view is of something at `place`; None if loops cannot follow it."""
+    x = v.inputs[0]
+    if isinstance(v.op, StopGradient):
+        return place
+    if isinstance(v.op, PermuteDims):
+        return tuple(place[axis] for axis in v.attrs["axes"])
+    if isinstance(v.op, BroadcastTo):
+        return (*[None] * (v.ndim - x.ndim), *place)
+    if isinstance(v.op, Reshape) and [n for n in x.shape if n != 1] == [n for n in v.shape if n != 1]:
+        moving = [loop for loop, n in zip(place, x.shape, strict=True) if n != 1]
+        return tuple(None if n == 1 else moving.pop(0) for n in v.shape)
+    return None
 
 
 def ordered(groups: Sequence[Group], graph: Graph) -> list[Group]:

@@ -16,6 +16,9 @@ REGISTERS = 512
 LONGEST_ROW = 256
 """Up to so many columns a row of the result is kept in registers and the nearest cache while it is summed."""
 
+BATCHES = "bcdefgh"
+"""The names of the loops over a batch of matrices, and so the number of them that there can be."""
+
 
 @dataclass(frozen=True)
 class Product:
@@ -81,7 +84,7 @@ def body(v: Vertex, product: Product) -> list[str]:
     places = ["", "", ""]
     for number, n in enumerate(product.batch):
         if n > 1:
-            name = "bcdefgh"[number]
+            name = BATCHES[number]
             lines.append("    " * depth + f"for (int64_t {name} = 0; {name} < {n}; {name}++) {{")
             depth += 1
             for k, steps in enumerate(product.batch_steps):

@@ -233,3 +233,49 @@ def test_states_that_are_written_where_they_lie(which: str) -> None:
         seen[level] = [x.numpy(copy=True) for _ in range(3) for x in step()]
     for got, want in zip(seen["O3"], seen["O1"], strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-10)
+
+
+def repeated(times: int, change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def run(x: Any) -> Any:
+        for _ in range(times):
+            x = change(x)
+        return x * 2.0
+
+    return run
+
+
+@pytest.mark.parametrize(("shape", "times", "change"), [
+    ((), 1200, lambda x: x * 0.999 + 0.1), ((1,), 60, lambda x: x * 0.5 + x * 0.25),
+    ((3, 4), 1200, lambda x: x[::-1])], ids=["chain", "doubled", "views"])
+def test_long_chains(shape: tuple[int, ...], times: int, change: Callable[[Any], Any]) -> None:
+    """Of single numbers, each of which was once computed by its readers; and of views."""
+    run = repeated(times, change)
+    step = tg.static(lambda x: run(tg.exp(x)), level="O3")
+    x = tg.full(shape, 0.25, dtype=tg.float64)
+    np.testing.assert_allclose(step(x).numpy(), run(tg.exp(x)).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("run", [
+    lambda x, y: tg.exp(x) * y, lambda x, y: (tg.exp(x) * y).sum(axis=(0, 3, 11)), lambda x, y: x @ y + 1.0])
+def test_more_axes_than_there_are_names_for_loops(run: Callable[[Any, Any], Any]) -> None:
+    rng = np.random.default_rng(0)
+    order = rng.permutation(12).tolist()
+    x, y = (tg.tensor(rng.normal(size=(2,) * 12)) for _ in range(2))
+    turned = tg.permute_dims(y, order)
+    step = tg.static(lambda x, y: run(x, tg.permute_dims(y, order)), level="O3")
+    np.testing.assert_allclose(step(x, y).numpy(), run(x, turned).numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint64", "int8"])
+def test_targets_whose_type_has_no_such_number_as_is_ignored(dtype: str) -> None:
+    """-100 is not in uint8, nor 200 in int8: nothing is ignored then, at any level and in second derivatives."""
+    ignored = 200 if dtype == "int8" else -100
+    t = tg.tensor([0, 2, 1], dtype=dtype)
+
+    def run(x: Any) -> Any:
+        (g,) = tg.grad(F.cross_entropy(x, t, ignore_index=ignored), [x], create_graph=True)
+        return tg.grad((g * g).sum(), [x])
+
+    x = tg.tensor(np.random.default_rng(0).normal(size=(3, 4)), requires_grad=True)
+    (want,), (got,) = run(x), tg.static(run, level="O3")(x)
+    np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-11)
