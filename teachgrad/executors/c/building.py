@@ -308,8 +308,7 @@ class Building:
         """The function that calls the kernels of a segment. `p` points to all arrays."""
         written = {*self.stored, *(leaf.id for leaf in self.direct.values())}
         lines = [f"int {name}(void **p)", "{"]
-        for v in used.values():
-            v = self.direct.get(v.id, v)
+        for v in used.values():  # a value that lies straight in a leaf may be read by its own name
             const = "" if v.id in written else "const "
             lines.append(f"    {const}{C_TYPES[v.dtype]} *{self.label[v.id]} = p[{self.slot(v)}];"
                          f"  // {describe(v._data if type(v._data) is Spec else Spec(v.shape, v.dtype))}")

@@ -279,3 +279,21 @@ def test_targets_whose_type_has_no_such_number_as_is_ignored(dtype: str) -> None
     x = tg.tensor(np.random.default_rng(0).normal(size=(3, 4)), requires_grad=True)
     (want,), (got,) = run(x), tg.static(run, level="O3")(x)
     np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-11)
+
+
+def test_a_new_state_that_is_read_by_a_later_kernel() -> None:
+    """The C did not know the new state by its name, was refused, and NumPy ran instead."""
+    def run(w: Any, v: Any) -> Any:
+        old = w * 1.0
+        w *= 2.0
+        v += w[0]
+        w += v
+        return old + w
+
+    states = [[tg.tensor(np.arange(12.0).reshape(3, 4)), tg.tensor(np.arange(4.0))] for _ in range(2)]
+    step = tg.static(lambda: run(*states[1]), level="O3")
+    for _ in range(2):
+        np.testing.assert_allclose(step().numpy(), run(*states[0]).numpy(), rtol=1e-12)
+    for got, want in zip(states[1], states[0], strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
+    assert type(step.trace.program).__name__ == "CProgram"
