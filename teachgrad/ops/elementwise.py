@@ -292,7 +292,7 @@ class Sign(Unary):
     r"""z = -1, 0 or 1 as x is negative, zero or positive (nan for nan),   dz/dx = 0"""
 
     ufunc = "sign"
-    c = "{x} > 0 ? 1 : {x} < 0 ? -1 : {x}"
+    c = "{x} > 0 ? 1 : {x} < 0 ? -1 : {x} + 0"
     c_kinds = "if"
     kinds = "iuf"
     differentiable = False

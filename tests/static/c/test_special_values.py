@@ -78,3 +78,11 @@ def test_integers_and_truth_values() -> None:
     for got, want in zip(tg.static(run, level="O3")(a, b), run(a, b), strict=True):
         assert got.dtype == want.dtype
         assert got.numpy().tolist() == want.numpy().tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sign_of_minus_zero_is_zero(dtype: str) -> None:
+    x = tg.tensor([-0.0, 0.0, -2.0, np.nan, 3.0], dtype=dtype)
+    got = tg.static(tg.sign, level="O3")(x).numpy()
+    np.testing.assert_array_equal(got, np.sign(x.numpy()))
+    np.testing.assert_array_equal(np.signbit(got[[0, 1]]), [False, False])
