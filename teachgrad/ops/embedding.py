@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import C_TYPES
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .comparison import not_equal
@@ -76,7 +75,7 @@ class Embedding(Op):
         width = table.size // table.shape[0]
         return f"""\
 for (int64_t i = 0; i < {indices.size}; i++) {{
-    const {C_TYPES[indices.dtype]} row = indices[i];
+    const int64_t row = indices[i];
     if ((uint64_t)row >= {table.shape[0]}) return 1;
     for (int64_t j = 0; j < {width}; j++)
         z[{width} * i + j] = table[{width} * row + j];
@@ -121,7 +120,7 @@ for (int64_t i = 0; i < {z.size}; i++)
     z[i] = 0;
 for (int64_t i = 0; i < {indices.size}; i++) {{{skip}
     for (int64_t j = 0; j < {width}; j++)
-        z[{width} * indices[i] + j] += u[{width} * i + j];
+        z[{width} * (int64_t)indices[i] + j] += u[{width} * i + j];
 }}
 return 0;
 """

@@ -297,3 +297,11 @@ def test_a_new_state_that_is_read_by_a_later_kernel() -> None:
     for got, want in zip(states[1], states[0], strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
     assert type(step.trace.program).__name__ == "CProgram"
+
+
+@pytest.mark.slow
+def test_rows_of_a_table_of_more_than_two_thousand_million_numbers() -> None:
+    """The place of an element has 64 bits, also where indices have 32: it once wrapped, and the call crashed."""
+    table = tg.zeros((66_000, 33_000), dtype=tg.int8)
+    take = tg.static(lambda indices: F.embedding(indices, table), level="O3")
+    assert not take(tg.tensor([65_999], dtype=tg.int32)).numpy().any()
