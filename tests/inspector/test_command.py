@@ -77,6 +77,12 @@ def test_the_map_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert into == {"q": "(3,2)", "k": "(3,2)"}
 
 
+def test_the_inside_of_a_module_begins_where_the_module_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--demo", "mlp", "--screen", "map", "--inside", "fc2", "--print", "json") == 0
+    view = json.loads(capsys.readouterr().out)["view"]
+    assert (view["level"], view["moment"]) == ("fc2", "t0/fwd/5")
+
+
 def test_a_training_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(make("training", tmp_path))
     assert run(path, "--at", "t12", "--screen", "train", "--print", "json") == 0
@@ -138,6 +144,8 @@ def test_without_a_terminal_text_is_printed(tmp_path: Path, capsys: pytest.Captu
     (["missing.tgr"], "No such file"),
     (["missing.py"], "there is no file missing.py"),
     (["--demo", "nonsense"], "there is no demo 'nonsense'; there are micrograd, mlp, layered:N"),
+    (["--demo", "mlp", "--inside", "fc3"], "there is no module 'fc3' in t0; there are 'fc1', 'fc2'"),
+    (["--demo", "micrograd", "--inside", "fc1"], "its ops are in no modules"),
     (["--demo", "layered"], "there is no demo 'layered'"),
     (["--demo", "layered:0"], "a number of ops N from 1 to 10,000,000, not '0'"),
     (["--demo", "layered:10000001"], "a number of ops N from 1 to 10,000,000, not '10000001'"),

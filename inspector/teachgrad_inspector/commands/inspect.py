@@ -83,6 +83,8 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     with Reader(path) as run:
         session = Session(run, title)
         options = Options(predict=args.predict, check=args.check, level=args.inside)
+        if args.inside and session.run.steps:
+            args.at = _inside(args, session)
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
             args.output = "text"
         if args.output is not None:
@@ -95,6 +97,22 @@ def _show(args: Namespace, path: Path, title: str) -> int:
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap())
         inspector.run()
         return inspector.return_code or 0
+
+
+def _inside(args: Namespace, session) -> str:  # type: ignore[no-untyped-def]
+    """Where to start so that the inside of the module is shown: at the given moment, else at the module's first row."""
+    from teachgrad.recording import RecordingError
+
+    from ..navigation import within
+
+    start = session.run.resolve(args.at) if args.at is not None else session.first
+    scopes = session.lanes(start.step, frozenset()).scopes
+    row = next((row for row, scope in enumerate(scopes) if within(scope, args.inside)), None)
+    if row is None:
+        modules = sorted({scope.partition(".")[0] for scope in scopes if scope})
+        known = "; there are " + ", ".join(map(repr, modules[:8])) if modules else "; its ops are in no modules"
+        raise RecordingError(f"there is no module {args.inside!r} in t{start.step}{known}")
+    return args.at or str(session.run.at(start.step, row))
 
 
 def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
