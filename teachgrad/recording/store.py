@@ -111,6 +111,8 @@ class Store:
 
     def _check_schema(self) -> None:
         found = dict(self.rows("SELECT name, sql FROM sqlite_master LIMIT 100"))
+        if None in found:  # a short file of which SQLite reads what is gone as nothing
+            raise RecordingError(f"{self.path} is damaged beyond reading: its list of tables is gone")
         if found != TABLES:
             odd = sorted(str(name) for name in found.keys() ^ TABLES.keys()) or ["the columns"]
             raise RecordingError(f"{self.path} is not a recording as teachgrad makes it: {odd[0]!r} is odd")

@@ -205,6 +205,15 @@ def test_a_file_cut_anywhere_opens_as_far_as_it_goes_or_says_why_not(
     assert opened >= 16
 
 
+def test_a_file_of_which_only_the_beginning_is_left_is_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "short.tgr"
+    with Recorder(path, level="values"):
+        training(1)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(RecordingError, match="damaged beyond reading: its list of tables is gone"):
+        Reader(path)
+
+
 def test_bytes_that_were_changed_never_end_in_another_error(tmp_path: Path) -> None:
     whole = tmp_path / "whole.tgr"
     with Recorder(whole, level="values"):
