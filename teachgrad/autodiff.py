@@ -254,7 +254,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, *, create_graph: b
         ys, xs = [state.now.tracer.resolve(y) for y in ys], [state.now.tracer.resolve(x) for x in xs]
     for x in xs:
         if not x.requires_grad:
-            raise GradientError(f"an input {x.name or ''} of shape {x.shape} does not require a gradient; "
+            called = f"the input {x.name}" if x.name else "an input"
+            raise GradientError(f"{called} of shape {x.shape} does not require a gradient; "
                                 "make it with requires_grad=True")
     result = pull_back(ys, [seed_for(y, v) for y, v in zip(ys, vs, strict=True)], xs, create_graph,
                        create_graph if retain_graph is None else retain_graph)
