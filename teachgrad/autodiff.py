@@ -305,14 +305,14 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         inputs = [fresh(x) for x in xs]
         y = f(*inputs)
         if not y.requires_grad:
-            return y, y * 0.0
+            return y, zeros(y)
         u = y.result_type(np.zeros(y.shape, y.dtype), requires_grad=True)
         back = grad(y, inputs, u, create_graph=True, allow_unused=True)
         pairs = [(g, t) for g, t in zip(back, ts, strict=True) if g is not None and g.requires_grad]
         if not pairs:
-            return y, y * 0.0
+            return y, zeros(y)
         tangent = grad([g for g, _ in pairs], u, [t for _, t in pairs], create_graph=True, allow_unused=True)
-    return y, tangent if tangent is not None else y * 0.0
+    return y, tangent if tangent is not None else zeros(y)
 
 
 def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -326,20 +326,37 @@ def hvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         second: Any = [None] * len(inputs)
         if pairs:
             second = grad([g for g, _ in pairs], inputs, [t for _, t in pairs], create_graph=True, allow_unused=True)
-    answers = [h if h is not None else x * 0.0 for h, x in zip(second, inputs, strict=True)]
+    answers = [h if h is not None else zeros(x) for h, x in zip(second, inputs, strict=True)]
     return y, _plain(answers) if not isinstance(primals, (list, tuple)) else tuple(answers)
 
 
 def hessian(f: Callable[..., Any]) -> Callable[[Any], Any]:
-    """The function x -> the matrix of second derivatives of the scalar f at x, of shape x.shape + x.shape."""
+    """The function x -> the matrix of second derivatives of the scalar f at x, of shape x.shape + x.shape.
+
+    f runs once, so that random numbers in it are the same in every row; each row is a pull-back of its gradient.
+    """
     from .ops.shape import reshape, stack
 
     def at(x: Vertex) -> Any:
+        if not isinstance(x, Vertex):
+            raise DTypeError(f"hessian(f) takes a tensor, not {type(x).__name__}. Way out: tg.tensor(x)")
         rows = []
-        for k in range(x.size):
-            direction = np.zeros(x.size, x.dtype)
-            direction[k] = 1
-            _, row = hvp(f, x, x.result_type(direction.reshape(x.shape)))
-            rows.append(row)
-        return reshape(stack(rows), (*x.shape, *x.shape)) if rows else x
+        with modes(grad=True):
+            v = fresh(x)
+            gradient = grad(f(v), v, create_graph=True, allow_unused=True)
+            for k in range(x.size):
+                direction = np.zeros(x.size, x.dtype)
+                direction[k] = 1
+                row = None
+                if gradient is not None and gradient.requires_grad:
+                    row = grad(gradient, v, v.result_type(direction.reshape(x.shape)), create_graph=True,
+                               allow_unused=True)
+                rows.append(zeros(v) if row is None else row)
+        shape = (*x.shape, *x.shape)
+        return reshape(stack(rows), shape) if rows else x.result_type(np.zeros(shape, x.dtype))
     return at
+
+
+def zeros(x: Vertex) -> Any:
+    """The gradient of what does not depend on x."""
+    return x.result_type(np.zeros(x.shape, x.dtype))

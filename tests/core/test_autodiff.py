@@ -168,6 +168,30 @@ def test_vjp_and_jvp_agree() -> None:
     assert abs((u * tangent).sum().item() - (pull(u) * t).sum().item()) < 1e-12
 
 
+def test_hessian_runs_its_function_once() -> None:
+    """Random numbers in it are the same in every row, so that the matrix is symmetric."""
+    calls = []
+
+    def f(v: Any) -> Any:
+        calls.append(v)
+        return ((v * tg.random.normal((3,), dtype=tg.float64)).sum()) ** 2
+
+    h = tg.hessian(f)(tg.tensor(np.arange(3.0))).numpy()
+    assert len(calls) == 1
+    np.testing.assert_array_equal(h, h.T)
+    assert np.linalg.matrix_rank(h) == 1
+    assert tg.hessian(lambda v: v.sum())(tg.zeros((0, 2))).shape == (0, 2, 0, 2)
+    with pytest.raises(tg.DTypeError, match="takes a tensor, not float"):
+        tg.hessian(f)(3.0)
+
+
+def test_what_does_not_depend_on_an_input_has_derivative_zero_where_values_are_infinite() -> None:
+    x = tg.tensor([np.inf, np.nan])
+    assert tg.hessian(lambda v: v.sum())(x).numpy().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert tg.hvp(lambda v: v.sum(), x, x)[1].numpy().tolist() == [0.0, 0.0]
+    assert tg.jvp(lambda v: tg.tensor([np.inf]), x, x)[1].numpy().tolist() == [0.0]
+
+
 def test_hessian_of_a_quadratic_form() -> None:
     rng = np.random.default_rng(1)
     a = rng.standard_normal((4, 4))
