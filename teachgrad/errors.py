@@ -102,8 +102,10 @@ class Where:
         return f"{os.path.basename(self.file)}:{self.line}"
 
     def show(self) -> str:
-        """The line with the expression underlined, as Python's own tracebacks show it."""
+        """The line with the expression underlined, as Python's own tracebacks show it; the place alone without a file."""
         text = self.text.rstrip()
+        if not text:
+            return f"  {self}"
         indent = len(text) - len(text.lstrip())
         width = max(1, min(self.end_column, len(text)) - self.column)
         return f"  {self}   {text.lstrip()}\n" + " " * (len(f"  {self}   ") + self.column - indent) + "^" * width

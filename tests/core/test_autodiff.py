@@ -305,3 +305,9 @@ def test_wgan_gradient_penalty_training_against_torch() -> None:
     mine = losses(tg, lambda a: tg.tensor(a, requires_grad=True))
     theirs = losses(torch, lambda a: torch.tensor(a, requires_grad=True))
     np.testing.assert_allclose(mine, theirs, rtol=1e-9)
+
+
+def test_a_place_whose_source_cannot_be_read_is_shown_without_an_underline() -> None:
+    with pytest.raises(tg.ShapeError) as caught:
+        exec("x + y", {"x": tg.ones(2), "y": tg.ones(3)})
+    assert str(caught.value).splitlines()[-1] == "  <string>:1"
