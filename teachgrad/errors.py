@@ -102,7 +102,7 @@ class Where:
         return f"{os.path.basename(self.file)}:{self.line}"
 
     def show(self) -> str:
-        """The line with the expression underlined, as Python's own tracebacks show it; the place alone without a file."""
+        """The line with the expression underlined, as Python's own tracebacks show it; without a file, the place."""
         text = self.text.rstrip()
         if not text:
             return f"  {self}"
