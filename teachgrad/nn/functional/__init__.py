@@ -13,7 +13,6 @@ op with a gradient rule of its own (`teachgrad.ops`); the tests keep a plain for
 
 from __future__ import annotations
 
-from ...ops.einsum import einsum
 from .activation import (
     celu,
     elu,
@@ -44,7 +43,7 @@ from .attention import scaled_dot_product_attention
 from .convolution import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .distance import cosine_similarity, normalize, pairwise_distance
 from .dropout import dropout, dropout1d, dropout2d
-from .linear import bilinear, flatten, linear
+from .linear import bilinear, einsum, flatten, linear
 from .loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -1,4 +1,4 @@
-"""Affine and bilinear maps, and making axes one."""
+"""Affine, bilinear and multilinear maps, and making axes one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from ...errors import ShapeError
 from ...ops import matmul as products
+from ...ops.einsum import einsum
 from ...ops.shape import expand_dims, normalize_axis, reshape
+
+__all__ = ["bilinear", "einsum", "flatten", "linear"]
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
