@@ -311,3 +311,9 @@ def test_a_place_whose_source_cannot_be_read_is_shown_without_an_underline() -> 
     with pytest.raises(tg.ShapeError) as caught:
         exec("x + y", {"x": tg.ones(2), "y": tg.ones(3)})
     assert str(caught.value).splitlines()[-1] == "  <string>:1"
+
+
+@pytest.mark.parametrize("data", [[1.0, 2.0], 3.0, 3])
+def test_the_class_says_how_tensors_are_made(data: Any) -> None:
+    with pytest.raises(TypeError, match=r"tg\.tensor\(data\)"):
+        tg.Tensor(data)
