@@ -17,7 +17,7 @@ from typing import Any
 from . import machine
 from .children import ROOT, ChildFailed, run
 from .costs import COSTS
-from .peers import DYNAMIC, OURS, PEERS, YARDSTICK
+from .peers import DYNAMIC, FAST, OURS, PEERS, YARDSTICK
 from .report import markdown
 from .results import Entry, Results
 from .timing import Estimate
@@ -72,7 +72,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def measure_workload(
     workload: Workload, peers: Sequence[str], effort: str, args: argparse.Namespace
 ) -> dict[str, Entry]:
-    """NumPy by hand and teachgrad's two modes take turns in one process; then each peer does, with NumPy and teachgrad.
+    """NumPy by hand and all ways of teachgrad take turns in one process; then each peer does, with NumPy by hand,
+    dynamic mode and generated C.
 
     One process for each peer: a library's threads, allocator or crash trouble nobody else.
     """
@@ -80,9 +81,7 @@ def measure_workload(
     present = [YARDSTICK, *(name for name in peers if name not in absent and name != YARDSTICK)]
     entries = {name: Entry(not_run=reason) for name, reason in absent.items()}
     _measure_together(workload, [name for name in present if name in OURS], entries, effort, args)
-    beside = [YARDSTICK]
-    if DYNAMIC in entries and entries[DYNAMIC].not_run is None:
-        beside.append(DYNAMIC)
+    beside = [YARDSTICK, *(name for name in (DYNAMIC, FAST) if name in entries and entries[name].not_run is None)]
     for name in present:
         if name not in OURS:
             _measure_together(workload, [*beside, name], entries, effort, args)
