@@ -56,17 +56,17 @@ class Terminal:
         """What is on the screen."""
         return self.tmux("capture-pane", "-p", *options)
 
-    def wait(self, pattern: str, seconds: float = 20.0) -> str:
+    def wait(self, pattern: str, seconds: float = 60.0) -> str:
         """Wait until the screen shows something, and return the screen."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             screen = self.capture()
             if re.search(pattern, screen, re.MULTILINE):
                 return screen
-            time.sleep(0.004)
+            time.sleep(0.02)  # looking takes a process: more often, it would take the core from the program
         raise AssertionError(f"{pattern!r} did not appear within {seconds} s:\n{self.capture()}")
 
-    def wait_at(self, moment: str, seconds: float = 20.0) -> str:
+    def wait_at(self, moment: str, seconds: float = 60.0) -> str:
         """Wait until the status line names a moment."""
         return self.wait(rf"^ ?{re.escape(moment)} ", seconds)
 
