@@ -87,7 +87,7 @@ class StaticFunction:
     @property
     def exact(self) -> bool:
         """Whether the bits of dynamic mode are promised."""
-        return self.level != "O3" and self.executor != "c"
+        return self.level in ("O0", "O1") and self.executor != "c"
 
     @property
     def name(self) -> str:
