@@ -63,6 +63,19 @@ class Graph:
         return text(self)
 
 
+def live(graph: Graph) -> list[Vertex]:
+    """The vertices that the results depend on, in order, and those that may raise or do something besides computing:
+    plain Python would run them."""
+    wanted = {v.id for v in graph.results}
+    order = []
+    for v in reversed(graph.order):
+        assert v.op is not None
+        if v.id in wanted or v.op.may_fail or not v.op.pure:
+            wanted.update(x.id for x in v.inputs)
+            order.append(v)
+    return order[::-1]
+
+
 def copied(v: Vertex, inputs: tuple[Vertex, ...]) -> Vertex:
     """A vertex like `v` on other inputs."""
     w = v.result_type(v._data)
@@ -157,4 +170,4 @@ def specs(vertices: Iterable[Vertex]) -> list[Any]:
     return [x._data if not isinstance(x._data, np.ndarray) else Spec(x._data.shape, x._data.dtype) for x in vertices]
 
 
-__all__ = ["Graph", "constant", "copied", "describe", "is_constant", "names", "specs", "text"]
+__all__ = ["Graph", "constant", "copied", "describe", "is_constant", "live", "names", "specs", "text"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, is_constant
+from ..graph import Graph, is_constant, live
 from ..interpreter import interpret
 from ..op import Array, Op, Vertex
 from ..tracer import spec
@@ -57,7 +57,7 @@ class Body:
     def prepare(self) -> None:
         """Number all values and list the calls that compute what is needed."""
         graph = self.graph
-        order = needed(graph)
+        order = live(graph)
         constants = {x.id: x for v in (*order, *graph.outputs) for x in (v, *v.inputs) if is_constant(x)}
         places = {v.id: k for k, v in enumerate([*graph.inputs, *constants.values(), *order])}
         self.constants = [x._data for x in constants.values()]
@@ -84,25 +84,13 @@ class Control(Op):
 
 def flops_in(body: Body) -> int:
     """How many arithmetic operations a run of a body takes."""
-    return sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in needed(body.graph) if v.op is not None)
+    return sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in live(body.graph) if v.op is not None)
 
 
 def values_in(body: Body, arrays: Sequence[Array]) -> dict[int, Any]:
     """All values of a body, by id."""
     graph = body.graph
     return interpret(graph, dict(zip([v.id for v in graph.inputs], arrays, strict=True)))
-
-
-def needed(graph: Graph) -> list[Vertex]:
-    """The vertices that the outputs depend on, and those that do something besides computing."""
-    wanted = {v.id for v in graph.outputs}
-    order = []
-    for v in reversed(graph.order):
-        assert v.op is not None
-        if v.id in wanted or v.op.may_fail or not v.op.pure:
-            wanted.update(x.id for x in v.inputs)
-            order.append(v)
-    return order[::-1]
 
 
 def own(array: Array) -> Array:

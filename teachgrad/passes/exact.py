@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, constant, is_constant
+from ..graph import Graph, constant, is_constant, live
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
 from ..ops.elementwise import multiply
@@ -133,15 +133,10 @@ def prune(graph: Graph, log: list[Rewrite]) -> Graph:
 
     An op that may raise or do something besides computing is not dead: plain Python would run it.
     """
-    needed = {v.id for v in graph.results}
-    order = []
-    for v in reversed(graph.order):
-        assert v.op is not None
-        if v.id in needed or v.op.may_fail or not v.op.pure:
-            needed.update(x.id for x in v.inputs)
-            order.append(v)
-    needed.update(leaf.id for leaf, _ in graph.updates)
-    return replace(graph, order=tuple(reversed(order)), cells=tuple(c for c in graph.cells if c.id in needed))
+    order = live(graph)
+    read = [x for v in order for x in v.inputs]
+    needed = {v.id for v in (*graph.results, *read, *(leaf for leaf, _ in graph.updates))}
+    return replace(graph, order=tuple(order), cells=tuple(c for c in graph.cells if c.id in needed))
 
 
 def forget_unchanged(graph: Graph, log: list[Rewrite]) -> Graph:
