@@ -87,6 +87,7 @@ from .runmode import mode
 from .static import source, static
 from .symbolic import function, placeholder
 from .symbolic import state_of as state
+from .threads import get_num_threads, set_num_threads
 
 pow = power
 e, pi, inf, nan, newaxis = xp.e, xp.pi, xp.inf, xp.nan, xp.newaxis
@@ -116,13 +117,13 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     # tensors, modes and data types
-    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty",
-    "empty_like", "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full",
-    "full_like", "function", "get_default_dtype", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
-    "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace",
-    "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random",
-    "result_type", "seed", "set_default_dtype", "simplify", "source", "state", "static", "tensor", "tril", "triu",
-    "uint16", "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
+    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty", "empty_like",
+    "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function",
+    "get_default_dtype", "get_num_threads", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf", "inference", "int16",
+    "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace", "meshgrid", "mode",
+    "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random", "result_type", "seed",
+    "set_default_dtype", "set_num_threads", "simplify", "source", "state", "static", "tensor", "tril", "triu", "uint16",
+    "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError", "VerificationError",

@@ -33,6 +33,7 @@ from .runmode import current_mode
 from .signature import difference, refuse_shared_memory, signature
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
+from .threads import checked
 from .trace import FunctionTracer, History, Recording
 from .verification import check_fresh, verify
 from .watcher import Watcher
@@ -46,14 +47,18 @@ class StaticFunction:
 
     __watched__ = ("fn",)
 
-    def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False) -> None:
+    def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
+                 threads: int | None = None) -> None:
         if level not in LEVELS:
             raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
         if plan not in PLANS:
             raise TeachgradError(f"there is no memory plan {plan!r}; here are {', '.join(PLANS)}")
+        if threads is not None and executor == "numpy":
+            raise TeachgradError(f"threads={threads} is for generated C; give level=\"O3\" or executor=\"c\" as well")
         self.fn = fn
         self.level, self.executor, self.plan_mode, self.verify = level, executor, plan, verify
-        self.build = executors.find(executor, exact=level != "O3")
+        self.threads = None if threads is None else checked(threads)
+        self.build = executors.find(executor, exact=level != "O3", threads=threads)
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
         self.last: Trace | None = None
@@ -80,9 +85,9 @@ class StaticFunction:
         return _made_again, (self.fn, *self.settings)
 
     @property
-    def settings(self) -> tuple[str, str, str, bool]:
-        """Level, executor, plan, and whether the programs are verified."""
-        return self.level, self.executor, self.plan_mode, self.verify
+    def settings(self) -> tuple[str, str, str, bool, int | None]:
+        """Level, executor, plan, whether the programs are verified, and the number of threads if one was given."""
+        return self.level, self.executor, self.plan_mode, self.verify, self.threads
 
     @property
     def exact(self) -> bool:
@@ -385,12 +390,12 @@ def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) ->
     return x
 
 
-def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool) -> Any:
-    return static(fn, level=level, executor=executor, plan=plan, verify=verify)
+def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool, threads: int | None) -> Any:
+    return static(fn, level=level, executor=executor, plan=plan, verify=verify, threads=threads)
 
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
-           plan: str = "reuse", verify: bool = False) -> Any:
+           plan: str = "reuse", verify: bool = False, threads: int | None = None) -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -406,12 +411,13 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         plan: how memory is shared: "off", "inplace", "reuse" or "best".
         verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
             that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
+        threads: on how many cores generated C runs; if it is not given, on `tg.get_num_threads()`.
     """
     if fn is None:
-        return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify)
+        return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or executors.default(level), plan, verify)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads)
 
 
 def source(step: Any) -> str:

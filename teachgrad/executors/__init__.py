@@ -38,14 +38,14 @@ def default(level: str) -> str:
     return "c" if level == "O3" else "numpy"
 
 
-def find(name: str, exact: bool = False) -> Build:
-    """The executor of that name. `exact` asks generated C for no rounding but that of each op."""
+def find(name: str, exact: bool = False, threads: int | None = None) -> Build:
+    """The executor of that name. `exact` asks generated C for no rounding but that of each op, `threads` for cores."""
     if name == "numpy":
         return numpy.build
     if name == "c":
         from . import c  # it needs modules that are half of the import time of teachgrad
 
-        return partial(c.build, exact=exact)
+        return partial(c.build, exact=exact, threads=threads)
     offered = others()
     if name not in offered:
         raise ExecutorError(f"there is no executor {name!r}; here are: {', '.join(available())}")

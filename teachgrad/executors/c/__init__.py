@@ -11,23 +11,35 @@ from typing import Any
 from ...errors import ExecutorError
 from ...graph import Graph
 from ...passes.plan import Plan
+from ...threads import asked
 from ..numpy import NumpyProgram
 from .blas import blas
 from .building import Building
-from .compiler import cache_dir, clear, compiler, say_once
+from .compiler import Compiler, cache_dir, clear, compiler, has_openmp, say_once
 from .program import CProgram
+from .team import Team
 
 
-def build(graph: Graph, plan: Plan, exact: bool = False) -> Any:
+def build(graph: Graph, plan: Plan, exact: bool = False, threads: int | None = None) -> Any:
     """Make a graph ready to run as C; on NumPy, after a word about it, where there is no compiler."""
-    if compiler() is None:
+    how = compiler()
+    if how is None:
         say_once("There is no C compiler here; install gcc or clang, or `pip install ziglang`")
         return NumpyProgram(graph, plan)
     try:
-        return CProgram(Building(graph, exact))
+        return CProgram(Building(graph, exact, team(how, asked() if threads is None else threads)))
     except ExecutorError as error:
         say_once(str(error))
         return NumpyProgram(graph, plan)
+
+
+def team(how: Compiler, threads: int | None) -> Team:
+    """So many threads, or one, after a word about it, if the compiler cannot divide loops among them."""
+    if threads is None or threads == 1 or has_openmp(how, str(cache_dir())):
+        return Team(threads)
+    say_once(f"The C compiler {how.command[0]} has no OpenMP (gcc brings it along, clang wants libomp)",
+             "Generated C runs on one core")
+    return Team(1)
 
 
 __all__ = ["CProgram", "blas", "build", "cache_dir", "clear", "compiler"]

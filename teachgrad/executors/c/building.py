@@ -13,12 +13,13 @@ from ...op import Spec, Vertex
 from ...passes.plan import Block, aligned, place
 from . import products
 from .blas import blas
-from .compiler import compiler, load, prelude_of_math
+from .compiler import OPENMP, compiler, load, prelude_of_math
 from .fusion import Fusion, ordered
 from .groups import Group
 from .loops import LoopFunction
 from .nest import Nest
 from .spelling import labels, pattern
+from .team import Team, enlist
 from .views import Views
 
 BLAS_ARGUMENTS = "int, int, int, {0}, {0}, {0}, {1}, const {1} *, {0}, const {1} *, {0}, {1}, {1} *, {0}"
@@ -33,7 +34,7 @@ class Segment:
 
 
 class Building:
-    """A graph as compiled C, bound to no memory yet. `exact` forbids fused multiply-adds."""
+    """A graph as compiled C, bound to no memory yet. `exact` forbids fused multiply-adds; `team` may share the work."""
 
     arena: int
     """The bytes of memory that the values inside need."""
@@ -44,8 +45,8 @@ class Building:
     functions: list[Any]
     """The C functions of the segments that are C."""
 
-    def __init__(self, graph: Graph, exact: bool) -> None:
-        self.graph, self.exact = graph, exact
+    def __init__(self, graph: Graph, exact: bool, team: Team | None = None) -> None:
+        self.graph, self.exact, self.team = graph, exact, team or Team()
         self.views = Views(graph)
         self.fusion = Fusion(graph, self.views)
         self.label = labels(graph)
@@ -205,8 +206,11 @@ class Building:
             runs.append(self.run(f"run_{count}" if len(segments) > 1 else "run", calls, used))
         title = f"/* {graph.name}: {len(graph.order)} ops in {len(kernels)} kernels, written by teachgrad. */"
         self.source = "\n".join([title, "", *self.head(kernels, runs), *kernels, *runs])
-        extra = ("-ffp-contract=off",) if self.exact else ()
-        library = load(self.source, extra) if segments else None
+        declared = self.team.head("\n".join(kernels))
+        extra = (*(("-ffp-contract=off",) if self.exact else ()), *((OPENMP,) if declared else ()))
+        self.library = library = load(self.source, extra) if segments else None
+        if library is not None and declared:
+            enlist(library)
         self.functions = []
         for count in range(1, len(segments) + 1):
             function = getattr(library, f"run_{count}" if len(segments) > 1 else "run")
@@ -236,7 +240,7 @@ class Building:
             if known is not None and f"{letter}gemm_t" in text:
                 lines += [f"/* z = x y by the {known.spelling.format(letter + 'gemm')} that NumPy brings. */",
                           f"typedef void (*{letter}gemm_t)({BLAS_ARGUMENTS.format(known.length, kind)});", ""]
-        return lines
+        return [*lines, *self.team.head(text)]
 
     def name_of(self, group: Group, number: int) -> str:
         """A name for a kernel: its number, the module whose work it does, its first and its last op."""
@@ -252,7 +256,7 @@ class Building:
         if group.kind in ("loops", "scalar"):
             stored = {v.id for v in group.members if v.id in self.stored}
             function = LoopFunction(self.nests[id(group)], self.graph, self.label, name, stored,
-                                    {v.id: self.direct[v.id] for v in group.members if v.id in self.direct})
+                                    {v.id: self.direct[v.id] for v in group.members if v.id in self.direct}, self.team)
             text = function.text()
             arguments = [v for v, _ in function.arrays.values()]
             fails = function.fails
@@ -290,13 +294,14 @@ class Building:
         gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
         parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
         return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{",
-                          *products.body(v, product), "}", ""])
+                          *products.body(v, product, self.team), "}", ""])
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""
         assert v.op is not None
         text = v.op.c_body(v, *v.inputs)
         assert text is not None
+        text = self.team.settled(text, max(v.size, v.op.flops(v, *v.inputs, **v.attrs)))
         names = v.op.forward.__code__.co_varnames[2:2 + len(v.inputs)]
         parameters = [f"const {C_TYPES[x.dtype]} *restrict {parameter}"
                       for parameter, x in zip(names, v.inputs, strict=True)]

@@ -33,6 +33,8 @@ from ...errors import ExecutorError
 NAMES = ("cc", "gcc", "clang")
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
          "-mprefer-vector-width=512")
+OPENMP = "-fopenmp"
+"""The flag for loops that are divided among threads; only programs that have some are compiled and linked with it."""
 PATIENCE = 300
 """Seconds after which a compiler is given up."""
 STALE = 3600
@@ -132,11 +134,34 @@ def prelude_of_math() -> str:
     return "\n".join(lines) + "\n"
 
 
-def builds(how: Compiler, source: str) -> bool:
+@functools.cache
+def has_openmp(how: Compiler, folder: str) -> bool:
+    """Whether a compiler can divide loops among threads. The answer is kept in the cache, too."""
+    note = Path(folder, f"openmp-{digest(*how.command, how.version, processor())}.txt")
+    with contextlib.suppress(OSError):
+        return note.read_text() == "threads\n"
+    answer = builds(how, OPENMP_TEST, (OPENMP,))
+    with contextlib.suppress(OSError):
+        write_whole(note, b"threads\n" if answer else b"one thread\n")
+    return answer
+
+
+OPENMP_TEST = """
+int answer(void)
+{
+    int total = 0;
+    #pragma omp parallel for num_threads(2) reduction(+:total)
+    for (int i = 0; i < 42; i++) total += 1;
+    return total;
+}
+"""
+
+
+def builds(how: Compiler, source: str, extra: tuple[str, ...] = ()) -> bool:
     """Whether a function `answer` can be built, loaded and called, and gives 42."""
     try:
         with tempfile.TemporaryDirectory() as folder:
-            library = compiled(how, source, Path(folder))
+            library = compiled(how, source, Path(folder), extra)
             return bool(ctypes.CDLL(str(library)).answer() == 42)
     except (ExecutorError, OSError):
         return False
@@ -146,8 +171,9 @@ def compiled(how: Compiler, source: str, folder: Path, extra: tuple[str, ...] = 
     """Compile in a folder of one's own: the path of the library."""
     text, middle, library = folder / "program.c", folder / "program.o", folder / "program.so"
     text.write_text(source, encoding="utf-8")
+    linked = (OPENMP,) if OPENMP in extra else ()
     for call in ((*how.command, *how.flags, *extra, "-c", str(text), "-o", str(middle)),
-                 (*how.command, "-shared", str(middle), "-o", str(library), *how.libraries)):
+                 (*how.command, "-shared", str(middle), "-o", str(library), *linked, *how.libraries)):
         try:
             done = subprocess.run(call, capture_output=True, text=True, timeout=PATIENCE, check=False)
         except subprocess.TimeoutExpired:
@@ -234,6 +260,6 @@ def clear() -> int:
 
 
 @functools.cache
-def say_once(reason: str) -> None:
-    """Warn that generated C is not to be had, once in a process."""
-    warnings.warn(f"{reason}. Static functions run on the NumPy executor instead.", RuntimeWarning, stacklevel=2)
+def say_once(reason: str, instead: str = "Static functions run on the NumPy executor instead") -> None:
+    """Warn that generated C is not to be had, or not all of it, once in a process."""
+    warnings.warn(f"{reason}. {instead}.", RuntimeWarning, stacklevel=2)

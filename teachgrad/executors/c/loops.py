@@ -12,7 +12,8 @@ from ...graph import Graph, is_constant
 from ...op import Vertex
 from .groups import is_elementwise, is_reduction, varying
 from .nest import Nest, Steps
-from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, step
+from .spelling import LOOPS, cost, expression, failure, is_sum, labels_of, literal, step
+from .team import Team
 
 TILE = 4096
 """Long sums are made of parts of so many terms: the error grows with the length of a part, not of the whole."""
@@ -25,7 +26,8 @@ class LoopFunction:
     """
 
     def __init__(self, nest: Nest, graph: Graph, label: Mapping[int, str], name: str, stored: set[int],
-                 in_place: Mapping[int, Vertex]) -> None:
+                 in_place: Mapping[int, Vertex], team: Team) -> None:
+        self.team = team
         self.nest, self.group, self.views, self.graph = nest, nest.group, nest.views, graph
         self.label, self.name, self.stored, self.in_place = label, name, stored, in_place
         outer, inner = nest.merged(stored)
@@ -184,6 +186,10 @@ class LoopFunction:
         """The loops."""
         totals = self.begin_totals()
         depth = self.depth
+        if self.outer and not any(self.outlives(v) for v in self.group.members):
+            clauses = [f"collapse({len(self.outer)})"] * (len(self.outer) > 1) + ["reduction(|:failed)"] * self.fails
+            for line in self.team.parallel_for(self.work(self.group.members), " ".join(clauses)):
+                self.put(line)
         for name, bundle in self.outer:
             self.put(f"for (int64_t {name} = 0; {name} < {self.length(bundle)}; {name}++) {{")
             self.depth += 1
@@ -299,8 +305,11 @@ class LoopFunction:
             self.put(f"const int64_t stop = start + {TILE} < {n} ? start + {TILE} : {n};")
         for v in sums:
             self.put(f"{self.kind(v)} {self.running(v)} = {v.op.c_start};")  # type: ignore[union-attr]
+        shared = self.divided(members, sums)
+        for line in shared:
+            self.put(line)
         for number, (name, bundle) in enumerate(self.inner):
-            if number == len(self.inner) - 1:
+            if number == len(self.inner) - 1 and not (shared and number == 0):
                 self.put("#pragma omp simd" + self.clauses(members, sums))
             first, last = ("start", "stop") if tiled else ("0", str(self.length(bundle)))
             self.put(f"for (int64_t {name} = {first}; {name} < {last}; {name}++) {{")
@@ -330,6 +339,18 @@ class LoopFunction:
             for v in sums:
                 name = self.label[v.id] + ("_part" if self.outlives(v) else "")
                 self.put(f"const {self.kind(v)} {name} = {self.conversion(v)}{self.label[v.id]}_sum;")
+
+    def work(self, members: list[Vertex]) -> int:
+        """About how many steps it takes to compute these."""
+        return sum(cost(v) * prod(self.nest.space if self.nest.is_full(v) else [v.size]) for v in members)
+
+    def divided(self, members: list[Vertex], sums: list[Vertex]) -> list[str]:
+        """The line that divides the first of the inner loops of a phase among threads, if that is worth while."""
+        if self.outer or sums or not self.inner:
+            return []
+        before = self.inner[:-1]
+        clauses = [f"collapse({len(before)})"] * (len(before) > 1) + ["reduction(|:failed)"] * self.fails
+        return self.team.parallel_for(self.work(members), " ".join(clauses), simd=not before)
 
     def clauses(self, members: list[Vertex], sums: list[Vertex]) -> str:
         """What the vectorised loop is told about running results: that they may be kept in several parts."""

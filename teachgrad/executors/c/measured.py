@@ -23,7 +23,7 @@ class MeasuredC(CProgram):
 
     def __init__(self, program: CProgram) -> None:
         self.ticks: list[float] = []
-        super().__init__(SingleKernels(program.graph, program.building.exact))
+        super().__init__(SingleKernels(program.graph, program.building.exact, program.building.team))
         building = self.building
         self.workspace, self.placed = building.arena, set(building.offsets)
         self.without = set(building.direct) | {v.id for v in self.graph.order if v.id not in building.stored}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from ...dtypes import C_TYPES
 from ...op import Vertex
+from .team import Team
 from .views import Views, contiguous
 
 SMALL = 1 << 13
@@ -15,6 +17,11 @@ REGISTERS = 512
 """A second factor of up to so many numbers is copied first: a compiler then keeps it in vector registers."""
 LONGEST_ROW = 256
 """Up to so many columns a row of the result is kept in registers and the nearest cache while it is summed."""
+
+PER_STEP = 8
+"""So many multiplications take about as long as one step of a loop that reads and writes memory."""
+STRIPE = 16
+"""Stripes of a divided product are multiples of so many rows or columns, as the kernels of BLAS are."""
 
 BATCHES = "bcdefgh"
 """The names of the loops over a batch of matrices, and so the number of them that there can be."""
@@ -77,9 +84,14 @@ def lying(steps: tuple[int, int], rows: int, columns: int) -> tuple[bool, int] |
     return None
 
 
-def body(v: Vertex, product: Product) -> list[str]:
+def body(v: Vertex, product: Product, team: Team) -> list[str]:
     """The statements of the function of a product, whose arrays are x, y and z."""
+    many = [n for n in product.batch if n > 1]
     lines: list[str] = []
+    if many:  # the matrices are shared out, and each is multiplied by one thread
+        work = prod(many) * product.m * product.n * product.k / PER_STEP
+        lines = [f"    {line}" for line in team.parallel_for(work, f"collapse({len(many)})" if many[1:] else "")]
+    alone = Team() if lines else team
     depth = 1
     places = ["", "", ""]
     for number, n in enumerate(product.batch):
@@ -89,7 +101,7 @@ def body(v: Vertex, product: Product) -> list[str]:
             depth += 1
             for k, steps in enumerate(product.batch_steps):
                 places[k] += f" + {steps[number]} * {name}" if steps[number] else ""
-    inside = small(v, product, places) if product.is_small else large(v, product, places)
+    inside = small(v, product, places, alone) if product.is_small else large(v, product, places, alone)
     lines += ["    " * depth + line for line in inside]
     while depth > 1:
         depth -= 1
@@ -97,7 +109,7 @@ def body(v: Vertex, product: Product) -> list[str]:
     return lines
 
 
-def small(v: Vertex, product: Product, places: list[str]) -> list[str]:
+def small(v: Vertex, product: Product, places: list[str], team: Team) -> list[str]:
     """A product as loops: z as a sum of columns of x times rows of y, or each row of z as a sum of rows of y."""
     kind = C_TYPES[v.dtype]
     m, n, k = product.m, product.n, product.k
@@ -121,7 +133,8 @@ def small(v: Vertex, product: Product, places: list[str]) -> list[str]:
         source, down = "turned", n
     else:
         down = product.y[0]
-    return [*lines, f"for (int64_t i = 0; i < {m}; i++) {{", f"    {kind} row[{n}] = {{0}};",
+    return [*lines, *team.parallel_for(m * n * k / PER_STEP),
+            f"for (int64_t i = 0; i < {m}; i++) {{", f"    {kind} row[{n}] = {{0}};",
             f"    for (int64_t l = 0; l < {k}; l++) {{",
             f"        const {kind} factor = {given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}];",
             "        #pragma omp simd", f"        for (int64_t j = 0; j < {n}; j++)",
@@ -135,12 +148,31 @@ def index(*terms: tuple[int, str]) -> str:
     return " + ".join(name if step == 1 else f"{step} * {name}" for step, name in terms if step) or "0"
 
 
-def large(v: Vertex, product: Product, places: list[str]) -> list[str]:
-    """A product by BLAS, in row-major order (101); 111 is a matrix as it is, 112 its transpose."""
+def large(v: Vertex, product: Product, places: list[str], team: Team) -> list[str]:
+    """A product by BLAS, in row-major order (101); 111 is a matrix as it is, 112 its transpose.
+
+    Where it is divided, each thread calls BLAS for a stripe of z: some of its rows, or some of its columns.
+    """
     x, y = lying(product.x, product.m, product.k), lying(product.y, product.k, product.n)
     assert x is not None
     assert y is not None
+    m, n, k = product.m, product.n, product.k
     one, zero = ("1.0f", "0.0f") if v.dtype.itemsize == 4 else ("1.0", "0.0")
-    return [f"gemm(101, {112 if x[0] else 111}, {112 if y[0] else 111}, {product.m}, {product.n}, {product.k},",
-            f"     {one}, x{places[0]}, {x[1]}, y{places[1]}, {y[1]}, {zero}, z{places[2]}, {product.n});"]
-
+    rows, columns, place_x, place_y, place_z = str(m), str(n), *places
+    length = max(m, n)
+    wide = -(-length // (team.size * STRIPE)) * STRIPE
+    parts = -(-length // wide)
+    lines = team.parallel_for(m * n * k / PER_STEP) if parts > 1 else []
+    if lines:
+        lines.append(f"for (int64_t part = 0; part < {parts}; part++)")
+        size = f"part < {parts - 1} ? {wide} : {length - wide * (parts - 1)}" if length % wide else str(wide)
+        if m >= n:
+            rows = size
+            place_x, place_z = f"{place_x} + {wide if x[0] else wide * x[1]} * part", f"{place_z} + {wide * n} * part"
+        else:
+            columns = size
+            place_y, place_z = f"{place_y} + {wide * y[1] if y[0] else wide} * part", f"{place_z} + {wide} * part"
+    indent = "    " if lines else ""
+    return [*lines,
+            f"{indent}gemm(101, {112 if x[0] else 111}, {112 if y[0] else 111}, {rows}, {columns}, {k},",
+            f"{indent}     {one}, x{place_x}, {x[1]}, y{place_y}, {y[1]}, {zero}, z{place_z}, {n});"]

@@ -120,6 +120,7 @@ class CProgram:
                 self.table[slot] = at
                 answers.append(array)
             self.running = True
+            give_back = self.building.team.take_blas()
             try:
                 if self.simple:
                     if self.steps[0](self.pointer):
@@ -127,6 +128,7 @@ class CProgram:
                     return answers
                 return self.run(answers)
             finally:
+                give_back()
                 self.running = False
 
     def run(self, made: list[Any]) -> list[Any]:

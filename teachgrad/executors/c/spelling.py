@@ -22,7 +22,8 @@ KEYWORDS = (
     "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
     "false", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "true", "typedef", "typeof", "asm", "union", "unsigned", "void", "volatile",
-    "while", "main", "p", "failed", "start", "stop", "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
+    "while", "main", "p", "failed", "start", "stop", "chunk", "part", "threads",
+    "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
     "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
     "VECTORISED", "KERNEL")
@@ -30,9 +31,10 @@ LOOPS = "ijklmnqrst"
 """The names of loops, and so the number of them that a nest can have."""
 RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
                       "sgemm_t", "dgemm_t"})
-FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction"}
+FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction", "parallel",
+                    "num_threads", "threads", "collapse", "schedule"}
 TAKEN = re.compile(
-    r".*_(out|line|part|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays, lines, parts and elements
+    r".*_(out|line|parts?|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays, lines, parts and elements
     r"|k\d+_.*[^_]|math_errhandling|[A-Z0-9_]{3,}[A-Z0-9]")  # kernels, and the macros of the headers
 """Names that only generated code itself may use; a value that is called so gets another one."""
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -117,6 +119,14 @@ def filled(pattern: str, v: Vertex, dtype: np.dtype[Any], operands: list[str]) -
     settings = {key: literal(value, dtype if isinstance(value, float) else np.dtype(np.int64))
                 for key, value in v.attrs.items() if isinstance(value, (int, float))}
     return in_type(pattern, dtype).format(**dict(zip(v.op.operands, operands, strict=False)), **settings)
+
+
+def cost(v: Vertex) -> int:
+    """About how many additions an element of an op takes as long as."""
+    op = v.op
+    if not isinstance(op, Elementwise):
+        return 1
+    return 1 + 2 * op.c.count("/") + 8 * len(FUNCTION.findall(op.c))
 
 
 def step(v: Vertex, running: str, element: str) -> str:
