@@ -47,6 +47,8 @@ class Glyphs:
     """Of a line that marks a height in a plot."""
     now: str
     """Of a line that marks a moment in a plot."""
+    peak: str
+    """Points up at a moment in a plot."""
     frames: str
     """Boxes on the map: corners, horizontal, vertical; first those that were computed, then those that were not yet,
     then the one with the cursor."""
@@ -59,14 +61,14 @@ UNICODE = Glyphs(
     name="unicode", leaf="○", op="●", gradient="●", seed="◉", update="◆", fold="▸", trouble="✗", vertical="│",
     horizontal="─", taps="┼┤├", ends="┴╯╰", born="╮╭", rail="║", rail_taps="╟╙", more="»", cursor="▶",
     corners="╭╮╰╯├┤", chip="‹›", heat="·░▒▓█", bars=" ▁▂▃▄▅▆▇█", ellipsis="…", arrow="→",
-    dash="╌", now="┊", frames="╭╮╰╯─│╭╮╰╯┄┆┏┓┗┛━┃", wires=" ╵╶╰╷│╭├╴╯─┴╮┤┬┼", ascii=False,
+    dash="╌", now="┊", peak="▲", frames="╭╮╰╯─│╭╮╰╯┄┆┏┓┗┛━┃", wires=" ╵╶╰╷│╭├╴╯─┴╮┤┬┼", ascii=False,
 )  # fmt: skip
 
 ASCII = Glyphs(
     name="ascii", leaf="o", op="*", gradient="@", seed="$", update="#", fold="+", trouble="X", vertical="|",
     horizontal="-", taps="+++", ends="^''", born=",,", rail="H", rail_taps="HH", more=">", cursor=">",
     corners="++++++", chip="<>", heat=".:+%@", bars=" .:-=+*%@", ellipsis="~", arrow=">",
-    dash="-", now="|", frames="++++-|.....:######", wires=" |-+||++-+-+++++", ascii=True,
+    dash="-", now="|", peak="^", frames="++++-|.....:######", wires=" |-+||++-+-+++++", ascii=True,
 )  # fmt: skip
 
 _SPELLED = str.maketrans({

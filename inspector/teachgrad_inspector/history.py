@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,13 +196,8 @@ class History:
         return stuck_units(values, row.op or "")
 
     def _loss(self, rows: list[Row], made: dict[int, Row]) -> float | None:
-        """What the step differentiates: where its backward pass starts; in a static program, whose gradients are ops
-        among others, the last number that takes part in gradients and from which nothing more is made."""
-        seeds = [made.get(row.vertex) for row in rows if row.kind == "seed"]
-        if not seeds and any(row.kind == "update" for row in rows):
-            read = {vertex for row in rows if row.kind == "op" and row.requires_grad for vertex in row.inputs}
-            seeds = [row for row in reversed(rows) if row.kind == "op" and row.requires_grad and row.vertex not in read]
-        for row in seeds:
+        """The number that the step differentiates."""
+        for row in map(made.get, objectives(rows)):
             if row is not None and (value := self._number(row.value)) is not None:
                 return value
         return None
@@ -293,6 +288,17 @@ def stuck_units(values: np.ndarray, op: str) -> tuple[int, int, float]:
     axis = 1 if flat.ndim == 4 else flat.ndim - 1
     units = flat.all(axis=tuple(i for i in range(flat.ndim) if i != axis))
     return units.size, int(np.count_nonzero(units)), float(flat.mean()) if flat.size else 0.0
+
+
+def objectives(rows: Sequence[Row]) -> list[int]:
+    """The vertices that a step may be said to differentiate: where its backward pass starts; in a static program, whose
+    gradients are ops among others, what takes part in gradients and of which nothing more is made, the last first."""
+    seeds = [row.vertex for row in rows if row.kind == "seed"]
+    if not seeds and any(row.kind == "update" for row in rows):
+        read = {vertex for row in rows if row.kind == "op" and row.requires_grad for vertex in row.inputs}
+        tracked = (row.vertex for row in reversed(rows) if row.kind == "op" and row.requires_grad)
+        seeds = [vertex for vertex in tracked if vertex not in read]
+    return seeds
 
 
 def _layers(rows: list[Row]) -> Iterator[tuple[Key, Row]]:

@@ -69,6 +69,7 @@ ACTIONS: dict[str, Action] = {
         _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
         _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
         _action("map", "3", "show('map')", "Map", "the Map screen", "Look"),
+        _action("memory", "5", "show('memory')", "Memory", "the Memory screen", "Look"),
         _action("train_screen", "6", "show('train')", "Train", "the Train screen", "Look"),
         _action(
             "open", "enter", "open", "open", "open: unfold a module, on Map go into it, else the chain rule", "Look"
@@ -82,6 +83,8 @@ ACTIONS: dict[str, Action] = {
         _action("zoom", "z", "switch('zoom')", "zoom", "this pane alone, and back", "Look"),
         _action("numbers", "number_sign", "switch('numbers')", "numbers", "arrays as numbers, and back", "Look"),
         _action("narration", "v", "switch('narration')", "narrate", "a line that says what happens", "Look"),
+        _action("mode", "m", "mode", "plan/dynamic", "on Memory, the plan or what dynamic mode would hold", "Look"),
+        _action("what_if", "x", "what_if", "recompute", "on Memory, compute this value again or keep it", "Question"),
         _action("check", "f", "check", "finite diff", "compare the gradient with finite differences", "Question"),
         _action(
             "largest", "full_stop", "largest", "largest", "on Chain, the element with the largest part", "Question"
@@ -99,7 +102,9 @@ _SHOWN = {
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
 }  # fmt: skip
-TOGETHER = {"element": ("hjkl", "element"), "line": ("jk", "line"), "boxes": ("hjkl", "box")}
+TOGETHER = {
+    "element": ("hjkl", "element"), "line": ("jk", "line"), "candidate": ("jk", "candidate"), "boxes": ("hjkl", "box"),
+}  # fmt: skip
 """Keys that the last line of a screen shows as one."""
 
 

@@ -54,6 +54,16 @@ def nbytes(count: int) -> str:
     return f"{int(size)} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
+def si(count: float) -> str:
+    """A large count: `384 `, `8.1 k`, `1.2 M`; the unit follows."""
+    size = float(count)
+    for prefix in ("", "k", "M", "G", "T"):
+        if abs(size) < 1000 or prefix == "T":
+            break
+        size /= 1000
+    return f"{size:.0f} " if not prefix else f"{size:.3g} {prefix}"
+
+
 def percent(part: float) -> str:
     """A share: `47%`, `0.3%`."""
     value = 100 * part

@@ -20,6 +20,8 @@ from .render.chain import draw_chain
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
 from .render.map import PANES as MAP_PANES
 from .render.map import draw_map, map_height
+from .render.memory import PANES as MEMORY_PANES
+from .render.memory import draw_memory
 from .render.panes import draw_text
 from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
@@ -28,6 +30,7 @@ from .render.train import draw_train
 from .session import Session
 from .views.chain import view_chain
 from .views.map import view_map
+from .views.memory import view_memory
 from .views.narrate import short_note
 from .views.options import Options
 from .views.plain import plain
@@ -70,6 +73,10 @@ SCREENS: dict[str, Screen] = {
                ("boxes", "open", "up", "step", "back", "pane", "fold", "phase", "go", "help", "quit"),
                lambda session, moment, options, height: view_map(session, moment, options, map_height(height)),
                draw_map),
+        Screen("memory", "5", "Memory", MEMORY_PANES,
+               ("step", "back", "candidate", "what_if", "mode", "pane", "zoom", "phase", "go", "help", "quit"),
+               lambda session, moment, options, height: view_memory(session, moment, options),
+               draw_memory),
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),

@@ -11,7 +11,7 @@ import numpy as np
 
 from teachgrad.recording import ArrayInfo, Moment, Reader, RecordingError, Row, Site, Statistics, Step
 
-from .history import History
+from .history import History, objectives
 from .lanes import Lanes
 from .levels import Level, Module, modules_of, runs_of, section_of
 from .numbers import number
@@ -168,12 +168,18 @@ class Session:
     def objective(self, step: int) -> tuple[str, float | None] | None:
         """Name and value of what a training step differentiates, if it is one scalar."""
         whole = self.run.step(step)
-        for vertex in whole.seeds:
+        found: tuple[str, float | None] | None = self.kept(
+            lambda: self._objective(whole), "objective", step, len(whole.rows)
+        )
+        return found
+
+    def _objective(self, whole: Step) -> tuple[str, float | None] | None:
+        for vertex in objectives(whole.rows):
             at = whole.made.get(vertex)
             row = whole.rows[at] if at is not None else None
             info = self.info(row.value) if row is not None else None
             if row is not None and info is not None and info.size == 1:
-                return self.name(vertex, step), self.scalar(row.value)
+                return self.name(vertex, whole.number), self.scalar(row.value)
         return None
 
     def goal(self, moment: Moment) -> str:

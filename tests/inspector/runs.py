@@ -164,7 +164,39 @@ def trouble() -> None:
     send(observe.Accumulate(4, 3, 0, zero, zero))
 
 
+def program(steps: int = 2) -> None:
+    """A static program, run as a plan says: z = x w1, h = relu(z) over z, y = h w2, loss = Σ y; then its gradients."""
+    x, w1, w2 = np.ones((4, 2)), np.full((2, 8), 0.5), np.full((8, 2), 0.25)
+    z = x @ w1
+    h, y, gy = np.maximum(z, 0), np.maximum(z, 0) @ w2, np.ones((4, 2))
+    gh = gy @ w2.T
+    gz = gh * (z > 0)
+    lines = {4: (3, "self.fc1(x)"), 5: (4, "nn.functional.relu(z)"), 6: (5, "self.fc2(h)")}
+    ops: list[tuple[int, str, tuple[int, ...], np.ndarray, int | None, bool, tuple[int, ...]]] = [
+        (4, "matmul", (1, 2), z, 0, True, ()), (5, "relu", (4,), h, 0, True, (4,)),
+        (6, "matmul", (5, 3), y, 256, True, ()), (7, "sum", (6,), np.array(y.sum()), None, True, (6,)),
+        (9, "multiply", (6, 8), gy, 256, False, ()), (10, "matmul_nt", (9, 3), gh, 320, False, ()),
+        (11, "matmul_tn", (5, 9), h.T @ gy, None, False, (9,)), (12, "relu_gradient", (10, 5), gz, 320, False, (10, 5)),
+        (13, "matmul_tn", (1, 12), x.T @ gz, None, False, (12,)),
+    ]  # fmt: skip
+    for _ in range(steps):
+        for vertex, name, leaf in ((1, None, x), (2, "fc1.weight", w1), (3, "fc2.weight", w2), (8, None, gy)):
+            send(observe.Leaf(vertex, name, leaf, name is not None, name is not None))
+        for vertex, op, inputs, value, offset, tracked, dead in ops:
+            line, code = lines.get(vertex, (7, "(net(x) * t).sum()"))
+            text = LINES[line - 1]
+            where = Where(SOURCE, line, "forward", text.index(code), text.index(code) + len(code), text)
+            send(observe.Alloc(vertex, value.nbytes, offset))
+            send(observe.Kernel(op, (vertex,), 0.000002 * vertex))
+            send(observe.Forward(vertex, op, inputs, {}, value, None, where, "", tracked))
+            for gone in dead:
+                send(observe.Free(gone))
+        for vertex, name, value, slope in ((2, "fc1.weight", w1, x.T @ gz), (3, "fc2.weight", w2, h.T @ gy)):
+            send(observe.Update(vertex, name, value - 0.125 * slope))
+
+
 MAKERS = {
+    "program": program,
     "micrograd": micrograd,
     "net": net,
     "training": training,

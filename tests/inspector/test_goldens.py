@@ -58,6 +58,13 @@ CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     "deep-map-inside": ("deep", "t0/fwd/14", "map", (80, 24), Options(level="block0")),
     "deep-parked": ("deep", "t0/fwd/14", "tape", (80, 24), PLAIN),
     "deep-unparked": ("deep", "t0/bwd/30", "tape", (80, 24), PLAIN),
+    **{f"program-memory-{w}x{h}": ("program", "t1/fwd/6", "memory", (w, h), PLAIN) for w, h in SIZES},
+    "program-memory-dynamic": ("program", "t1/fwd/6", "memory", (100, 30), Options(dynamic=True)),
+    "program-memory-recomputed": ("program", "t1/fwd/6", "memory", (120, 30), Options(dropped=frozenset({5}))),
+    "program-memory-zoom": ("program", "t0/fwd/8", "memory", (80, 20), Options(zoom=True, pane=2)),
+    "program-memory-narrow": ("program", "t0/fwd/8", "memory", (50, 14), Options(pane=3, line=1)),
+    "program-tape": ("program", "t1/fwd/6", "tape", (80, 24), PLAIN),
+    "trouble-memory": ("trouble", "t0/fwd/2", "memory", (80, 16), PLAIN),
     "trouble-nan": ("trouble", "t0/fwd/2", "tape", (80, 16), PLAIN),
     "trouble-zero-gradient": ("trouble", "last", "tape", (80, 16), PLAIN),
     "too-small": ("micrograd", "t0/fwd/0", "tape", (38, 9), PLAIN),
@@ -101,7 +108,7 @@ def test_in_ascii_every_byte_is_ascii(case: str, session: Callable[..., Session]
 
 @pytest.mark.parametrize("level", ["meta", "stats"])
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("name", ["micrograd", "net", "deep", "trouble"])
+@pytest.mark.parametrize("name", ["micrograd", "net", "deep", "trouble", "program"])
 def test_every_moment_can_be_drawn_at_every_level(
     name: str, screen: str, level: str, session: Callable[..., Session]
 ) -> None:

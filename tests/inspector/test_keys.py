@@ -240,6 +240,46 @@ async def test_the_train_screen(session: Open) -> None:
         assert app_of(pilot).shown == "tape"
 
 
+async def test_the_memory_screen(session: Open) -> None:
+    async with running(session("program"), "t1/fwd/3", size=(120, 30)) as pilot:
+
+        def chosen() -> str:
+            lines = shown(pilot)
+            table = lines[next(y for y, line in enumerate(lines) if "new peak" in line) :]
+            return next(line.split("▶")[1].split()[0] for line in table if "│ ▶  " in line)
+
+        await pilot.press("5")
+        assert (app_of(pilot).shown, str(app_of(pilot).moment)) == ("memory", "t1/fwd/3")
+        assert "arena 576 B, by the plan" in shown(pilot)[1]
+        for key, moment in (("s", "t1/fwd/4"), ("l", "t1/fwd/5"), ("S", "t1/fwd/4"), ("h", "t1/fwd/3")):
+            await pilot.press(key)
+            assert shown(pilot)[-2].startswith(f" {moment} ")
+        for key, name in (("j", "h"), ("j", "h"), ("k", "matmul_nt_1"), ("down", "h")):
+            await pilot.press(key)
+            assert chosen() == name
+        await pilot.press("x")
+        assert app_of(pilot).options.dropped == {5}
+        assert "peak 712 B → 968 B, 32 flop more" in "\n".join(shown(pilot))
+        await pilot.press("x")
+        assert "x: compute again" in "\n".join(shown(pilot))
+        await pilot.press("m")
+        assert "memory in dynamic mode" in shown(pilot)[1]
+        await pilot.press("m", "tab", "z")
+        assert shown(pilot)[1].startswith("╭─ bytes held ─")
+        await pilot.press("escape", "backspace", "x")
+        assert app_of(pilot).shown == "memory"
+        await pilot.press("1", "m")
+        assert app_of(pilot).shown == "memory"
+
+
+async def test_a_click_on_a_block(session: Open) -> None:
+    async with running(session("program"), "t0/fwd/5", "memory", size=(120, 30)) as pilot:
+        row, line = max((y, line) for y, line in enumerate(shown(pilot)) if "▒▒▒▒▒" in line)  # the lowest
+        await pilot.click(Sheet, offset=(line.index("▒▒▒▒▒"), row))
+        await pilot.pause()
+        assert app_of(pilot).moment == app_of(pilot).session.run.resolve("t0/h")
+
+
 async def test_the_map_screen(session: Open) -> None:
     async with running(session("attention"), "t0/fwd/0", size=(100, 40)) as pilot:
 

@@ -25,6 +25,7 @@ from ..screens import SCREENS, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
 from ..views.map import along, beside, level_at, module_here
+from ..views.memory import candidate_line
 from ..views.options import Options
 from ..views.train import chosen_line
 from .help import HelpScreen, help_text
@@ -179,6 +180,7 @@ class Inspector(App[int]):
             self.shown = screen
             options.setdefault("pane", 0)
             options.setdefault("zoom", False)
+            options.setdefault("line", None)
         if options:
             self.options = self.options.but(**options)
         self._message = message
@@ -197,7 +199,7 @@ class Inspector(App[int]):
 
     @on(Sheet.Scrolled)
     def _scrolled(self, event: Sheet.Scrolled) -> None:
-        if self.shown in ("map", "train"):
+        if self.shown in ("map", "train", "memory"):
             self.action_arrow(0, 1 if event.lines > 0 else -1)
             return
         self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
@@ -227,6 +229,10 @@ class Inspector(App[int]):
                 else (beside(self.session, self.moment, self.options, right, down))
             )
             self._set(move)
+            return
+        if self.shown == "memory" and down:
+            line, _ = candidate_line(self.session, self.moment, self.options)
+            self._set(line=max(0, line + down))
             return
         if self.shown == "train" and down:
             at = chosen_line(self.session, self.moment, self.options)
@@ -368,6 +374,21 @@ class Inspector(App[int]):
     def action_check(self) -> None:
         """Finite differences are on the Chain screen."""
         self._set(screen="chain", check=not self.options.check or self.shown != "chain")
+
+    def action_mode(self) -> None:
+        """The plan, or what dynamic mode would hold."""
+        self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
+
+    def action_what_if(self) -> None:
+        """Compute the chosen value again rather than keep it, or keep it after all."""
+        if self.shown != "memory":
+            self._set(screen="memory")
+            return
+        _, vertex = candidate_line(self.session, self.moment, self.options)
+        if vertex is None:
+            self._set(message="nothing lies idle here that could be computed again")
+        else:
+            self._set(dropped=self.options.dropped ^ {vertex})
 
     def action_reveal(self) -> None:
         self._set(revealed=True)

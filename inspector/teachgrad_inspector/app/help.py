@@ -50,6 +50,12 @@ _INTRODUCTION = {
         "them. h j k l go from box to box, or along the tree when it has the focus; enter goes into a module. What is "
         "still to come has a dotted frame. Lines that are joined are one value; where two cross, one is broken."
     ),
+    "memory": (
+        "Memory: where each value of a training step lies and for how long, offsets from the bottom up and time from "
+        "left to right. s and S move the present row; what is held there is listed with the reason. m shows what "
+        "dynamic mode would hold instead of the plan. j and k choose a value that lies idle for a while, x computes it "
+        "again instead of keeping it: the peak and the flops are predicted. Parameters are not counted."
+    ),
     "train": (
         "Train: the whole training. s and S go a training step on and back, page keys a tenth of the training. j and k "
         "choose a line of the table; its curves stand before the range of all parameters. A step should change "

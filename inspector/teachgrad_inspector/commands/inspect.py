@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "train")
+SCREENS = ("tape", "chain", "map", "memory", "train")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

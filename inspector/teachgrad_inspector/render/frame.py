@@ -45,32 +45,38 @@ class Status:
 
 
 def draw_head(canvas: Canvas, head: Head) -> None:
-    """Draw the first line."""
+    """Draw the first line: the screens, then as much as there is room for of what is said at the right."""
     canvas.paint(0, "bar")
-    right: list[tuple[str, str]] = []
-    if head.predict:
-        right.append(("predict", "warn bar"))
-    if head.objective and head.loss is not None:
-        right.append((f"{head.objective} = {number(head.loss)}", "bar"))
-    if head.steps > 1:
-        right.append((f"t{head.step} of t0…t{head.steps - 1}", "bar"))
-    if head.trouble:
-        right.append(("ended early", "warn bar"))
-    end = canvas.width - 1
-    for text, style in reversed(right):
-        width = canvas.measure(text)
-        if end - width < 30:
-            break
-        canvas.put(end - width, 0, text, style)
-        end -= width + 3
     x = 1
-    for tab in head.tabs:
+    whole = sum(canvas.measure(tab.title) + 5 for tab in head.tabs) <= canvas.width
+    for tab in head.tabs:  # where there is no room, the others are only their keys
+        text = f" {tab.key} {tab.title} " if whole or tab.active else f" {tab.key} "
         start = x
-        x = canvas.put(x, 0, f" {tab.key} {tab.title} ", "tab-active bar" if tab.active else "tab bar", end - x)
+        x = canvas.put(x, 0, text, "tab-active bar" if tab.active else "tab bar", canvas.width - 1 - x)
         canvas.link(start, 0, x - start, f"screen:{tab.name}")
+    end = canvas.width - 1
+    for text, style in _facts(head):
+        width = canvas.measure(text)
+        if end - width > x:
+            canvas.put(end - width, 0, text, style)
+            end -= width + 3
     room = end - x - 3
     if room >= 6:
         canvas.put(x + 2, 0, head.title, "dim bar", room)
+
+
+def _facts(head: Head) -> list[tuple[str, str]]:
+    """What is said at the right, the most important first."""
+    facts: list[tuple[str, str]] = []
+    if head.trouble:
+        facts.append(("ended early", "warn bar"))
+    if head.steps > 1:
+        facts.append((f"t{head.step} of t0…t{head.steps - 1}", "bar"))
+    if head.objective and head.loss is not None:
+        facts.append((f"{head.objective} = {number(head.loss)}", "bar"))
+    if head.predict:
+        facts.append(("predict", "warn bar"))
+    return facts
 
 
 def draw_status(canvas: Canvas, status: Status, y: int) -> None:
@@ -85,11 +91,12 @@ def draw_status(canvas: Canvas, status: Status, y: int) -> None:
 
 
 def draw_keys(canvas: Canvas, keys: Sequence[tuple[str, str]], y: int) -> None:
-    """Draw as many of the keys, most important first, as fit."""
+    """Draw as many of the keys, most important first, as fit, and in any case the one that helps."""
+    shown = list(keys)
+    while len(shown) > 1 and sum(canvas.measure(f"{key} {label}") + 2 for key, label in shown) > canvas.width:
+        shown.pop(-2 if shown[-1][1] == "help" else -1)
     x = 1
-    for key, label in keys:
-        if x + canvas.measure(key) + canvas.measure(label) + 1 > canvas.width:
-            break
+    for key, label in shown:
         x = canvas.put(x, y, key, "key")
         x = canvas.put(x + 1, y, label, "dim") + 2
 

@@ -30,7 +30,11 @@ class Options:
     """The element of a tensor that the Chain screen looks at; None for the largest contribution."""
 
     line: int | None = None
-    """The line of the Train screen that is looked at closely; None for the one that this moment is about."""
+    """The line of a table that is looked at closely; None for the one that this moment is about."""
+    dynamic: bool = False
+    """On Memory, what dynamic mode would hold rather than the plan."""
+    dropped: frozenset[int] = frozenset()
+    """On Memory, the values that are to be computed again rather than kept."""
     level: str = ""
     """The module that the Map screen is inside of; "" for the whole run."""
 
