@@ -10,16 +10,14 @@ import numpy as np
 from ...dtypes import C_TYPES
 from ...graph import Graph, is_constant
 from ...op import Vertex
-from .groups import is_elementwise, is_reduction, varying
+from .groups import is_elementwise, is_reduction
 from .nest import Nest, Steps
-from .spelling import LOOPS, cost, expression, failure, is_sum, labels_of, literal, step
+from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, step
+from .sums import Chunks, Sums
 from .team import Team
 
-TILE = 4096
-"""Long sums are made of parts of so many terms: the error grows with the length of a part, not of the whole."""
 
-
-class LoopFunction:
+class LoopFunction(Sums):
     """Writes the function of a nest.
 
     `stored` are the members whose values go to memory, `in_place` those that go over a leaf, by id.
@@ -43,6 +41,11 @@ class LoopFunction:
         self.said = ""
         self.fails = any(v.op is not None and v.op.may_fail for v in self.group.members)
         self.read_often = self.counts()
+        self.lasting = [v for v in self.group.members if self.outlives(v)]
+        """The reductions over outer loops."""
+        self.chunks = None
+        if self.outer:
+            self.chunks = Chunks.of(self.length(self.outer[0][1]), self.work(self.group.members), self.lasting)
 
     def counts(self) -> set[tuple[int, int, Steps]]:
         """What is read from memory more than once in one phase."""
@@ -86,7 +89,8 @@ class LoopFunction:
 
     def result(self, v: Vertex) -> str:
         """The element of the memory of a member."""
-        return f"{self.array(v, True)}[{self.index(self.nest.steps_of_result(v))}]"
+        array = f"{self.label[v.id]}_chunk" if self.chunks and v in self.lasting else self.array(v, True)
+        return f"{array}[{self.index(self.nest.steps_of_result(v))}]"
 
     def operand(self, x: Vertex, v: Vertex) -> str:
         """An input of a member."""
@@ -184,14 +188,11 @@ class LoopFunction:
 
     def body(self) -> None:
         """The loops."""
-        totals = self.begin_totals()
         depth = self.depth
-        if self.outer and not any(self.outlives(v) for v in self.group.members):
-            clauses = [f"collapse({len(self.outer)})"] * (len(self.outer) > 1) + ["reduction(|:failed)"] * self.fails
-            for line in self.team.parallel_for(self.work(self.group.members), " ".join(clauses)):
-                self.put(line)
-        for name, bundle in self.outer:
-            self.put(f"for (int64_t {name} = 0; {name} < {self.length(bundle)}; {name}++) {{")
+        self.begin()
+        for number, (name, bundle) in enumerate(self.outer):
+            self.put(self.chunks.loop(name) if self.chunks and number == 0
+                     else f"for (int64_t {name} = 0; {name} < {self.length(bundle)}; {name}++) {{")
             self.depth += 1
         start = len(self.lines)
         indent = "    " * self.depth
@@ -204,39 +205,10 @@ class LoopFunction:
                 size = prod(self.nest.space[loop] for loop in self.nest.inner)
                 self.row_loads.append(f"{self.kind(v)} {self.label[v.id]}_line[{size}];")
         self.lines[start:start] = [indent + line for line in self.row_loads]
-        while self.depth > depth:
+        while self.depth > depth + bool(self.chunks):
             self.depth -= 1
             self.put("}")
-        for v in totals:
-            self.put(f"{self.array(v, True)}[0] = {self.conversion(v)}{self.label[v.id]};")
-
-    def conversion(self, v: Vertex) -> str:
-        return f"({self.kind(v)})" if self.wide(v) != self.kind(v) else ""
-
-    @staticmethod
-    def wide(v: Vertex) -> str:
-        """The type in which a long sum is kept."""
-        return "double" if is_sum(v) and v.dtype.kind == "f" else C_TYPES[v.dtype]
-
-    def is_total(self, v: Vertex) -> bool:
-        """Whether a member is a reduction whose result is known only after the loops, as a single number."""
-        return self.outlives(v) and not varying(self.group.places[v.id])
-
-    def outlives(self, v: Vertex) -> bool:
-        """Whether a member is a reduction over outer loops."""
-        return is_reduction(v) and bool(self.group.summed(v) & (self.group.loops - self.nest.inner))
-
-    def begin_totals(self) -> list[Vertex]:
-        """Set what is summed over the outer loops to its start; those of them that are single numbers."""
-        totals = []
-        for v in self.group.members:
-            if self.is_total(v):
-                self.put(f"{self.wide(v)} {self.label[v.id]} = {v.op.c_start};")  # type: ignore[union-attr]
-                totals.append(v)
-            elif self.outlives(v):
-                self.put(f"for (int64_t i = 0; i < {v.size}; i++)")
-                self.put(f"    {self.array(v, True)}[i] = {v.op.c_start};")  # type: ignore[union-attr]
-        return totals
+        self.end()
 
     def rows(self, phase: int) -> None:
         """What is computed once for all inner loops, after a phase."""
@@ -253,11 +225,6 @@ class LoopFunction:
                 self.statement(v)
                 if v.id in self.stored and not self.outlives(v):
                     self.put(f"{self.result(v)} = {self.label[v.id]};")
-
-    def add_to_memory(self, v: Vertex, element: str) -> None:
-        """Add to a reduction that outlives the turn of the outer loops."""
-        target = self.label[v.id] if self.is_total(v) else self.result(v)
-        self.put(f"{target} += {element};" if is_sum(v) else f"{target} = {step(v, target, element)};")
 
     def statement(self, v: Vertex) -> None:
         """Compute a member."""
@@ -276,42 +243,23 @@ class LoopFunction:
             self.put(f"failed |= {failure(v, operands)};")
         self.put(f"const {self.kind(v)} {self.label[v.id]} = {expression(v, operands)};{self.note(v)}")
 
-    def running(self, v: Vertex) -> str:
-        """The name of the running result of a reduction over inner loops."""
-        return self.label[v.id] + ("_part" if self.outlives(v) or self.tiled(self.nest.phase[v.id]) else "")
-
-    def summed_in(self, phase: int) -> list[Vertex]:
-        """The reductions over inner loops of a phase."""
-        return [v for v in self.group.members if self.nest.phase[v.id] == phase and self.nest.is_full(v)
-                and is_reduction(v) and self.group.summed(v) and self.nest.inner <= self.group.summed(v)]
-
-    def tiled(self, phase: int) -> bool:
-        """Whether the inner loop of a phase goes in tiles, for the sake of its sums."""
-        return (len(self.inner) == 1 and self.length(self.inner[0][1]) >= 2 * TILE
-                and any(is_sum(v) and v.dtype.kind == "f" for v in self.summed_in(phase)))
-
     def inner_loops(self, phase: int) -> None:
         """The inner loops of a phase with their statements."""
         members = [v for v in self.group.members if self.nest.phase[v.id] == phase and self.nest.is_full(v)]
         if not members:
             return
         sums, tiled, depth = self.summed_in(phase), self.tiled(phase), self.depth
+        loops = [(name, "0", str(self.length(bundle))) for name, bundle in self.inner]
         if tiled:
-            for v in sums:
-                self.put(f"{self.wide(v)} {self.label[v.id]}_sum = {v.op.c_start};")  # type: ignore[union-attr]
-            n = self.length(self.inner[0][1])
-            self.put(f"for (int64_t start = 0; start < {n}; start += {TILE}) {{")
-            self.depth += 1
-            self.put(f"const int64_t stop = start + {TILE} < {n} ? start + {TILE} : {n};")
+            loops = self.begin_tiles(members, loops)
         for v in sums:
             self.put(f"{self.kind(v)} {self.running(v)} = {v.op.c_start};")  # type: ignore[union-attr]
         shared = self.divided(members, sums)
         for line in shared:
             self.put(line)
-        for number, (name, bundle) in enumerate(self.inner):
-            if number == len(self.inner) - 1 and not (shared and number == 0):
+        for number, (name, first, last) in enumerate(loops):
+            if number == len(loops) - 1 and not (shared and number == 0):
                 self.put("#pragma omp simd" + self.clauses(members, sums))
-            first, last = ("start", "stop") if tiled else ("0", str(self.length(bundle)))
             self.put(f"for (int64_t {name} = {first}; {name} < {last}; {name}++) {{")
             self.depth += 1
         if not self.inner:
@@ -331,26 +279,7 @@ class LoopFunction:
             self.depth -= 1
             self.put("}")
         if tiled:
-            for v in sums:
-                total = f"{self.label[v.id]}_sum"
-                self.put(f"{total} = {step(v, total, self.running(v))};")
-            self.depth -= 1
-            self.put("}")
-            for v in sums:
-                name = self.label[v.id] + ("_part" if self.outlives(v) else "")
-                self.put(f"const {self.kind(v)} {name} = {self.conversion(v)}{self.label[v.id]}_sum;")
-
-    def work(self, members: list[Vertex]) -> int:
-        """About how many steps it takes to compute these."""
-        return sum(cost(v) * prod(self.nest.space if self.nest.is_full(v) else [v.size]) for v in members)
-
-    def divided(self, members: list[Vertex], sums: list[Vertex]) -> list[str]:
-        """The line that divides the first of the inner loops of a phase among threads, if that is worth while."""
-        if self.outer or sums or not self.inner:
-            return []
-        before = self.inner[:-1]
-        clauses = [f"collapse({len(before)})"] * (len(before) > 1) + ["reduction(|:failed)"] * self.fails
-        return self.team.parallel_for(self.work(members), " ".join(clauses), simd=not before)
+            self.end_tiles(members)
 
     def clauses(self, members: list[Vertex], sums: list[Vertex]) -> str:
         """What the vectorised loop is told about running results: that they may be kept in several parts."""

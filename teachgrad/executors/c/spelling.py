@@ -22,7 +22,7 @@ KEYWORDS = (
     "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
     "false", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "true", "typedef", "typeof", "asm", "union", "unsigned", "void", "volatile",
-    "while", "main", "p", "failed", "start", "stop", "chunk", "part", "threads",
+    "while", "main", "p", "failed", "start", "stop", "chunk", "part", "tile", "threads",
     "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
     "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
@@ -34,7 +34,7 @@ RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS
 FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction", "parallel",
                     "num_threads", "threads", "collapse", "schedule"}
 TAKEN = re.compile(
-    r".*_(out|line|parts?|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays, lines, parts and elements
+    r".*_(out|line|parts?|chunk|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays and elements
     r"|k\d+_.*[^_]|math_errhandling|[A-Z0-9_]{3,}[A-Z0-9]")  # kernels, and the macros of the headers
 """Names that only generated code itself may use; a value that is called so gets another one."""
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)

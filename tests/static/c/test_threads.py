@@ -60,6 +60,54 @@ def test_loops_are_divided_and_give_the_same_bits_in_every_run() -> None:
         assert np.array_equal(p, q)
 
 
+SUMS: dict[str, tuple[tuple[int, ...], Any]] = {
+    "of all": ((100_000,), lambda x: (x * 2.0).sum()),
+    "of a matrix that is turned": ((300, 400), lambda x: (x.mT + tg.ones((400, 300))).sum()),
+    "of columns": ((700, 90), lambda x: (x * x).sum(axis=0)),
+    "of rows": ((700, 90), lambda x: (x * x).sum(axis=1)),
+    "of long rows": ((3, 40_000), lambda x: (x * x).sum(axis=1)),
+    "of the middle axis": ((20, 60, 90), lambda x: (x * x).sum(axis=1)),
+    "of the outer axes": ((20, 60, 90), lambda x: (x * x).sum(axis=(0, 1))),
+    "of both ends": ((20, 60, 90), lambda x: (x * x).sum(axis=(0, 2))),
+    "largest of columns": ((700, 90), lambda x: tg.max(x * x, axis=0)),
+    "least of all": ((700, 90), lambda x: tg.min(tg.exp(x) - x)),
+    "of integers": ((700, 90), lambda x: tg.astype(x > 0, tg.int64).sum(axis=0)),
+    "softmax and its sums": ((600, 80), lambda x: F.softmax(x, axis=1).sum(axis=0)),
+    "rows and columns": ((600, 80), lambda x: tg.sum((x - x.mean(axis=1, keepdims=True)) * x, axis=0)),
+    "nan in between": ((700, 90), lambda x: tg.max(tg.log(x), axis=0)),
+}
+
+
+@needs_openmp
+def test_sums_have_the_same_bits_for_any_number_of_threads() -> None:
+    rng = np.random.default_rng(0)
+    inputs = [tg.tensor(rng.normal(size=shape).astype(np.float32)) for shape, _ in SUMS.values()]
+
+    def every(*inputs: Any) -> list[Any]:
+        return [function(x) for x, (_, function) in zip(inputs, SUMS.values(), strict=True)]
+
+    runs = []
+    for count in (None, 2, 3, 64):
+        f = tg.static(every, level="O3", threads=count)
+        runs.append([z.numpy() for z in f(*inputs)])
+        assert tg.source(f).count("#pragma omp parallel") >= (0 if count is None else len(SUMS))
+    with np.errstate(invalid="ignore"):
+        right = [z.numpy() for z in every(*inputs)]
+    for number, which in enumerate(SUMS):
+        assert len({run[number].tobytes() for run in runs}) == 1, which
+        np.testing.assert_allclose(runs[0][number], right[number], rtol=2e-5, atol=2e-4, err_msg=which)
+
+
+def test_sums_of_columns_are_made_of_parts() -> None:
+    """Added one after the other, 200,000 numbers of single precision would lose three digits."""
+    if HOW is None:
+        pytest.skip("needs a C compiler")
+    x = np.random.default_rng(0).uniform(size=(200_000, 3)).astype(np.float32)
+    f = tg.static(lambda x: (x * 1.0 + 0.0).sum(axis=0), level="O3")
+    right = x.sum(axis=0, dtype=np.float64)
+    assert np.abs(f(tg.tensor(x)).numpy() / right - 1).max() < 2e-6
+
+
 @needs_openmp
 def test_one_core_and_several_agree() -> None:
     one, *_ = trained(None)
