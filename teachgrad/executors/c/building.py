@@ -18,7 +18,7 @@ from .fusion import Fusion, ordered
 from .groups import Group
 from .loops import LoopFunction
 from .nest import Nest
-from .spelling import labels, pattern
+from .spelling import labels, pattern, remark
 from .team import Team, enlist
 from .views import Views
 
@@ -51,10 +51,8 @@ class Building:
         self.fusion = Fusion(graph, self.views)
         self.label = labels(graph)
         for group in self.fusion.groups:  # what neither loops nor BLAS can do stays with NumPy
-            if group.kind == "product":
-                product = products.Product.of(group.members[0], self.views)
-                if not product.is_small and (blas() is None or not product.by_blas):
-                    group.kind = "numpy"
+            if group.kind == "product" and not self.multiplies(products.Product.of(group.members[0], self.views)):
+                group.kind = "numpy"
         self.order = ordered(self.fusion.groups, graph)
         self.position = {id(group): k for k, group in enumerate(self.order)}
         self.nests = {id(g): Nest(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
@@ -69,6 +67,12 @@ class Building:
         self.lay_out()
         self.divide()
         self.write()
+        self.functions = self.compiled()
+
+    @staticmethod
+    def multiplies(product: products.Product) -> bool:
+        """Whether a product of matrices is done in C."""
+        return product.is_small or (blas() is not None and product.by_blas)
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
@@ -187,8 +191,7 @@ class Building:
         return self.slots.setdefault(v.id, len(self.slots))
 
     def write(self) -> None:
-        """The whole source, and the functions that come of it."""
-        graph = self.graph
+        """The whole source."""
         kernels: list[str] = []
         runs: list[str] = []
         known: dict[str, str] = {}
@@ -204,18 +207,29 @@ class Building:
                     kernels.append(text)
                 calls.append(call.replace(name, same))
             runs.append(self.run(f"run_{count}" if len(segments) > 1 else "run", calls, used))
-        title = f"/* {graph.name}: {len(graph.order)} ops in {len(kernels)} kernels, written by teachgrad. */"
-        self.source = "\n".join([title, "", *self.head(kernels, runs), *kernels, *runs])
-        declared = self.team.head("\n".join(kernels))
-        extra = (*(("-ffp-contract=off",) if self.exact else ()), *((OPENMP,) if declared else ()))
-        self.library = library = load(self.source, extra) if segments else None
-        if library is not None and declared:
+        self.source = "\n".join([self.title(len(kernels)), "", *self.head(kernels, runs), *kernels, *runs])
+
+    def title(self, kernels: int) -> str:
+        """The first line of the source."""
+        name = remark(self.graph.name)
+        return f"/* {name}: {len(self.graph.order)} ops in {kernels} kernels, written by teachgrad. */"
+
+    def compiled(self) -> list[Any]:
+        """The functions that come of the source."""
+        count = sum(segment.is_c for segment in self.segments)
+        if not count:
+            return []
+        shared = bool(self.team.head(self.source))
+        extra = (*(("-ffp-contract=off",) if self.exact else ()), *((OPENMP,) if shared else ()))
+        self.library = library = load(self.source, extra)
+        if shared:
             enlist(library)
-        self.functions = []
-        for count in range(1, len(segments) + 1):
-            function = getattr(library, f"run_{count}" if len(segments) > 1 else "run")
+        functions = []
+        for number in range(1, count + 1):
+            function = getattr(library, f"run_{number}" if count > 1 else "run")
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
-            self.functions.append(function)
+            functions.append(function)
+        return functions
 
     def head(self, kernels: list[str], runs: list[str]) -> list[str]:
         """What stands before the kernels."""
@@ -285,7 +299,8 @@ class Building:
         """What a vertex is, and the user's line."""
         where = self.graph.where(v)
         inputs = ", ".join(self.label.get(x.id, self.label.get(self.views.base(x).id, "")) for x in v.inputs)
-        return f"/* {self.label[v.id]}: {describe(v._data)} = {v.op}({inputs}){f'   {where}' if where else ''} */"
+        line = f"{self.label[v.id]}: {describe(v._data)} = {v.op}({inputs})" + (f"   {where}" if where else "")
+        return f"/* {remark(line)} */"
 
     def product(self, v: Vertex, name: str) -> str:
         """The function of a product of matrices."""

@@ -12,7 +12,7 @@ from ...graph import Graph, is_constant
 from ...op import Vertex
 from .groups import is_elementwise, is_reduction
 from .nest import Nest, Steps
-from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, step
+from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, remark, step
 from .sums import Chunks, Sums
 from .team import Team
 
@@ -144,7 +144,7 @@ class LoopFunction(Sums):
 
     def note(self, v: Vertex) -> str:
         """A comment with the user's line, where it is another one than that of the statement before."""
-        where = str(self.graph.where(v) or "")
+        where = remark(str(self.graph.where(v) or ""))
         if where in ("", self.said):
             return ""
         self.said = where
@@ -183,7 +183,7 @@ class LoopFunction(Sums):
                                else labels_of(self.label, x, self.views) for x in v.inputs)
             settings = "".join(f", {key}={value!r}" for key, value in v.attrs.items() if key != "dtype")
             where = self.graph.where(v)
-            lines.append(f"{self.label[v.id]} = {v.op}({inputs}{settings})" + (f"   {where}" if where else ""))
+            lines.append(remark(f"{self.label[v.id]} = {v.op}({inputs}{settings})" + (f"   {where}" if where else "")))
         return lines
 
     def body(self) -> None:

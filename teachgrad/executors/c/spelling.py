@@ -66,6 +66,11 @@ def pattern(text: str, name: str) -> str:
                           else numbers.setdefault(match[0], f"n{len(numbers)}"), bare)
 
 
+def remark(text: str) -> str:
+    """Words for a comment: names of the user's that would end it, or go on to the next line, do not."""
+    return " ".join(text.replace("\\", "/").replace("/*", "/ *").replace("*/", "* /").splitlines())
+
+
 def literal(value: Any, dtype: np.dtype[Any]) -> str:
     """A number as C writes it."""
     if dtype.kind == "b":

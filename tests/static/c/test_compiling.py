@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,17 @@ def test_the_cache_can_be_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert cache_dir().parent == tmp_path
     assert clear() == 1
     assert not cache_dir().exists()
+
+
+@needs_compiler
+def test_names_that_would_leave_their_comment_stay_in_it() -> None:
+    space: dict[str, Any] = {"tg": tg}
+    exec(compile("def f(x):\n    return tg.exp(x) + 1.0\n", "odd\n#error a file's name \\", "exec"), space)
+    f = space["f"]
+    f.__qualname__ = "f */ #error a function's name \n #error /*"
+    fast = tg.static(f, level="O3")
+    x = tg.tensor([0.0, 1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(fast(x).numpy(), np.exp(x.numpy()) + 1, rtol=1e-6)
+    assert "#error" in tg.source(fast)
