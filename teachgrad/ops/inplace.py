@@ -110,11 +110,17 @@ def permit(x: Vertex, value: Vertex) -> None:
 
 
 def fit(x: Vertex, value: Any) -> Vertex:
-    """`value` as a tensor with the dtype of `x`, which an overwrite does not change."""
+    """`value` as a tensor with the dtype of `x`, which an overwrite does not change; in a trace, what stands for it."""
     value = lift(value, x)
     if (value.dtype.kind == "f" and x.dtype.kind != "f") or x.dtype.kind == "b" != value.dtype.kind:
         raise DTypeError(f"values of {value.dtype} cannot be written into a tensor of {x.dtype}")
-    return astype(value, x.dtype, copy=False)
+    value = astype(value, x.dtype, copy=False)
+    tracer = state.now.tracer
+    if tracer is not None:
+        value = tracer.resolve(value)
+        if value.base is not None:
+            tracer.refresh(value)
+    return value
 
 
 def current(x: Vertex) -> Vertex:

@@ -321,3 +321,24 @@ def test_alias(name: str, way: str) -> None:
     if CASES[name][1] and way == "check":
         pytest.skip("check mode is entered around a call")
     CASES.check(name, way)
+
+
+@pytest.mark.parametrize("take", [lambda b: b, lambda b: b[1:], lambda b: b.detach()])
+@pytest.mark.parametrize("level", ["O0", "O1", "O2"])
+def test_what_is_written_may_be_a_tensor_from_outside_that_changes(take: Callable[[Any], Any], level: str) -> None:
+    """Its value was once that of before the call, as a constant of the graph."""
+    answers = []
+    for wrap in (lambda f: f, tg.static(level=level)):
+        b = tg.tensor([[3.0, 4.0], [5.0, 6.0]])
+        a = tg.zeros(take(b).shape)
+
+        def f(x: Any, a: Any = a, b: Any = b) -> Any:
+            part = take(b)
+            b.mul_(x)
+            a.copy_(part)
+            b.add_(1.0)
+            return a + part
+
+        call = wrap(f)
+        answers.append([z.numpy().tolist() for _ in range(3) for z in (call(tg.tensor(2.0)), a.copy(), b.copy())])
+    assert answers[0] == answers[1]
