@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from . import data, drawing, nn, optim
     from .drawing import dot, draw, html, show
     from .executors import c
+    from .export import export_c
     from .profiling import profile
     from .recording import Recorder
 
@@ -106,6 +107,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in ("dot", "draw", "html", "show"):
         return getattr(import_module(f"{__name__}.drawing"), name)
+    if name == "export_c":
+        return import_module(f"{__name__}.export").export_c
     if name == "profile":
         return import_module(f"{__name__}.profiling").profile
     if name == "c":
@@ -128,7 +131,7 @@ __all__ = [
     "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
     "ShapeError", "TeachgradError", "TraceError", "VerificationError",
     # built on top
-    "Recorder", "c", "data", "dot", "draw", "drawing", "html", "nn", "optim", "profile", "show",
+    "Recorder", "c", "data", "dot", "draw", "drawing", "export_c", "html", "nn", "optim", "profile", "show",
     # loops and branches
     "cond", "scan", "while_loop",
     # functions on tensors

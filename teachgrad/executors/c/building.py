@@ -243,12 +243,7 @@ class Building:
             if wanted:
                 lines += ["/* The math library has these for whole vectors, too. */",
                           prelude_of_math().partition("\n")[0], *wanted, ""]
-        for name, sign, start in (("greatest", ">", "-INFINITY"), ("least", "<", "INFINITY")):
-            if f"reduction({name}:" in text:
-                lines += ["/* A result of several parts: nan if one of them is. */",
-                          f"#pragma omp declare reduction({name} : float, double : \\",
-                          f"    omp_out = omp_in {sign} omp_out || omp_in != omp_in ? omp_in : omp_out) "
-                          f"initializer(omp_priv = {start})", ""]
+        lines += reductions(text)
         known = blas()
         for letter, kind in (("s", "float"), ("d", "double")):
             if known is not None and f"{letter}gemm_t" in text:
@@ -334,3 +329,14 @@ class Building:
                          f"  // {describe(v._data if type(v._data) is Spec else Spec(v.shape, v.dtype))}")
         return "\n".join([*dict.fromkeys(lines), *(f"    {call}" for call in calls), "    return 0;", "}", ""])
 
+
+def reductions(text: str) -> list[str]:
+    """Declarations of the running results that some C code asks for."""
+    lines = []
+    for name, sign, start in (("greatest", ">", "-INFINITY"), ("least", "<", "INFINITY")):
+        if f"reduction({name}:" in text:
+            lines += ["/* A result of several parts: nan if one of them is. */",
+                      f"#pragma omp declare reduction({name} : float, double : \\",
+                      f"    omp_out = omp_in {sign} omp_out || omp_in != omp_in ? omp_in : omp_out) "
+                      f"initializer(omp_priv = {start})", ""]
+    return lines
