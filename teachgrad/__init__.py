@@ -79,7 +79,7 @@ from .ops.sorting import argsort, sort
 from .ops.statistics import prod, std, var
 
 # ---- loops and branches ----------------------------------------------------------------------------------------------
-from .control import cond, scan, while_loop
+from .control import checkpoint, cond, scan, while_loop
 
 # ---- static graphs ---------------------------------------------------------------------------------------------------
 from .expressions import latex, pretty, simplify
@@ -133,7 +133,7 @@ __all__ = [
     # built on top
     "Recorder", "c", "data", "dot", "draw", "drawing", "export_c", "html", "nn", "optim", "profile", "show",
     # loops and branches
-    "cond", "scan", "while_loop",
+    "checkpoint", "cond", "scan", "while_loop",
     # functions on tensors
     "abs", "acos", "acosh", "add", "all", "any", "argmax", "argmin", "argsort", "asin", "asinh", "astype", "atan",
     "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",

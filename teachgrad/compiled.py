@@ -12,6 +12,8 @@ from .graph import Graph
 from .guards import Shell
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
+from .passes.recompute import Setting
+from .passes.recompute import recompute as recomputed
 from .passes.report import Cost, costs, near_misses
 from .passes.rewriting import NearMiss, Rewrite
 from .signature import Fit
@@ -25,15 +27,21 @@ class Trace:
     """One traced and compiled run of a function."""
 
     def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, world: World, *,
-                 level: str, plan: str, build: Build) -> None:
+                 level: str, plan: str, build: Build, recompute: Setting = None) -> None:
         self.recording, self.output, self.level = recording, output, level
         self.moments: list[tuple[str, Graph]]
         """The graph as recorded and after each pass."""
         self.rewrites: list[Rewrite]
         self.moments, self.rewrites = optimize(recording.graph, level)
-        self.graph: Graph = self.moments[-1][1]
+        def planned(graph: Graph) -> Plan:
+            return plan_memory(graph, plan) if level != "O0" else Plan()
+
+        self.graph: Graph
         """The optimised graph."""
-        self.plan: Plan = plan_memory(self.graph, plan) if level != "O0" else Plan()
+        self.graph, self.recomputation = recomputed(self.moments[-1][1], recompute, planned)
+        if self.recomputation is not None:
+            self.moments.append(("recompute", self.graph))
+        self.plan: Plan = planned(self.graph)
         self.program: Program = build(self.graph, self.plan)
         self.sources: dict[int, Source] = recording.sources
         """What each leaf of the graph stands for, by id."""

@@ -19,6 +19,14 @@ from .errors import Where, locate
 from .op import Spec, Vertex
 
 
+@dataclass(frozen=True)
+class Segment:
+    """A part of a graph of which only some values are kept for the gradient; recorded vertices, by id."""
+
+    members: frozenset[int]
+    kept: frozenset[int]
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A function as vertices.
@@ -27,7 +35,7 @@ class Graph:
     with the vertex whose value it takes when the call has succeeded. `origin` maps the id of a vertex to that of the
     recorded one it descends from, `scopes` an origin to the path of the module that ran it. `strides` has those of the
     leaves that do not lie in C order. Outputs of one number in `families` may share memory, as a tensor and a view of
-    it do; without it each has its own.
+    it do; without it each has its own. `segments` are what `tg.checkpoint` ran, inner ones first.
     """
 
     name: str
@@ -40,6 +48,7 @@ class Graph:
     scopes: Mapping[int, str] = field(default_factory=dict)
     strides: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     families: tuple[int, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def results(self) -> tuple[Vertex, ...]:
@@ -170,4 +179,4 @@ def specs(vertices: Iterable[Vertex]) -> list[Any]:
     return [x._data if not isinstance(x._data, np.ndarray) else Spec(x._data.shape, x._data.dtype) for x in vertices]
 
 
-__all__ = ["Graph", "constant", "copied", "describe", "is_constant", "live", "names", "specs", "text"]
+__all__ = ["Graph", "Segment", "constant", "copied", "describe", "is_constant", "live", "names", "specs", "text"]

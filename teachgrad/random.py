@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CodeType
 from typing import Any, NamedTuple
@@ -122,9 +122,21 @@ def _new_source(label: str, where: str) -> Source:
         return _sources[label]
 
 
+class _Draws(threading.local):
+    """Where draws of code that will run again are noted, and those of code that runs again are taken from."""
+
+    noted: list[Source] | None = None
+    again: Iterator[Source] = iter(())
+
+
+_draws = _Draws()
+
+
 def _draw(op: Op, name: str | None, **settings: Any) -> Any:
     """One draw, and a step forward for its site."""
-    source = _source(name)
+    source = next(_draws.again, None) or _source(name)
+    if _draws.noted is not None:
+        _draws.noted.append(source)
     if state.now.tracer is not None:
         z = apply(op, (source.cell,), settings)
         with modes(grad=False):
@@ -244,14 +256,31 @@ def is_site(x: Any) -> bool:
 
 
 @contextmanager
-def as_at(kept: Mapping[str, Any]) -> Iterator[None]:
-    """Draw again what was drawn after `kept = get_state()`; afterwards every site goes on from where it was."""
+def noted() -> Iterator[list[Source]]:
+    """Note which sites draw in this block, in their order."""
+    outer, _draws.noted = _draws.noted, []
+    try:
+        yield _draws.noted
+    finally:
+        if outer is not None:
+            outer += _draws.noted
+        _draws.noted = outer
+
+
+@contextmanager
+def as_at(kept: Mapping[str, Any], sites: Sequence[Source]) -> Iterator[None]:
+    """Draw again what these sites drew after `kept = get_state()`; afterwards every site goes on from where it was.
+
+    The sites are those of the first time, since code may now be called from elsewhere.
+    """
     now = {label: source.step for label, source in _sources.items()}
     for label in now:
         _sources[label].set(kept["seed"], kept["steps"].get(label, 0))
+    outer, _draws.again = _draws.again, iter(sites)
     try:
         yield
     finally:
+        _draws.again = outer
         for label, step in now.items():
             _sources[label].set(_seed, step)
 

@@ -24,10 +24,11 @@ from .compiled import Trace
 from .errors import Site, TeachgradError, TraceError, user_site
 from .fetching import Names, fetch, needed
 from .graph import Graph
-from .op import INFERENCE, Symbolic, Vertex, apply, modes, next_id, state
+from .op import INFERENCE, Symbolic, Vertex, Witness, apply, modes, next_id, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
+from .passes.recompute import Recomputation, parsed
 from .refusals import refuse_new_flags
 from .runmode import current_mode
 from .signature import difference, refuse_shared_memory, signature
@@ -48,7 +49,7 @@ class StaticFunction:
     __watched__ = ("fn",)
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
-                 threads: int | None = None) -> None:
+                 threads: int | None = None, recompute: Any = None) -> None:
         if level not in LEVELS:
             raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
         if plan not in PLANS:
@@ -58,6 +59,7 @@ class StaticFunction:
         self.fn = fn
         self.level, self.executor, self.plan_mode, self.verify = level, executor, plan, verify
         self.threads = None if threads is None else checked(threads)
+        self.recompute_setting = parsed(recompute)
         self.build = executors.find(executor, exact=level != "O3", threads=threads)
         self.programs: dict[Any, list[Trace]] = {}
         self.lock = threading.RLock()
@@ -85,9 +87,10 @@ class StaticFunction:
         return _made_again, (self.fn, *self.settings)
 
     @property
-    def settings(self) -> tuple[str, str, str, bool, int | None]:
-        """Level, executor, plan, whether the programs are verified, and the number of threads if one was given."""
-        return self.level, self.executor, self.plan_mode, self.verify, self.threads
+    def settings(self) -> tuple[str, str, str, bool, int | None, Any]:
+        """Level, executor, plan, whether the programs are verified, the number of threads if one was given, and what is
+        computed again."""
+        return self.level, self.executor, self.plan_mode, self.verify, self.threads, self.recompute_setting
 
     @property
     def exact(self) -> bool:
@@ -121,6 +124,15 @@ class StaticFunction:
     def plan(self) -> Plan:
         """The memory plan of the graph that ran last."""
         return self.trace.plan
+
+    @property
+    def recompute(self) -> Recomputation:
+        """What the graph that ran last computes again to save memory, and what that costs; `.table()` is text."""
+        found = self.trace.recomputation
+        if found is None:
+            raise TeachgradError(f"{self.name} computes nothing twice: neither tg.static(recompute=) nor tg.checkpoint "
+                                 "asks for it")
+        return found
 
     @property
     def source(self) -> str:
@@ -242,7 +254,7 @@ class StaticFunction:
         """Run the function once, and compile what it did."""
         recording, output, watcher = self.recorded(leaves, tree)
         return Trace(recording, output, leaves, tree, watcher.world,
-                     level=self.level, plan=self.plan_mode, build=self.build)
+                     level=self.level, plan=self.plan_mode, build=self.build, recompute=self.recompute_setting)
 
     def recorded(self, leaves: list[Any], tree: Tree) -> tuple[Recording, Tree, Watcher]:
         """Run the function once with specs in place of values; what it did, and what it looked at."""
@@ -289,6 +301,8 @@ class StaticFunction:
     def run(self, trace: Trace, leaves: Sequence[Any]) -> Any:
         """Run a program on the present values and put the results where they belong."""
         recording = trace.recording
+        if state.now.witness is not None:
+            self.note_use(state.now.witness, trace, leaves)
         inputs = [source.find(leaves)._data for source in trace.inputs]
         held = () if trace.plain else [what[1].find(leaves) if what[0] in ("held", "view") else None
                                        for what in recording.results]
@@ -332,6 +346,14 @@ class StaticFunction:
             else:
                 answers.append(x if kind == "held" else view_of(x, what[2], what[3]))
         return answers
+
+    @staticmethod
+    def note_use(witness: Witness, trace: Trace, leaves: Sequence[Any]) -> None:
+        """Tell who watches for it what a call reads and overwrites."""
+        witness.reads([x for x in (source.find(leaves) for source in trace.sources.values()) if x is not None])
+        for source in trace.written:
+            x = source.find(leaves)
+            witness.writes(x if x.base is None else x.base)
 
     @staticmethod
     def note_writes(trace: Trace, leaves: Sequence[Any]) -> None:
@@ -390,12 +412,13 @@ def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) ->
     return x
 
 
-def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool, threads: int | None) -> Any:
-    return static(fn, level=level, executor=executor, plan=plan, verify=verify, threads=threads)
+def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool, threads: int | None,
+                recompute: Any) -> Any:
+    return static(fn, level=level, executor=executor, plan=plan, verify=verify, threads=threads, recompute=recompute)
 
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
-           plan: str = "reuse", verify: bool = False, threads: int | None = None) -> Any:
+           plan: str = "reuse", verify: bool = False, threads: int | None = None, recompute: Any = None) -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -409,15 +432,20 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
             "O3" fuses and compiles, and last bits may differ.
         executor: what runs it; see `tg.executors.available()`. If it is not given, "c" at level O3, else "numpy".
         plan: how memory is shared: "off", "inplace", "reuse" or "best".
+        recompute: which values are not kept for their last readers, but computed again right before these, with the
+            same bits: "sqrt" cuts the forward pass into √n segments of √n values and keeps what leaves them; a number
+            of bytes, or text such as "64 MiB", is a budget for all values; a function of a vertex chooses, as
+            `lambda v: v.op.name in ("tanh", "relu")`. `step.recompute.table()` shows what it costs.
         verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
             that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
         threads: on how many cores generated C runs; if it is not given, on `tg.get_num_threads()`.
     """
     if fn is None:
-        return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads)
+        return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads,
+                                 recompute=recompute)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads, recompute)
 
 
 def source(step: Any) -> str:

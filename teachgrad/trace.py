@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GradientError, Site, TraceError, place, user_site
-from .graph import Graph
+from .graph import Graph, Segment
 from .op import NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
 from .ops.inplace import renew
 from .refusals import LineOf, refuse_outdated_reads, refuse_strided_overwrites, refuse_what_remains
@@ -97,6 +97,8 @@ class FunctionTracer(Tracer):
         """Vertices in the bodies of loops and branches, by identity: they have no value outside these."""
         self.quiet: set[int] = set()
         self.renewals: dict[int, int] = {}
+        self.segments: list[Segment] = []
+        """What `tg.checkpoint` ran, inner ones first."""
         self.errors = np.geterr()
 
     # ---- tensors from outside ----------------------------------------------------------------------------------------
@@ -224,6 +226,16 @@ class FunctionTracer(Tracer):
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
+    def segment(self, start: int, kept: Sequence[Vertex]) -> None:
+        """Of what was recorded from number `start` on, the gradient keeps these alone."""
+        members = set()
+        for v in self.recorded[start:]:
+            x: Vertex | None = v
+            while x is not None:  # it may have been overwritten since
+                members.add(x.id)
+                x = x.past
+        self.segments.append(Segment(frozenset(members), frozenset([v.id for v in kept])))
+
     def finish(self, answers: Sequence[Any], returned: Site | None) -> Recording:
         """What was recorded, when the function has answered with these leaves of its result, at that place."""
         self.returned = returned
@@ -269,7 +281,7 @@ class FunctionTracer(Tracer):
             outputs=tuple(versions(v) for v in results), updates=tuple((original(s), versions(s)) for s in written),
             order=versions.order, origin=versions.origin, scopes=self.scopes, families=families,
             strides={original(s).id: s.real._data.strides for s in self.leaves
-                     if not s.facts.contiguous})
+                     if not s.facts.contiguous}, segments=tuple(self.segments))
 
     def result(self, value: Any, deposits: list[StandIn], outputs: list[Vertex]) -> tuple[Any, ...]:
         """What a returned value is; one that the graph has to compute is added to the outputs."""

@@ -30,6 +30,8 @@ from .structures import Structure, refuse_changes, taken_apart
 from .tracing import Traced, active_tracer, aligned, commit, real, trace_body
 from .while_op import while_loop as while_op
 
+SCAN = "tg.scan(checkpoint=True)"
+
 # ---- scan ------------------------------------------------------------------------------------------------------------
 
 def scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, *, length: int | None = None,
@@ -126,7 +128,7 @@ def unrolled(step: Step, carry: list[Any], columns: Sequence[Any], n: int, rever
     for t in steps(n, reverse):
         given = [*carry, *[item(x, t) for x in apart]]
         with scope(f"scan[{t}]"):
-            found = recomputed(partial(step, given)) if checkpoint else step(given)
+            found = recomputed(partial(step, given), SCAN) if checkpoint else step(given)
         carry, answers[t] = found[:step.count], found[step.count:]
     return [boundary(c) for c in carry], [join_rows(column) for column in zip(*answers, strict=True)]
 
@@ -170,7 +172,7 @@ def scanned(step: Step, tracer: Tracer, carry: list[Any], columns: list[Any], n:
     if checkpoint and z.requires_grad:
         for x in hidden:
             if not random.is_site(real(x)):
-                refuse_writes(x)
+                refuse_writes(SCAN, x)
     answers = [taken(z, k, v.requires_grad) for k, v in enumerate(outputs)]
     commit("tg.scan", hidden, answers[count:count + len(hidden)])
     return [boundary(c) for c in answers[:count]], answers[count + len(hidden):]

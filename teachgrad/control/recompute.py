@@ -1,21 +1,36 @@
-"""One step of a loop in dynamic mode whose values are not kept: its gradient runs the step again."""
+"""Code whose values are not kept in dynamic mode: its gradient runs it again. Steps of a scan, and `tg.checkpoint`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .. import observe, random
 from ..autodiff import pull_back
 from ..errors import InplaceError, place, user_site
-from ..op import NO_ATTRS, Op, Vertex, modes, next_id, report, state, version
+from ..op import (
+    NO_ATTRS,
+    Op,
+    Overwritten,
+    Vertex,
+    apply,
+    memory_of,
+    modes,
+    next_id,
+    report,
+    spec_of,
+    state,
+    value_is_gone,
+    version,
+)
 from ..ops.tuples import item
 
 
 class Recompute(Op):
-    r"""The results of one step of a loop, of which only what it was given is kept
+    r"""The results of code of which only what it was given is kept
 
-    The gradient runs the step again, with the same random numbers, and pulls back through it.
+    The gradient runs the code again, with the same random numbers, and pulls back through it.
     """
 
     pure = False
@@ -24,9 +39,10 @@ class Recompute(Op):
 
     def gather(self, g: Any, z: Any, inputs: Sequence[Any], found: Mapping[int, Any],
                gradients: dict[int, Any]) -> None:
-        run: Callable[[], Sequence[Any]] = z.attrs["run"]
-        with modes(grad=True), random.as_at(z.attrs["random"]):
-            outputs = run()
+        past: Past = z.attrs["past"]
+        past.refuse_changes(z, inputs)
+        with modes(grad=True, quiet=True), past.again():
+            outputs = z.attrs["run"]()
         seeds = [k for k in range(len(outputs) - 1, -1, -1) if g[k] is not None]
         targets = [x for x in inputs if x.id in found]
         before = {x.id: gradients[x.id] for x in targets if x.id in gradients}
@@ -37,32 +53,115 @@ class Recompute(Op):
 recompute = Recompute()
 
 
-def recomputed(run: Callable[[], Sequence[Any]]) -> list[Any]:
-    """The results of a step, without its history: they know only what to run again."""
-    begun, draws = next_id(), random.get_state()
-    with modes(written=[]):
+class Past:
+    """What a run of some code, which will be run again, found: the random numbers, and what it read and overwrote.
+
+    While the code runs this is the witness of its thread. With `writes_once`, what it overwrites is put back after it
+    has run again; else nothing older than the run may be overwritten.
+    """
+
+    def __init__(self, what: str, writes_once: bool) -> None:
+        self.what, self.writes_once = what, writes_once
+        self.begun, self.draws, self.site = next_id(), random.get_state(), user_site()
+        self.sites: list[random.Source] = []
+        """The sites that drew, in their order."""
+        self.outer = state.now.witness
+        self.read: dict[int, Vertex] = {}
+        """The tensors from outside that were read, by identity."""
+        self.before: dict[int, tuple[Vertex, Any]] = {}
+        """The tensors from outside that were overwritten, by identity, and what they were."""
+
+    # ---- while it runs -----------------------------------------------------------------------------------------------
+
+    def reads(self, tensors: Sequence[Vertex]) -> None:
+        """Note tensors from outside."""
+        for x in tensors:
+            if x.id < self.begun or (x.past is not None and oldest(x).id < self.begun):
+                self.read[id(x)] = x
+        if self.outer is not None:
+            self.outer.reads(tensors)
+
+    def writes(self, x: Vertex, tracked: bool = False) -> None:
+        """Keep what a tensor from outside is before it is overwritten; refuse what could not be put back."""
+        if oldest(x).id < self.begun and not random.is_site(x):
+            if tracked or not self.writes_once:
+                refuse_writes(self.what, x)
+            if id(x) not in self.before:
+                self.before[id(x)] = x, x._data.copy()
+        if self.outer is not None:
+            self.outer.writes(x, tracked)
+
+    def has_written(self, x: Vertex) -> None:
+        """Refuse what was overwritten unannounced, through the memory that `.data` hands out."""
+        if oldest(x).id < self.begun and id(x) not in self.before:
+            refuse_writes(self.what, x)
+        if self.outer is not None:
+            self.outer.has_written(x)
+
+    def leak(self, x: Vertex, why: str) -> None:
+        """A value leaves the graph: that is reading, too."""
+        self.reads([x])
+
+    # ---- when it is run again ----------------------------------------------------------------------------------------
+
+    def refuse_changes(self, z: Vertex, inputs: Sequence[Vertex]) -> None:
+        """What the code used must be what it was."""
+        gone: list[Vertex] = [x for x in inputs if type(x) is Overwritten]
+        gone += [x for x in self.read.values() if value_is_gone(x, z) and id(memory_of(x)) not in self.before
+                 and not random.is_site(x)]
+        if gone:
+            x = gone[0]
+            writer = x.writer if isinstance(x, Overwritten) else memory_of(x).site
+            raise InplaceError(
+                f"{self.what} at {place(self.site)} runs again for the gradient, but {named(x)}, which it uses, was "
+                f"overwritten in place at {place(writer)}.\nWays out: overwrite it after backward(); write `a = a + b` "
+                "instead of `a += b`; or keep a copy() before.")
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """A block in which random numbers and overwritten tensors are what they were, and after which nothing is
+        different from before it."""
+        now = [(x, x._data.copy(), x.stamp, x.site) for x, _ in self.before.values()]
+        for x, array in self.before.values():
+            x._data[...] = array
+        try:
+            with random.as_at(self.draws, self.sites):
+                yield
+        finally:
+            for x, array, stamp, site in now:
+                x._data[...] = array
+                x.stamp, x.site = stamp, site
+
+
+def recomputed(run: Callable[[], Sequence[Any]], what: str, writes_once: bool = False) -> list[Any]:
+    """The results of some code, without its history: they know only what to run again."""
+    past = Past(what, writes_once)
+    with modes(witness=past, leak=past.leak), random.noted() as past.sites:
         outputs = run()
-        written = [x for x in state.now.written or () if oldest(x).id < begun]
-    inputs = older(outputs, begun)
+    inputs = older(outputs, past.begun)
     if not inputs:
         return list(outputs)
-    if written:
-        refuse_writes(written[0])
     z = outputs[0].result_type(tuple([v._data for v in outputs]))
-    z.op, z.inputs, z.attrs = recompute, tuple(inputs), {"run": run, "random": draws}
-    z.requires_grad, z.site = True, user_site()
+    z.op, z.inputs, z.attrs = recompute, tuple(inputs), {"run": run, "past": past}
+    z.requires_grad, z.site = True, past.site
     if observe.sink is not None and not state.now.quiet:
         report(z, recompute, z.inputs, NO_ATTRS)
-    return [item(z, k) if v.requires_grad else forgetful(v) for k, v in enumerate(outputs)]
+    answers = [apply(item, (z,), {"index": k}) if v.requires_grad else forgetful(v) for k, v in enumerate(outputs)]
+    z._data = tuple([spec_of(v) for v in outputs])  # the values are the answers' own: the gradient needs none of them
+    return answers
 
 
-def refuse_writes(x: Any) -> None:
-    """A step that runs again would overwrite a tensor from outside again."""
-    name = x.name or f"a tensor of shape {x.shape}"
+def refuse_writes(what: str, x: Vertex) -> None:
+    """Code that runs again would overwrite a tensor from outside again."""
     raise InplaceError(
-        f"the body of tg.scan at {place(user_site())} overwrites {name}, which comes from outside; with "
-        "checkpoint=True it would do so once more when the gradient comes by.\nWays out: make it a part of the carry; "
-        "or leave checkpoint out.")
+        f"{what} at {place(user_site())} overwrites {named(x)}, which comes from outside; it would do so once more "
+        "when the gradient comes by.\nWays out: hand the new value on as a result; overwrite under tg.no_grad() in "
+        "tg.checkpoint; or keep the values, without checkpoint.")
+
+
+def named(x: Vertex) -> str:
+    """A tensor in the middle of a sentence."""
+    return x.name or f"a tensor of shape {x.shape}"
 
 
 def oldest(x: Vertex) -> Vertex:

@@ -45,6 +45,7 @@ from .vertex import (
     Spec,
     Symbolic,
     Vertex,
+    Witness,
     modes,
     next_id,
     state,
@@ -52,6 +53,6 @@ from .vertex import (
 
 __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
-    "Vertex", "apply", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
+    "Vertex", "Witness", "apply", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
     "refresh", "report", "shares_memory", "spec_of", "state", "value_is_gone", "version",
 ]

@@ -35,6 +35,8 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
                 strided = True
                 notice_writes(x)
             arrays.append(x._data)
+        if current.witness is not None:
+            current.witness.reads(inputs)
         if current.meter is not None:
             data = current.meter.compute(op, arrays, attrs)
         else:

@@ -172,8 +172,8 @@ def notice_writes(x: Vertex) -> None:
 def mark_written(x: Vertex) -> None:
     """Note that the memory of `x` has just been written, with nothing recorded."""
     root = memory_of(x)
-    if state.now.written is not None:
-        state.now.written.append(root)
+    if state.now.witness is not None:
+        state.now.witness.has_written(root)
     root.stamp = x.stamp = next_id()
     if root.op is None:
         root.site = user_site()

@@ -69,10 +69,23 @@ class Meter(Protocol):
         """Run the program of a compiled function, and note how long its kernels took."""
 
 
+class Witness(Protocol):
+    """Who notes what code that will run again reads and overwrites; `teachgrad.control.recompute` has the real one."""
+
+    def reads(self, tensors: Sequence[Vertex]) -> None:
+        """These tensors are read."""
+
+    def writes(self, x: Vertex, tracked: bool = False) -> None:
+        """The memory of a tensor is about to be overwritten; `tracked`: as a part of its history."""
+
+    def has_written(self, x: Vertex) -> None:
+        """The memory of a tensor was overwritten, perhaps unannounced."""
+
+
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer", "written")
+    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer", "witness")
 
     def __init__(self) -> None:
         self.grad = True
@@ -89,8 +102,8 @@ class Modes:
         """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
         self.meter: Meter | None = None
         """What runs and measures the computations of this thread, while a profile is taken."""
-        self.written: list[Vertex] | None = None
-        """Where tensors are noted that are overwritten, or None: steps that run again must not do it again."""
+        self.witness: Witness | None = None
+        """Who notes which tensors are read and overwritten, while code runs that will be run again, else None."""
         self.scope = ""
         """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
 

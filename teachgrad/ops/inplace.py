@@ -146,6 +146,7 @@ def overwrite(x: Vertex, value: Any) -> Any:
             raise ShapeError(f"values of shape {value.shape} cannot be written into a tensor of shape {x.shape}")
         value = broadcast_to(value, x.shape)
     keep_operand(target, value)
+    announce(target, value)
     write(target, (...,), value)
     relink(target, value)
     return x
@@ -172,11 +173,19 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
     pattern, tensors = split_index(x, index)
     if state.now.tracer is not None or (state.now.grad and (target.requires_grad or value.requires_grad)):
         result = apply(set_item, (target, value, *tensors), {"index": pattern})
+        announce(target, value)
         write(target, (...,), result)
     else:
         result = value
+        announce(target, value)
         write(target, join_index(pattern, [t._data for t in tensors]), value)
     relink(target, result)
+
+
+def announce(x: Vertex, value: Vertex) -> None:
+    """Tell who watches for it that `x` is about to be overwritten."""
+    if state.now.witness is not None and state.now.tracer is None:
+        state.now.witness.writes(memory_of(x), state.now.grad and (x.requires_grad or value.requires_grad))
 
 
 def write(x: Vertex, index: Any, value: Vertex) -> None:
@@ -201,8 +210,6 @@ def relink(x: Vertex, value: Vertex) -> None:
             observe.sink(observe.Update(x.id, x.name, x._data))
         return
     writer = user_site()
-    if state.now.written is not None:
-        state.now.written.append(memory_of(x))
     old = overwritten(x, writer)
     if not is_view(x):
         if value.op is None or value.op.view or not value.inputs:

@@ -78,6 +78,9 @@ class Update(Op):
         rows = zip(map(_data_of, xs), *[map(_data_of, column) for column in columns], strict=False)
         for x, row in zip(xs, rows, strict=True):
             memory = row[0]
+            if now.witness is not None:
+                now.witness.reads([x])
+                now.witness.writes(x if x.base is None else x.base)
             try:
                 if meter is not None:
                     meter.compute(self, list(row), {**attrs, "out": memory})

@@ -10,11 +10,15 @@ time. Source: Y. Pisarchyk and J. Lee, "Efficient memory management for deep neu
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ..graph import Graph, is_constant, names
 from ..op import Spec, Vertex
 from .layout import layouts
+from .references import size_of
 
 ALIGNMENT = 64
 """Offsets are multiples of a cache line."""
@@ -113,6 +117,33 @@ def plan_memory(graph: Graph, mode: str = "reuse") -> Plan:
                         replaced.get(v.id))
              for block in blocks for v in block.members}
     return Plan(dict(sorted(slots.items(), key=lambda item: item[1].born)), total, unplanned)
+
+
+def most_at_once(graph: Graph) -> int:
+    """The most bytes of values that are alive at once: no run of this order takes less."""
+    blocks = blocks_of(graph, "reuse")[0]
+    return alive_at_most([*blocks, *unplanned_blocks(graph, {v.id for block in blocks for v in block.members})])
+
+
+def peak_bytes(graph: Graph, plan: Plan) -> int:
+    """The most bytes that a run takes for its values: the arena, and at most what lies outside it at once."""
+    return plan.bytes + alive_at_most(unplanned_blocks(graph, plan.slots))
+
+
+def unplanned_blocks(graph: Graph, planned: Container[int]) -> list[Block]:
+    """The values that a plan leaves to the array library: outputs, and what ops make in memory of their own."""
+    last, roots = lifetimes(graph), storage(graph)
+    return [Block([v], aligned(size_of(v._data)), position, last[v.id])
+            for position, v in enumerate(graph.order) if roots[v.id] is v and v.id not in planned]
+
+
+def alive_at_most(blocks: Sequence[Block]) -> int:
+    """The most bytes of blocks that are alive at once."""
+    change: Counter[int] = Counter()
+    for block in blocks:
+        change[block.born] += block.bytes
+        change[block.dies + 1] -= block.bytes
+    return max(accumulate(change[position] for position in sorted(change)), default=0)
 
 
 def blocks_of(graph: Graph, mode: str) -> tuple[list[Block], dict[int, int]]:
