@@ -169,7 +169,10 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
 def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:
     """Add a finished gradient to `leaf.grad`, in memory that nobody else has."""
     if leaf._grad is not None:
-        leaf._grad = add(leaf._grad, g)
+        before = leaf._grad
+        leaf._grad = add(before, g)
+        if observe.sink is not None and type(g._data) is not Spec:
+            observe.sink(observe.Deposit(leaf.id, before._data, leaf._grad._data))
         return
     data = g._data
     if type(data) is np.ndarray:

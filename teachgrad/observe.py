@@ -67,6 +67,17 @@ class Accumulate(NamedTuple):
     total: Any
 
 
+class Deposit(NamedTuple):
+    """A backward pass has ended at a leaf that had a gradient already: `total` is the sum, its new `.grad`.
+
+    Where `.grad` was None, the last `Accumulate` into the leaf has told it, and nothing more is said.
+    """
+
+    id: int
+    before: Any
+    total: Any
+
+
 class Update(NamedTuple):
     """A leaf was overwritten: by an optimizer, by `w.data = ...`, or in place under `no_grad`.
 
@@ -116,7 +127,7 @@ class Kernel(NamedTuple):
     seconds: float
 
 
-Event = Leaf | Forward | Seed | Backward | Accumulate | Update | Rewrite | Alloc | Free | Kernel
+Event = Leaf | Forward | Seed | Backward | Accumulate | Deposit | Update | Rewrite | Alloc | Free | Kernel
 
 sink: Callable[[Event], None] | None = None
 """Where events go, or None. Set it with `watching`."""

@@ -35,6 +35,8 @@ class Glyphs:
     rail_taps: str
     """A rail of saved values that is read and goes on, or is read for the last time."""
     more: str
+    stop: str
+    """A breakpoint."""
     cursor: str
     corners: str
     """Of a box: top left, top right, bottom left, bottom right, tee left, tee right."""
@@ -59,14 +61,14 @@ class Glyphs:
 
 UNICODE = Glyphs(
     name="unicode", leaf="○", op="●", gradient="●", seed="◉", update="◆", fold="▸", trouble="✗", vertical="│",
-    horizontal="─", taps="┼┤├", ends="┴╯╰", born="╮╭", rail="║", rail_taps="╟╙", more="»", cursor="▶",
+    horizontal="─", taps="┼┤├", ends="┴╯╰", born="╮╭", rail="║", rail_taps="╟╙", more="»", stop="■", cursor="▶",
     corners="╭╮╰╯├┤", chip="‹›", heat="·░▒▓█", bars=" ▁▂▃▄▅▆▇█", ellipsis="…", arrow="→",
     dash="╌", now="┊", peak="▲", frames="╭╮╰╯─│╭╮╰╯┄┆┏┓┗┛━┃", wires=" ╵╶╰╷│╭├╴╯─┴╮┤┬┼", ascii=False,
 )  # fmt: skip
 
 ASCII = Glyphs(
     name="ascii", leaf="o", op="*", gradient="@", seed="$", update="#", fold="+", trouble="X", vertical="|",
-    horizontal="-", taps="+++", ends="^''", born=",,", rail="H", rail_taps="HH", more=">", cursor=">",
+    horizontal="-", taps="+++", ends="^''", born=",,", rail="H", rail_taps="HH", more=">", stop="B", cursor=">",
     corners="++++++", chip="<>", heat=".:+%@", bars=" .:-=+*%@", ellipsis="~", arrow=">",
     dash="-", now="|", peak="^", frames="++++-|.....:######", wires=" |-+||++-+-+++++", ascii=True,
 )  # fmt: skip
@@ -76,7 +78,7 @@ _SPELLED = str.maketrans({
     "²": "^2", "³": "^3", "√": "sqrt ", "⟨": "<", "⟩": ">", "…": "...", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=",
     "±": "+-", "‖": "|", "Δ": "D", "∞": "inf", "∈": "in", "▶": ">", "◀": "<", "✓": "ok", "✗": "X", "▸": "+", "▾": "-",
     "│": "|", "─": "-", "ᵢ": "_i", "ⱼ": "_j", "ₖ": "_k", "′": "'", "Π": "prod", "⊙": "*", "‹": "<", "›": ">", "║": "H",
-    "é": "e", "↵": "enter", "⌫": "bksp", "⇥": "tab",
+    "é": "e", "■": "B", "↵": "enter", "⌫": "bksp", "⇥": "tab",
 })  # fmt: skip
 
 

@@ -143,7 +143,7 @@ class History:
     def _look(self, step: int) -> StepFacts:
         rows = list(self.run.rows(step))
         made = {row.vertex: row for row in rows if row.kind in ("leaf", "op")}
-        gradients = {row.vertex: row.value for row in rows if row.kind in ("edge", "seed")}
+        gradients = {row.vertex: row.value for row in rows if row.of_gradient}
         updates = {row.vertex: row for row in rows if row.kind == "update"}
         self._rates |= {row.vertex: None for row in rows if row.name == "lr" and row.kind in ("leaf", "update")}
         last = max((row.row for row in updates.values() if self._is_parameter(row.vertex)), default=len(rows) - 1)

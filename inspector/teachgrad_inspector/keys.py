@@ -54,6 +54,8 @@ ACTIONS: dict[str, Action] = {
             "to the training step before",
             "Time",
         ),
+        _action("next_stop", "c", "stop_at(True)", "continue", "on to the next stop, or birth of a nan or inf", "Time"),
+        _action("stop_before", "C", "stop_at(False)", "reverse", "back to the stop before", "Time"),
         _action("first", "g home", "move('end', False)", "first", "to the first moment", "Time"),
         _action("last", "G end", "move('end', True)", "last", "to the last moment", "Time"),
         _action("down", "j down", "arrow(0, 1)", "down", "a line down; on Chain, the element below", "Place"),
@@ -66,10 +68,14 @@ ACTIONS: dict[str, Action] = {
         _action("next", "n", "again(True)", "next", "next match", "Place"),
         _action("next_back", "N", "again(False)", "previous", "match before", "Place"),
         _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
+        _action("breakpoint", "b", "breakpoint", "break", "stop at rows like this one, or no more", "Place"),
+        _action("watch", "w", "watch", "watch", "watch: norm(W1.grad) > 10, op relu, line net.py:14", "Place"),
         _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
         _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
         _action("map", "3", "show('map')", "Map", "the Map screen", "Look"),
         _action("memory", "5", "show('memory')", "Memory", "the Memory screen", "Look"),
+        _action("stops", "B", "show('stops')", "Stops", "breakpoints and watched conditions", "Look"),
+        _action("doctor", "exclamation_mark", "show('doctor')", "Doctor", "what goes wrong, and where", "Question"),
         _action("train_screen", "6", "show('train')", "Train", "the Train screen", "Look"),
         _action(
             "open", "enter", "open", "open", "open: unfold a module, on Map go into it, else the chain rule", "Look"
@@ -101,6 +107,7 @@ _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "right_curly_bracket": "}", "left_curly_bracket": "{",
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
+    "exclamation_mark": "!",
 }  # fmt: skip
 TOGETHER = {
     "element": ("hjkl", "element"), "line": ("jk", "line"), "candidate": ("jk", "candidate"), "boxes": ("hjkl", "box"),

@@ -344,7 +344,7 @@ def _values(row: Row, step: Step, parameters: set[int]) -> tuple[Key, list[Key]]
     gradient = row.vertex << 1 | 1
     if row.kind == "seed":
         return gradient, [row.vertex << 1] if row.vertex in step.made else []
-    if row.kind == "update":
+    if row.kind in ("deposit", "update"):
         return gradient, []
     source = row.source or 0
     reads = [source << 1 | 1]

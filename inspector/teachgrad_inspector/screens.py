@@ -17,6 +17,8 @@ from .canvas import Canvas
 from .glyphs import Glyphs
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
+from .render.doctor import PANES as DOCTOR_PANES
+from .render.doctor import draw_doctor
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
 from .render.map import PANES as MAP_PANES
 from .render.map import draw_map, map_height
@@ -27,8 +29,11 @@ from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
 from .render.train import PANES as TRAIN_PANES
 from .render.train import draw_train
+from .render.watches import PANES as STOPS_PANES
+from .render.watches import draw_stops
 from .session import Session
 from .views.chain import view_chain
+from .views.doctor import left_to_examine, look_for_troubles, view_doctor
 from .views.map import view_map
 from .views.memory import view_memory
 from .views.narrate import short_note
@@ -36,8 +41,12 @@ from .views.options import Options
 from .views.plain import plain
 from .views.tape import view_tape
 from .views.train import view_train
+from .views.watches import view_stops
 
 MIN_WIDTH, MIN_HEIGHT = 40, 10
+
+
+Going = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,16 @@ class Screen:
     """What a step forward is on this screen: a function of `navigation`."""
     reads: Callable[[Session], int] = lambda session: 0
     """About how many rows are to be read besides those of the training step, before there is anything to see."""
+    read: Callable[[Session, Going], None] = lambda session, going: None
+    """Reads them, as long as `going` says so."""
+    tab: bool = True
+    """Whether it has a place in the first line."""
+
+
+def _read_history(session: Session, going: Going) -> None:
+    for _ in session.history.facts():
+        if not going():
+            return
 
 
 SCREENS: dict[str, Screen] = {
@@ -80,7 +99,15 @@ SCREENS: dict[str, Screen] = {
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),
-               draw_train, "training_step", lambda session: session.history.left()),
+               draw_train, "training_step", lambda session: session.history.left(), _read_history),
+        Screen("doctor", "!", "Doctor", DOCTOR_PANES,
+               ("line", "open", "up", "pane", "go", "help", "quit"),
+               lambda session, moment, options, height: view_doctor(session, options),
+               draw_doctor, reads=left_to_examine, read=look_for_troubles, tab=False),
+        Screen("stops", "B", "Stops", STOPS_PANES,
+               ("line", "open", "breakpoint", "watch", "next_stop", "stop_before", "up", "help", "quit"),
+               lambda session, moment, options, height: view_stops(session, moment, options),
+               draw_stops, tab=False),
     )
 }  # fmt: skip
 
@@ -88,7 +115,11 @@ SCREENS: dict[str, Screen] = {
 def head_of(session: Session, moment: Moment, screen: str, options: Options) -> Head:
     """The first line of a screen."""
     objective = session.objective(moment.step)
-    tabs = tuple(Tab(item.name, item.key, item.title, item.name == screen) for item in SCREENS.values())
+    tabs = tuple(
+        Tab(item.name, item.key, item.title, item.name == screen)
+        for item in SCREENS.values()
+        if item.tab or item.name == screen
+    )
     return Head(
         session.title,
         tabs,
@@ -105,9 +136,9 @@ def status_of(session: Session, moment: Moment, options: Options) -> Status:
     """The status line at a moment."""
     row = session.row(moment)
     state, why = session.state(moment)
-    if options.hiding and row.kind in ("seed", "edge"):
+    if options.hiding and row.of_gradient:
         state, why = "ok", ""
-    label = session.name(row.vertex, row.step) + (".grad" if row.kind in ("seed", "edge") else "")
+    label = session.name(row.vertex, row.step) + (".grad" if row.of_gradient else "")
     return Status(str(moment), label, short_note(session, moment, options), state, why)
 
 

@@ -77,6 +77,10 @@ class Session:
         self._parts.move_to_end(key)
         return self._parts[key]
 
+    def has_kept(self, *key: Hashable) -> bool:
+        """Whether `kept` would answer at once."""
+        return key in self._parts
+
     def modules(self, moment: Moment) -> Mapping[str, Module]:
         """The modules of a training step."""
         step = self.step(moment)
@@ -197,7 +201,7 @@ class Session:
         if row.site is None and row.kind == "edge" and row.source is not None:
             maker = self.maker(row.source, moment)
             return self.run.site(maker.site) if maker is not None else None
-        if row.site is None and row.kind == "seed":
+        if row.site is None and row.kind in ("seed", "deposit"):
             maker = self.maker(row.vertex, moment)
             return self.run.site(maker.site) if maker is not None else None
         return self.run.site(row.site)
@@ -211,7 +215,7 @@ class Session:
             return "err", " and ".join(parts)
         info = self.info(row.value)
         if stats is not None and info is not None and info.size > 1 and stats.zeros == stats.counted:
-            if row.kind in ("edge", "seed"):
+            if row.of_gradient:
                 return "warn", "the gradient is zero everywhere"
             if row.kind == "op" and row.requires_grad:
                 return "warn", "zero everywhere"

@@ -121,6 +121,7 @@ class _Sink:
             observe.Seed: self._seed,
             observe.Backward: self._backward,
             observe.Accumulate: self._accumulate,
+            observe.Deposit: self._deposit,
             observe.Update: self._update,
             observe.Rewrite: self._rewrite,
             observe.Alloc: self._alloc,
@@ -214,6 +215,10 @@ class _Sink:
         kept = delta if total is contribution else self._keep(total)
         self._flowing[target] = total, kept
         self._timeline.backward("edge", (target, source, edge, kept, delta, self._incoming.get(source)))
+
+    def _deposit(self, event: observe.Deposit) -> None:
+        vertex, before, total = event
+        self._timeline.backward("deposit", (vertex, self._keep(total), self._keep(before)))
 
     def _update(self, event: observe.Update) -> None:
         vertex, name, after = event

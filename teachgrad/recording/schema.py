@@ -9,7 +9,8 @@ table     one row for
 ========  =============================================================================================
 about     a fact about the file: level, command, created, teachgrad, python, numpy, finished; `arrays` is
           "beside" while large arrays are in the file beside
-event     a leaf, an op, the start of a backward pass, gradient along one edge, or an update; see `Row`
+event     a leaf, an op, the start of a backward pass, gradient along one edge, its sum with an earlier
+          gradient, or an update; see `Row`
 array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major); of large
           ones, while the recording grows, where in the file beside (`run.tgr-arrays`) the bytes begin
 site      a place in the user's source
@@ -40,7 +41,7 @@ from typing import Literal, get_args
 import numpy as np
 
 APPLICATION_ID = 0x74675231  # "tgR1"
-VERSION = 2
+VERSION = 3
 
 Level = Literal["meta", "stats", "values"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -48,7 +49,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 Phase = Literal["fwd", "bwd", "upd"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
-Kind = Literal["leaf", "op", "seed", "edge", "update"]
+Kind = Literal["leaf", "op", "seed", "edge", "update", "deposit"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """Phases and kinds are stored as their positions in these tuples."""
 

@@ -55,6 +55,8 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     if ones is None or n < 2:
         return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
     low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
+    if not high - low < math.inf:
+        return _careful(flat)
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
         n = flat.size
@@ -62,7 +64,7 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
         ones = _ones[flat.dtype] = np.ones(n, flat.dtype)
     mean = flat.dot(ones[:n]).item() / n
     variance = flat.dot(flat).item() / n - mean * mean
-    if not (1e-3 * mean * mean < variance < math.inf and low - high <= 0.0 and high - low < math.inf):
+    if not 1e-3 * mean * mean < variance < math.inf:
         return _careful(array.reshape(-1))
     if low > 0.0 or high < 0.0:
         zeros = 0

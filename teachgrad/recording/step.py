@@ -18,6 +18,8 @@ class Row(NamedTuple):
     - `seed`: a backward pass starts at `vertex`; `value` is the gradient it starts with.
     - `edge`: gradient flows out of vertex `source` into its input number `edge`, which is `vertex`. `incoming` is the
       gradient at the source, `delta` the contribution, `value` the running sum of the gradient at `vertex`.
+    - `deposit`: a leaf had a gradient from before this backward pass, `delta`; `value` is the sum of both, the new
+      `.grad`.
     - `update`: a leaf was overwritten; `value` is its new value. The old one is in the row about it before this one.
 
     `value`, `delta` and `incoming` are numbers of arrays, or None where nothing was kept.
@@ -41,6 +43,16 @@ class Row(NamedTuple):
     value: int | None
     delta: int | None
     incoming: int | None
+
+    @property
+    def of_gradient(self) -> bool:
+        """Whether `value` is a gradient of the vertex."""
+        return self.kind in ("seed", "edge", "deposit")
+
+    @property
+    def part(self) -> int | None:
+        """What this row adds to a gradient, or the value that it is about."""
+        return self.delta if self.kind in ("edge", "deposit") else self.value
 
 
 class Site(NamedTuple):
@@ -66,7 +78,7 @@ class Step:
         self.made: dict[int, int] = {}
         """The row of each vertex that first appears in this step."""
         self.into: dict[int, list[int]] = {}
-        """The rows in which gradient flows into a vertex."""
+        """The rows in which gradient is added to that of a vertex."""
         self.out_of: dict[int, list[int]] = {}
         """The rows in which gradient flows out of a vertex, that is, of the op that made it."""
         self.seeds: dict[int, list[int]] = {}
@@ -79,6 +91,8 @@ class Step:
             elif row.kind == "edge":
                 self.into.setdefault(row.vertex, []).append(row.row)
                 self.out_of.setdefault(row.source or 0, []).append(row.row)
+            elif row.kind == "deposit":
+                self.into.setdefault(row.vertex, []).append(row.row)
             elif row.kind == "seed":
                 self.seeds.setdefault(row.vertex, []).append(row.row)
             else:
@@ -159,4 +173,4 @@ class Step:
     def label(self, row: Row) -> str:
         """What a row of this step is about."""
         name = self.name(row.vertex)
-        return f"{name}.grad" if row.kind in ("seed", "edge") else name
+        return f"{name}.grad" if row.of_gradient else name

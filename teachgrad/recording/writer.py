@@ -53,6 +53,7 @@ STATEMENTS = {
     "op": _insert("event", "step row phase vertex op name? scope? inputs attrs? site flags value", kind=KIND["op"]),
     "seed": _insert("event", "step row phase vertex value", kind=KIND["seed"], flags=0),
     "edge": _insert("event", "step row phase vertex source edge value delta incoming", kind=KIND["edge"], flags=0),
+    "deposit": _insert("event", "step row phase vertex value delta", kind=KIND["deposit"], flags=0),
     "update": _insert("event", "step row phase vertex name? value", kind=KIND["update"], flags=REQUIRES_GRAD),
     "description": _insert("array", "id dtype shape"),
     "statistics": _insert("array", "id dtype shape minimum maximum mean std zeros nans infs counted"),

@@ -50,7 +50,7 @@ class Piece:
         if self.command:
             arguments = [sys.executable, "-m", *shlex.split(self.code)]
             done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
+            if done.returncode > 1 or (done.returncode and done.stderr):  # 1 without a word: it found something
                 raise PageError(f"{page}:{self.line}: `{self.code}` fails with {done.returncode}\n\n{done.stderr}")
             return done.stdout
         output = io.StringIO()

@@ -16,10 +16,15 @@ from teachgrad_inspector.glyphs import ASCII, UNICODE
 from teachgrad_inspector.keys import footer
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
+from teachgrad_inspector.stops import stop
 from teachgrad_inspector.views.options import Options
 
 GOLDENS = Path(__file__).parent / "goldens"
 PLAIN = Options()
+STOPPING = Options(stops=tuple(map(stop, (
+    "norm(fc1.weight.grad) > 10", "h[0,1]", "at fc2.weight.grad", "op relu", "line net.py:5", "mean(nothing)",
+    "x + fc2.weight",
+))))
 SIZES = [(40, 10), (60, 20), (80, 24), (100, 30), (160, 48)]
 CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     **{f"micrograd-{screen}-{w}x{h}": ("micrograd", "t0/bwd/a.grad", screen, (w, h), PLAIN)
@@ -48,6 +53,11 @@ CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     "training-train-predict": ("training", "t3", "train", (80, 24), Options(predict=True)),
     "training-train-zoom": ("training", "t3", "train", (80, 20), Options(zoom=True, pane=2)),
     "training-train-narrow": ("training", "t3", "train", (60, 20), Options(pane=4)),
+    **{f"trouble-doctor-{w}x{h}": ("trouble", "t0/fwd/0", "doctor", (w, h), PLAIN) for w, h in SIZES},
+    "trouble-doctor-second": ("trouble", "t0/fwd/0", "doctor", (80, 24), Options(line=1)),
+    **{f"net-stops-set-{w}x{h}": ("net", "t1/bwd/fc1.weight.grad", "stops", (w, h), STOPPING) for w, h in SIZES},
+    "net-watches": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING),
+    "net-watches-predict": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING.but(predict=True)),
     **{f"attention-map-{w}x{h}": ("attention", "scores", "map", (w, h), Options(level="block")) for w, h in SIZES},
     "attention-map-whole": ("attention", "t0/fwd/0", "map", (80, 24), PLAIN),
     "attention-map-backward": ("attention", "last", "map", (100, 40), Options(level="block")),

@@ -219,6 +219,97 @@ async def test_panes_and_zoom(session: Open) -> None:
         assert shown(pilot)[1].startswith("╭─ tape ─")
 
 
+async def test_breakpoints(session: Open) -> None:
+    async with running(session("net"), "t0/bwd/15", size=(100, 30)) as pilot:
+        await pilot.press("b")
+        assert "stops at fc1.weight.grad" in shown(pilot)[-1]
+        assert any(line.startswith("│▶ 15■") for line in shown(pilot))
+        await pilot.press("g", "c")
+        assert str(app_of(pilot).moment) == "t0/bwd/15"
+        assert "at fc1.weight.grad" in shown(pilot)[-1]
+        await pilot.press("c")
+        assert str(app_of(pilot).moment) == "t1/bwd/13"
+        await pilot.press("c")
+        assert "nothing to stop at from here on" in shown(pilot)[-1]
+        await pilot.press("C")
+        assert str(app_of(pilot).moment) == "t0/bwd/15"
+        await pilot.press("B")
+        assert app_of(pilot).shown == "stops"
+        assert "▶ ■ at fc1.weight.grad" in "\n".join(shown(pilot))
+        await pilot.press("b")
+        assert "no stops yet" in "\n".join(shown(pilot))
+        await pilot.press("1", "b", "b")
+        assert "no longer stops" in shown(pilot)[-1]
+        assert app_of(pilot).options.stops == ()
+
+
+async def test_watched_conditions(session: Open) -> None:
+    async with running(session("net"), "t0/fwd/0", size=(100, 30)) as pilot:
+        await pilot.press("w")
+        await type_in(pilot, "watch norm(fc1.weight.grad) > 1")
+        assert "norm(fc1.weight.grad) > 1" in "\n".join(shown(pilot))
+        assert "not there yet" in "\n".join(shown(pilot))
+        await pilot.press("w")
+        await type_in(pilot, "watch max(h")
+        assert "is expected" in shown(pilot)[-1]
+        assert len(app_of(pilot).options.stops) == 1
+        await pilot.press("c")
+        assert str(app_of(pilot).moment) == "t0/bwd/15"
+        assert "norm(fc1.weight.grad) > 1 becomes true" in shown(pilot)[-1]
+        await pilot.press("p")
+        assert not any("norm(fc1.weight.grad) > 1" in line and "true" in line for line in shown(pilot))
+        await pilot.press("p", "w")
+        await type_in(pilot, "watch op relu")
+        await pilot.press("B", "j", "enter")
+        assert str(app_of(pilot).moment) == "t1/fwd/2"
+        await pilot.press("k", "C")
+        assert str(app_of(pilot).moment) == "t0/bwd/15"
+        await pilot.press("w", "escape")
+        assert len(app_of(pilot).options.stops) == 2
+
+
+async def test_running_back_to_a_birth(session: Open) -> None:
+    async with running(session("trouble"), "last", size=(100, 30)) as pilot:
+        await pilot.press("C")
+        assert "nan is born here" in shown(pilot)[-1]
+        row = app_of(pilot).session.row(app_of(pilot).moment)
+        assert row.op == "sqrt"
+        await pilot.press("C")
+        assert "no nan or inf is born before this" in shown(pilot)[-1]
+        await pilot.press("colon")
+        await type_in(pilot, ":nan")
+        assert app_of(pilot).session.row(app_of(pilot).moment) == row
+
+
+async def test_looking_for_a_stop_can_be_given_up(session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachgrad_inspector.app.stopping.QUICK_ROWS", 0)
+    async with running(session("training"), "t0/upd/fc.weight", size=(80, 24)) as pilot:
+        await pilot.press("b", "g", "G", "C")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert str(app_of(pilot).moment).startswith("t3")
+        app_of(pilot).seeking = "looking"
+        await pilot.press("s")
+        before = app_of(pilot).moment
+        await pilot.press("escape", "g")
+        assert app_of(pilot).seeking == ""
+        assert app_of(pilot).moment != before
+
+
+async def test_the_doctor(session: Open) -> None:
+    async with running(session("trouble"), size=(100, 30)) as pilot:
+        await pilot.press("exclamation_mark")
+        text = "\n".join(shown(pilot))
+        assert "1 finding" in text
+        assert "sqrt made 1 nan out of finite numbers" in text
+        await pilot.press("j", "enter")
+        assert app_of(pilot).shown == "tape"
+        assert app_of(pilot).session.row(app_of(pilot).moment).op == "sqrt"
+    async with running(session("net"), size=(100, 30)) as pilot:
+        await pilot.press("exclamation_mark", "j", "enter")
+        assert "nothing found" in "\n".join(shown(pilot))
+
+
 async def test_the_train_screen(session: Open) -> None:
     async with running(session("training"), "t3/upd/fc.weight", size=(100, 30)) as pilot:
         await pilot.press("6")

@@ -398,3 +398,23 @@ def test_the_learning_rate_of_each_step(tmp_path: Path) -> None:
         assert parameter is not None
         assert (parameter.name, parameter.parameter, parameter.step) == ("w", True, 0)
         assert run.leaf(next(row.vertex for row in run.rows(0) if row.kind == "op")) is None
+
+
+def test_a_gradient_that_was_not_cleared_is_added_to(tmp_path: Path) -> None:
+    """What is shown as the gradient of a leaf is what `.grad` holds, also where earlier passes have left something."""
+    w = tg.tensor([1.0, 2.0], requires_grad=True, dtype="float64")
+    held = []
+    with Recorder(tmp_path / "run.tgr", level="values"):
+        for _ in range(3):
+            ((w * 2).sum() + (w * w).sum()).backward()
+            assert w.grad is not None
+            held.append(w.grad.numpy().copy())
+    with Reader(tmp_path / "run.tgr") as run:
+        rows = [row for row in run.rows(0) if run.label(row) == "w.grad"]
+        assert [row.kind for row in rows] == [*["edge"] * 3, *([*["edge"] * 3, "deposit"] * 2)]
+        deposits = [row for row in rows if row.kind == "deposit"]
+        for row, before, after in zip(deposits, held, held[1:], strict=False):
+            assert np.array_equal(run.values(row.delta or 0), before)
+            assert np.array_equal(run.values(row.value or 0), after)
+            assert row.of_gradient
+            assert row.part == row.delta

@@ -17,19 +17,22 @@ from textual.worker import get_current_worker
 from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
-from .. import navigation
+from .. import navigation, stops
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
-from ..screens import SCREENS, body_height, frame, status_of
+from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
+from ..views.doctor import chosen_finding, report
 from ..views.map import along, beside, level_at, module_here
 from ..views.memory import candidate_line
 from ..views.options import Options
 from ..views.train import chosen_line
+from ..views.watches import chosen_stop
 from .help import HelpScreen, help_text
 from .sheet import Sheet
+from .stopping import Stopping
 from .styles import Palette
 
 SLOW_ROWS = 5000
@@ -41,7 +44,7 @@ FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
 
-class Inspector(App[int]):
+class Inspector(Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -109,11 +112,11 @@ class Inspector(App[int]):
 
     def _prepare(self, then: Callable[[], None]) -> None:
         """Read and lay out what the present moment needs, in the background if that takes long, and go on."""
-        if self._is_read():
+        if self.seeking or self._is_read():
             then()
         else:
             self.draw()
-            self._read(self.moment.step, self.options.folded, SCREENS[self.shown].reads(self.session) > 0, then)
+            self._read(self.moment.step, self.options.folded, SCREENS[self.shown].read, then)
 
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
@@ -123,13 +126,14 @@ class Inspector(App[int]):
         return rows + SCREENS[self.shown].reads(self.session) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
-    def _read(self, step: int, folded: frozenset[str], history: bool, then: Callable[[], None]) -> None:
+    def _read(
+        self, step: int, folded: frozenset[str], read: Callable[[Session, Going], None], then: Callable[[], None]
+    ) -> None:
+        worker = get_current_worker()
         self.session.lanes(step, folded)
-        if history:
-            for _ in self.session.history.facts():
-                if get_current_worker().is_cancelled:
-                    return
-        self.call_from_thread(then)
+        read(self.session, lambda: not worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.call_from_thread(then)
 
     def _look_again(self) -> None:
         """Follow a recording that is still being written."""
@@ -152,7 +156,10 @@ class Inspector(App[int]):
         width, height = sheet.size
         if width == 0 or height == 0:
             return
-        if not self._is_read():
+        if self.seeking:
+            canvas = Canvas(width, height, self.glyphs)
+            canvas.put(2, 1, f"{self.seeking} … (esc gives up)", "text")
+        elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
             rows = self.session.run.length(self.moment.step) + SCREENS[self.shown].reads(self.session)
             canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
@@ -169,7 +176,9 @@ class Inspector(App[int]):
     def _set(
         self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: object
     ) -> None:
-        """Change the state and draw it."""
+        """Change the state and draw it; not while something is looked for in the background."""
+        if self.seeking:
+            return
         if moment is not None:
             if (moment.step, moment.row) != (self.moment.step, self.moment.row):
                 options.setdefault("revealed", False)
@@ -179,8 +188,8 @@ class Inspector(App[int]):
         if screen is not None and screen != self.shown:
             self.shown = screen
             options.setdefault("pane", 0)
-            options.setdefault("zoom", False)
             options.setdefault("line", None)
+            options.setdefault("zoom", False)
         if options:
             self.options = self.options.but(**options)
         self._message = message
@@ -230,24 +239,28 @@ class Inspector(App[int]):
             )
             self._set(move)
             return
-        if self.shown == "memory" and down:
-            line, _ = candidate_line(self.session, self.moment, self.options)
-            self._set(line=max(0, line + down))
-            return
-        if self.shown == "train" and down:
-            at = chosen_line(self.session, self.moment, self.options)
-            self._set(line=max(0, (at or 0) + down) if at is not None else None)
+        if self.shown in ("memory", "train", "doctor", "stops") and down:
+            at = self._line_here()
+            self._set(line=max(0, at + down) if at is not None else None)
             return
         if self.shown != "chain":
             self.action_move("step", right + down > 0)
             return
         row = self.session.row(self.moment)
         element = element_of(self.session, self.moment, row, self.options)
-        info = self.session.info(row.delta if row.kind == "edge" else row.value)
+        info = self.session.info(row.part)
         if not element or info is None:
             self.action_move("step", right + down > 0)
             return
         self._set(element=navigation.neighbour(element, info.shape, right, down))
+
+    def _line_here(self) -> int | None:
+        """The chosen line of the table on this screen."""
+        if self.shown == "memory":
+            return candidate_line(self.session, self.moment, self.options)[0]
+        if self.shown == "train":
+            return chosen_line(self.session, self.moment, self.options)
+        return chosen_stop(self.options) if self.shown == "stops" else chosen_finding(self.session, self.options)
 
     def action_largest(self) -> None:
         self._set(element=None)
@@ -257,7 +270,7 @@ class Inspector(App[int]):
             text = address.strip().removeprefix(":")
             if re.fullmatch(r"\s*\[[\d,\s]+\]\s*", text):  # an element of what is here
                 text = f"{self.moment}{text}"
-            moment = self.session.run.resolve(text, self.moment)
+            moment = stops.resolve(self.session, text, self.moment)
         except TeachgradError as error:
             self._set(message=str(error))
             return
@@ -267,7 +280,7 @@ class Inspector(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("go", "search", "pane"):
+        if action in ("go", "search", "pane", "watch"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -297,6 +310,9 @@ class Inspector(App[int]):
         if text.startswith("/"):
             self._searched = text[1:] or self._searched
             self.action_again(True)
+        elif text.startswith("watch "):
+            if text.removeprefix("watch ").strip():
+                self.add_stop(text.removeprefix("watch "))
         elif text.strip(": "):
             self._go_to(text)
 
@@ -321,7 +337,15 @@ class Inspector(App[int]):
         self._set(screen=screen)
 
     def action_open(self) -> None:
-        """Unfold what is folded here, on Map go into the module, else show the chain rule."""
+        """On Doctor and Stops go to what is chosen; unfold what is folded here, on Map go into the module, else show
+        the chain rule."""
+        if self.shown == "stops":
+            self.action_stop_at(True)
+            return
+        if self.shown == "doctor":
+            if (at := chosen_finding(self.session, self.options)) is not None:
+                self._set(self.session.run.resolve(report(self.session).findings[at].moment), screen="tape")
+            return
         folded = self._fold_here()
         if self.shown == "map" and (module := module_here(self.session, self.moment, self.options)):
             self._set(level=module)
@@ -396,6 +420,9 @@ class Inspector(App[int]):
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:
             self._close_prompt()
+        elif self.seeking or not self._is_read():
+            self.stop_seeking()
+            self._set(screen="tape")
         elif self.options.zoom:
             self._set(zoom=False)
         else:

@@ -35,6 +35,7 @@ def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
         "",
         "Addresses, for : and --at",
         "  t12/bwd/41   t12/bwd/W1.grad   t12   W1   last   last W1   and an element: W1.grad[3,1]",
+        "  nan   inf   W1 where max(abs(W1)) > 10   last W1 where W1[0,1] < 0",
         "",
         "Escape closes this.",
     ]
@@ -61,6 +62,17 @@ _INTRODUCTION = {
         "choose a line of the table; its curves stand before the range of all parameters. A step should change "
         "a parameter by about a thousandth: 10^-3. A unit is dead if it is zero, and saturated if it is within 3% of "
         "its limits, for every sample."
+    ),
+    "doctor": (
+        "Doctor: what goes wrong in the training, where it began, and what helps. j and k choose a finding, enter goes "
+        "to its moment on the tape. What could not be looked for stands below."
+    ),
+    "stops": (
+        "Stops: breakpoints and watched conditions. b removes the chosen one, c and C and enter run to where it stops, "
+        "w adds one:\n"
+        "  norm(W1.grad) > 10   any(isnan(loss))   h[0,3] < 0 and t > 5   at W1.grad   op relu   line net.py:14\n"
+        "Functions: abs sqrt log log10 exp sign isnan isinf isfinite, and of all elements min max mean sum std norm "
+        "any all zeros size. `it` is what the row is about, t the training step."
     ),
 }
 

@@ -125,18 +125,16 @@ class Training:
 
 def _inspect(args: Namespace, terminal: bool) -> int:
     """Open the inspector on the recording, or print one of its screens."""
-    from argparse import Namespace as Arguments
-
+    from .inspect import add_arguments
     from .inspect import main as inspect
 
     if terminal:
         print("Opening the inspector: s steps forward, S back, enter shows the chain rule, q quits.")
     else:
         print(f"The chain rule for one weight ({WEIGHT}), with the recorded numbers:\n")
-    status = inspect(Arguments(
-        what=str(args.record), demo=None, at=None if terminal else WEIGHT, screen="tape" if terminal else "chain",
-        output=None if terminal else "text", size=(100, 30), ascii=False, predict=False, check=True,
-        inside="",
-    ))  # fmt: skip
+    parser = ArgumentParser()
+    add_arguments(parser)
+    printed = ["--at", WEIGHT, "--screen", "chain", "--print", "text"]
+    status = inspect(parser.parse_args([str(args.record), "--check", *([] if terminal else printed)]))
     print(f"\nLook at it again with: teachgrad inspect {args.record}")
     return status

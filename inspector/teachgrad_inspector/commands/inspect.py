@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "memory", "train")
+SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "stops")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,6 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.add_argument("--predict", action="store_true", help="hide gradients until they are revealed")
     parser.add_argument("--inside", metavar="MODULE", default="", help="the module that the Map screen is inside of")
+    parser.add_argument("--watch", metavar="CONDITION", action="append", default=[],
+                        help="watch a condition, such as 'norm(W1.grad) > 10'; may be given several times")  # fmt: skip
+    parser.add_argument("--doctor", action="store_true", help="say what goes wrong in a training; then status 1")
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -78,11 +81,15 @@ def _show(args: Namespace, path: Path, title: str) -> int:
 
     from ..glyphs import choose
     from ..session import Session
+    from ..stops import resolve, stop
     from ..views.options import Options
 
     with Reader(path) as run:
         session = Session(run, title)
-        options = Options(predict=args.predict, check=args.check, level=args.inside)
+        watched = tuple(stop(text) for text in args.watch)
+        options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
+        if args.doctor:
+            return _doctor(args, session, options)
         if args.inside and session.run.steps:
             args.at = _inside(args, session)
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -93,7 +100,7 @@ def _show(args: Namespace, path: Path, title: str) -> int:
         from ..keys import load_keymap
 
         if args.at is not None:
-            run.resolve(args.at)  # an address that leads nowhere is told before the screen is taken
+            resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap())
         inspector.run()
         return inspector.return_code or 0
@@ -122,8 +129,9 @@ def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped
     from ..glyphs import choose
     from ..keys import footer
     from ..screens import SCREENS, document, frame
+    from ..stops import resolve
 
-    moment = session.run.resolve(args.at) if args.at is not None else session.first
+    moment = resolve(session, args.at) if args.at is not None else session.first
     width, height = args.size
     if session.trouble:
         print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
@@ -134,6 +142,21 @@ def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped
         canvas = frame(session, moment, args.screen, options, width, height, choose(args.ascii), keys)
         print("\n".join(canvas.text()))
     return 0
+
+
+def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
+    """The doctor's report as text or JSON; status 1 if something was found."""
+    import json
+
+    from ..render.doctor import report_lines
+    from ..views.doctor import view_doctor
+    from ..views.plain import plain
+
+    if session.trouble:
+        print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
+    view = view_doctor(session, options)
+    print(json.dumps(plain(view), indent=2) if args.output == "json" else "\n".join(report_lines(view)))
+    return 1 if view.findings else 0
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -46,7 +46,8 @@ class Columns:
             self.label_width = self.value - self.label - 1
 
 
-NODES = {"leaf": "leaf", "op": "op", "seed": "seed", "edge": "gradient", "update": "update", "fold": "fold"}
+NODES = {"leaf": "leaf", "op": "op", "seed": "seed", "edge": "gradient", "deposit": "gradient", "update": "update",
+         "fold": "fold"}  # fmt: skip
 
 
 def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, columns: Columns, rails: int) -> None:
@@ -63,6 +64,8 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
         return "future" if future else name
 
     canvas.right(x + columns.digits + 1, y, str(line.row), style("dim"))
+    if line.stop:
+        canvas.put(x + columns.digits + 1, y, g.stop, "err")
     if line.picture is not None:
         kind = NODES[line.kind]
         node = g.trouble if line.trouble else getattr(g, kind)
@@ -73,7 +76,7 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
         x + columns.label,
         y,
         label,
-        style("label-gradient" if line.kind in ("seed", "edge") else "label"),
+        style("label-gradient" if line.kind in ("seed", "edge", "deposit") else "label"),
         columns.label_width,
     )
     end = x + columns.what + max(0, columns.what_width)

@@ -8,6 +8,7 @@ from ..views.options import Options
 from ..views.tape import TapeView
 from .lines import draw_lines
 from .panes import Part, array_part, ledger_part, source_part, stack
+from .watches import watches_part
 
 PANES = ("tape", "value", "gradient", "ledger", "source")
 SIDE_BY_SIDE = 72
@@ -47,6 +48,8 @@ def draw_tape(canvas: Canvas, view: TapeView, options: Options, y: int, height: 
 
 def _parts(view: TapeView, width: int) -> list[tuple[str, Part]]:
     parts = [("value", array_part(view.value, width)), ("gradient", array_part(view.gradient, width))]
+    if view.watches:
+        parts.append(("watches", watches_part(view.watches)))
     if view.ledger is not None:
         parts.append(("ledger", ledger_part(view.ledger)))
     if view.source is not None:

@@ -96,7 +96,7 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
     """The Chain screen at a moment: of gradient along an edge, the op it comes out of; of an op, that op."""
     row = session.row(moment)
     op = _op_of(session, row, moment)
-    hidden = options.hiding and row.kind in ("seed", "edge")
+    hidden = options.hiding and row.of_gradient
     element = element_of(session, moment, row, options)
     site = session.site(row, moment)
     scalar = element == ()
@@ -119,7 +119,7 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
         strip=view_strip(session, moment, options, NEARBY), ledger=ledger,
         paths=view_paths(session, moment, row.vertex) if scalar and begun and not options.hiding else None,
         check=view_check(session, moment, row.vertex, element or ()) if options.check and checked else None,
-        contribution=None if hidden else view_array(session, _shown(row), options.numbers),
+        contribution=None if hidden else view_array(session, row.part, options.numbers),
         arriving=None if hidden else view_array(session, row.incoming, options.numbers),
         source=view_source(session, row, moment), facts=_facts(session, moment, row, element), hidden=hidden,
         narration=narrate(session, moment, options) if options.narration else "",
@@ -135,16 +135,12 @@ def _op_of(session: Session, row: Row, moment: Moment) -> Row | None:
     return maker if maker is not None and maker.kind == "op" else None
 
 
-def _shown(row: Row) -> int | None:
-    return row.delta if row.kind == "edge" else row.value
-
-
 def element_of(session: Session, moment: Moment, row: Row, options: Options) -> tuple[int, ...] | None:
     """The element to look at: the one asked for, else the largest contribution. () for a scalar, None for nothing."""
-    info = session.info(_shown(row))
+    info = session.info(row.part)
     if info is None or not info.has_values or info.size == 0:
         return None
-    values = session.array(_shown(row))
+    values = session.array(row.part)
     if values is None:
         return None
     for wish in (options.element, moment.element):
@@ -160,7 +156,7 @@ def element_of(session: Session, moment: Moment, row: Row, options: Options) -> 
 def _subject(row: Row, name: str) -> str:
     if row.kind == "seed":
         return f"the backward pass starts at {name}"
-    if row.kind == "edge":
+    if row.kind in ("edge", "deposit"):
         return f"contribution to {name}.grad"
     return {"leaf": "the leaf", "op": "the op that makes", "update": "update of"}[row.kind] + f" {name}"
 
@@ -168,6 +164,8 @@ def _subject(row: Row, name: str) -> str:
 def _title(session: Session, row: Row, op: Row | None, name: str) -> str:
     if row.kind == "update":
         return f"update of {name}"
+    if row.kind == "deposit":
+        return f"what {name}.grad held before this backward pass"
     if op is None:
         return f"{name} is a leaf: no op made it"
     equation = f"{session.name(op.vertex, op.step)} = {_expression(session, op)}"

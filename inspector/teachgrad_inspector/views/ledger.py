@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,17 +60,21 @@ def view_ledger(
     total: float | None = 0.0
     running: float | None = 0.0
     assigned = None
-    for row in rows:
+    starts = sorted(start for places in step.seeds.values() for start in places)
+    passes = [bisect(starts, row.row) for row in rows]
+    for row, this, before in zip(rows, passes, [passes[0], *passes], strict=False):
+        if this != before and row.kind == "edge":  # another backward pass has a sum of its own
+            running = 0.0
         future = row.row > moment.row
         hidden = future or (options.hiding and row.row == moment.row)
-        part = _element(session, row.delta if row.kind == "edge" else row.value, element)
+        part = _element(session, row.part, element)
         after = _element(session, row.value, element)
         entries.append(Entry(
             str(Moment(row.step, row.row, row.phase)),
-            session.name(row.source, row.step) if row.source is not None else "",
+            _source(session, row),
             session.name(vertex, row.step), row.edge if row.edge is not None else -1,
             None if hidden else part, None if hidden else running, None if hidden else after,
-            None if hidden else _norm(session, row.delta if row.kind == "edge" else row.value),
+            None if hidden else _norm(session, row.part),
             None if hidden else _norm(session, row.value),
             row.row == moment.row, future,
         ))  # fmt: skip
@@ -85,6 +90,13 @@ def view_ledger(
         assigned if len(shown) > 1 else None,
         options.hiding,
     )
+
+
+def _source(session: Session, row: Row) -> str:
+    """Where a contribution comes from; nothing for the start of a backward pass."""
+    if row.kind == "deposit":
+        return "before"
+    return session.name(row.source, row.step) if row.source is not None else ""
 
 
 def _element(session: Session, number: int | None, element: tuple[int, ...] | None) -> float | None:

@@ -22,6 +22,9 @@ def narrate(session: Session, moment: Moment, options: Options) -> str:
         return f"{name} is computed as {text}" + _value(session, row) + kept + "."
     if row.kind == "seed":
         return f"The backward pass starts at {name}: its gradient with respect to itself is 1."
+    if row.kind == "deposit":
+        result = "" if options.hiding else _value(session, row)
+        return f"{name}.grad was not cleared: what it still held is added to the gradient of this pass{result}."
     if row.kind == "update":
         return f"{name} is overwritten with its new value" + _value(session, row) + "."
     source = session.name(row.source or 0, moment.step)
@@ -50,8 +53,13 @@ def short_note(session: Session, moment: Moment, options: Options) -> str:
     row = session.row(moment)
     value = session.scalar(row.value)
     info = session.info(row.value)
-    if options.hiding and row.kind in ("seed", "edge"):
+    if options.hiding and row.of_gradient:
         return "predict it, then press r"
+    if row.kind == "deposit":
+        held = session.scalar(row.delta)
+        if held is not None and value is not None:
+            return f"{signed(held)} from before, now {number(value)}"
+        return "with what was there before" + (f"  {shape(info.shape)}" if info is not None else "")
     if row.kind == "edge":
         delta = session.scalar(row.delta)
         source = session.name(row.source or 0, row.step)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from ..stops import Stop
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -37,6 +39,8 @@ class Options:
     """On Memory, the values that are to be computed again rather than kept."""
     level: str = ""
     """The module that the Map screen is inside of; "" for the whole run."""
+    stops: tuple[Stop, ...] = ()
+    """Breakpoints and watched conditions."""
 
     def but(self, **changes: Any) -> Self:
         """The same options, some changed."""

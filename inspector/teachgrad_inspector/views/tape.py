@@ -15,6 +15,7 @@ from .ledger import Ledger, view_ledger
 from .narrate import narrate
 from .options import Options
 from .source import SourceView, view_source
+from .watches import Watch, view_watches
 
 SUMMARY_LIMIT = 1 << 18
 """Larger arrays are not read only to be summed up in one line of the tape."""
@@ -40,6 +41,8 @@ class TapeLine:
     cursor: bool = False
     future: bool = False
     trouble: str = ""
+    stop: bool = False
+    """Whether a breakpoint stands here."""
     picture: Picture | None = None
 
 
@@ -82,6 +85,7 @@ class TapeView:
     ledger: Ledger | None
     source: SourceView | None
     narration: str
+    watches: tuple[Watch, ...] = ()
 
 
 def view_tape(session: Session, moment: Moment, options: Options, lines: int) -> TapeView:
@@ -96,6 +100,7 @@ def view_tape(session: Session, moment: Moment, options: Options, lines: int) ->
         ledger=view_ledger(session, moment, row.vertex, options),
         source=view_source(session, row, moment),
         narration=narrate(session, moment, options) if options.narration else "",
+        watches=view_watches(session, moment, options),
     )
 
 
@@ -172,7 +177,7 @@ def _line(
             picture=picture,
         )
     future = row.row > moment.row
-    hidden = options.predict and row.kind in ("edge", "seed") and (future or (cursor and not options.revealed))
+    hidden = options.predict and row.of_gradient and (future or (cursor and not options.revealed))
     info = session.info(row.value)
     site = session.site(row, here)
     value, trouble = ("", "") if future else _summary(session, row)
@@ -182,12 +187,13 @@ def _line(
         value=HIDDEN if hidden else value, chips=_chips(session, row, step),
         place=f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site else "",
         cursor=cursor, future=future, trouble="" if hidden else trouble, picture=picture,
+        stop=any(item.matches(session, step, row) for item in options.stops),
     )  # fmt: skip
 
 
 def _label(session: Session, row: Row) -> str:
     name = session.name(row.vertex, row.step)
-    return f"{name}.grad" if row.kind in ("seed", "edge") else name
+    return f"{name}.grad" if row.of_gradient else name
 
 
 def _what(session: Session, row: Row, step: Step) -> str:
@@ -198,6 +204,8 @@ def _what(session: Session, row: Row, step: Step) -> str:
         return formulas.expression(row.op or "op", session.names(row), session.attrs(row))
     if row.kind == "seed":
         return "backward starts"
+    if row.kind == "deposit":
+        return "+= what it held before"
     if row.kind == "update":
         return "updated"
     made = step.made.get(row.source or 0)
@@ -215,7 +223,7 @@ def _summary(session: Session, row: Row) -> tuple[str, str]:
         return "", ""
     if info.size == 1 and (value := session.scalar(row.value)) is not None:
         trouble = "" if abs(value) < float("inf") else str(value)
-        delta = session.scalar(row.delta) if row.kind == "edge" else None
+        delta = session.scalar(row.delta) if row.kind in ("edge", "deposit") else None
         return (number(value) if delta is None or delta == value else f"{signed(delta)} → {number(value)}"), trouble
     if info.statistics is None and info.size > SUMMARY_LIMIT:
         return "", ""
@@ -248,7 +256,7 @@ def _rail(session: Session, moment: Moment, scope: str, vertices: tuple[int, ...
 def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Options) -> Pane:
     """The gradient of the value under the cursor as it stands now, or when it will come."""
     title = f"gradient  ∂{session.goal(moment)}/∂{name}"
-    if options.hiding and row.kind in ("seed", "edge"):
+    if options.hiding and row.of_gradient:
         return Pane(title, None, "predict it, then press r to reveal")
     now = session.gradient_row(row.vertex, moment)
     if now is not None:

@@ -1,0 +1,116 @@
+"""Breakpoints, watched conditions, and running to the next of them, in either direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.worker import get_current_worker
+
+from teachgrad.errors import TeachgradError
+from teachgrad.recording import Moment
+
+from .. import stops
+from ..session import Session
+from ..views.options import Options
+from ..views.watches import chosen_stop
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    Base = App[int]
+else:
+    Base = object
+
+QUICK_ROWS = 5000
+"""Up to so many rows are looked through at once, more of them in the background."""
+
+
+class Stopping(Base):
+    """The part of the application that stops."""
+
+    session: Session
+    moment: Moment
+    options: Options
+    shown: str
+    seeking: str = ""
+    """What is being looked for in the background."""
+    _set: Callable[..., None]
+    draw: Callable[[], None]
+    _ask: Callable[[str], None]
+
+    def action_watch(self) -> None:
+        self._ask("watch ")
+
+    def add_stop(self, text: str) -> None:
+        """Add what somebody typed to the stops."""
+        try:
+            added = stops.stop(text)
+            if added.condition is not None:
+                added.condition.holds(self.session, self.moment)
+        except TeachgradError as error:
+            self._set(message=str(error))
+            return
+        kept = tuple(item for item in self.options.stops if item.text != added.text)
+        self._set(stops=(*kept, added), message=f"watching {added.text}; c and C run to where it becomes true"
+                  if added.condition is not None else f"c and C stop {added.text}")  # fmt: skip
+
+    def action_breakpoint(self) -> None:
+        """On Stops, remove the chosen one; elsewhere set a breakpoint on what this row is about, or remove it."""
+        if self.shown == "stops":
+            chosen = chosen_stop(self.options)
+            if chosen is not None:
+                kept = tuple(item for place, item in enumerate(self.options.stops) if place != chosen)
+                self._set(stops=kept, message=f"removed: {self.options.stops[chosen].text}")
+            return
+        step = self.session.step(self.moment)
+        label = step.label(step.rows[self.moment.row])
+        kept = tuple(item for item in self.options.stops if item.label != label)
+        if len(kept) < len(self.options.stops):
+            self._set(stops=kept, message=f"no longer stops at {label}")
+        else:
+            self._set(stops=(*kept, stops.stop(f"at {label}")), message=f"stops at {label}")
+
+    def action_stop_at(self, forward: bool) -> None:
+        """Run to the next stop, or back to the one before."""
+        chosen = self.options.stops
+        if self.shown == "stops" and (at := chosen_stop(self.options)) is not None:
+            chosen = chosen[at : at + 1]
+        run = self.session.run
+        ahead = run.steps - self.moment.step if forward else self.moment.step + 1
+        if ahead * run.length(self.moment.step) <= QUICK_ROWS:
+            self._arrived(*self._find(chosen, forward, lambda step: True))
+            return
+        self.seeking = "looking for the next stop" if forward else "looking back for a stop"
+        self.draw()
+        self._seek(chosen, forward)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
+    def _seek(self, chosen: tuple[stops.Stop, ...], forward: bool) -> None:
+        worker = get_current_worker()
+        found, message = self._find(chosen, forward, lambda step: not worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.call_from_thread(self._arrived, found, message)
+
+    def _find(
+        self, chosen: tuple[stops.Stop, ...], forward: bool, going: Callable[[int], bool]
+    ) -> tuple[Moment | None, str]:
+        """Where to stop, and what to say."""
+        try:
+            found = stops.find(self.session, self.moment, chosen, forward, going)
+        except TeachgradError as error:
+            return None, str(error)
+        if found is not None:
+            return found
+        what = "nothing to stop at" if chosen else "no nan or inf is born"
+        return None, f"{what} {'from here on' if forward else 'before this'}"
+
+    def _arrived(self, moment: Moment | None, message: str) -> None:
+        self.seeking = ""
+        self._set(moment, message=message)
+
+    def stop_seeking(self) -> None:
+        """Give up what is being looked for."""
+        self.seeking = ""
+        self.workers.cancel_group(self, "layout")
