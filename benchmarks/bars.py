@@ -54,6 +54,11 @@ BARS: list[Bar] = [
     Bar("chain: static O3 over jax.jit", f"chain: {FAST} / jax", 0.6),
     *_step("dynamic over PyTorch, eager", DYNAMIC, "torch", 1.5),
     *(bar for peer in OTHERS_TO_BEAT for bar in _step(f"dynamic ahead of {PEERS[peer].title}", DYNAMIC, peer, 1.0)),
+    *(
+        Bar(f"gpt: peak memory of {PEERS[key].title} over PyTorch's, both above the import",
+            f"memory: gpt: {key} / torch", 1.0)
+        for key in (STATIC, FAST)
+    ),
     Bar("import over NumPy's own", "import: teachgrad", 0.1, "s"),
     Bar("forward op on 10 elements over the NumPy call, the worst", "op: worst forward", 4.0),
     Bar("recording off: share of an mlp step", "recording: off", 0.01, ""),

@@ -128,11 +128,13 @@ def _memory(rows: dict[str, Estimate]) -> str:
     for key, peer in PEERS.items():
         figures = [rows.get(f"import: {peer.distribution}"), *(rows.get(f"{name}: {key}") for name in workloads)]
         if any(figures[1:]):
-            table.append([peer.title, *(f"{e.value / 2**20:.0f}" if e else "" for e in figures)])
+            base = figures[0].value if figures[0] else 0.0
+            more = [f"{e.value / 2**20:.0f} (+{(e.value - base) / 2**20:.0f})" if e else "" for e in figures[1:]]
+            table.append([peer.title, f"{base / 2**20:.0f}", *more])
     return f"""## Peak memory
 
 MiB resident at most, as the system counted for the process: when it only imports NumPy and the library, and when it
-takes {CHECKED_STEPS} steps.
+takes {CHECKED_STEPS} steps; how much more than the import that is.
 
 {_table(["", "import", *workloads], table)}"""
 

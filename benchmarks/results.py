@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .peers import PEERS
 from .timing import Estimate
 
 Rows = dict[str, Estimate | str]
@@ -62,4 +63,17 @@ class Results:
             for base, ratio in entry.over.items()
         }
         found |= {f"{table}: {row}": ratio for table, rows in self.costs.items() for row, ratio in rows.items()}
-        return found
+        return found | self.memory_over_torch()
+
+    def memory_over_torch(self) -> dict[str, Estimate]:
+        """The peak memory of steps above that of the import, over PyTorch's: `memory: gpt: teachgrad-c / torch`."""
+        rows = self.costs.get("memory", {})
+        above = {}
+        for row, peak in rows.items():
+            workload, key = row.split(": ")
+            imported = rows.get(f"import: {PEERS[key].distribution}") if key in PEERS else None
+            if imported is not None and workload != "import":
+                above[workload, key] = peak.value - imported.value
+        ratios = {(workload, key): size / above[workload, "torch"] for (workload, key), size in above.items()
+                  if (workload, "torch") in above}
+        return {f"memory: {workload}: {key} / torch": Estimate(x, x, x) for (workload, key), x in ratios.items()}

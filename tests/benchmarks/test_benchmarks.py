@@ -158,7 +158,13 @@ def example_results() -> Results:
     costs = {
         "recording": {"values": Estimate(2.5, 2.4, 2.6), "values: closing, per step": Estimate(1.25, 1.2, 1.3)},
         "import": {"teachgrad": Estimate(0.05, 0.04, 0.06)},
-        "memory": {"gpt: numpy": Estimate(2**20, 2**20, 2**20)},
+        "memory": {
+            "import: torch": Estimate(200 * 2**20, 200 * 2**20, 200 * 2**20),
+            "import: teachgrad": Estimate(30 * 2**20, 30 * 2**20, 30 * 2**20),
+            "gpt: numpy": Estimate(2**20, 2**20, 2**20),
+            "gpt: torch": Estimate(300 * 2**20, 300 * 2**20, 300 * 2**20),
+            "gpt: teachgrad-c": Estimate(80 * 2**20, 80 * 2**20, 80 * 2**20),
+        },
     }
     return Results(machine, "full", {"moons": entries}, costs, {"op": "no time"})
 
@@ -175,6 +181,8 @@ def test_the_report_says_what_was_reached_and_what_was_not_run() -> None:
     assert "| moons: dynamic over NumPy by hand | 2.2 x | 2.25 (2.20 to 2.30) x | NOT REACHED |" in text
     assert "| moons: dynamic over PyTorch, eager | 1.5 x | 0.500 (0.400 to 0.600) x | reached |" in text
     assert "| mlp: dynamic over NumPy by hand | 1.3 x |  | not measured |" in text
+    assert "| teachgrad, static O3 | 30 | 80 (+50) |" in text
+    assert "| gpt: peak memory of teachgrad, static O3 over PyTorch's, both above the import | 1 x | 0.500" in text
 
 
 def test_results_survive_json() -> None:
