@@ -256,12 +256,23 @@ def cond(p: Any, then: Callable[..., Any], otherwise: Callable[..., Any], *opera
         places = {id(x): graph.inputs[len(xs) + k] for k, x in enumerate(captured)}
         bodies[number] = bodies[number].with_(graph.inputs, (*traced.returned, *[new.get(id(x), places[id(x)])
                                                                                  for x in written]))
-    z = apply(cond_op, (p, *xs, *captured), {"then": bodies[0], "otherwise": bodies[1]})
+    z = apply(cond_op, (p, *apart(tracer, xs, captured), *captured), {"then": bodies[0], "otherwise": bodies[1]})
     count = traces[0].count
     flagged = [any(t.returned[k].requires_grad for t in traces) for k in range(count)]
     answers = [taken(z, k, k < count and flagged[k]) for k in range(count + len(written))]
     commit("tg.cond", written, answers[count:])
     return first.answer.fill(answers[:count])
+
+
+def apart(tracer: Tracer, xs: Sequence[Any], captured: Sequence[Any]) -> list[Any]:
+    """The operands, those that are also captured or given twice as copies: a vertex takes one gradient to each input."""
+    known = {id(tracer.resolve(x)) for x in captured}
+    found = []
+    for x in xs:
+        mine = id(tracer.resolve(x))
+        found.append(boundary(x) if mine in known else x)
+        known.add(mine)
+    return found
 
 
 class Branch:

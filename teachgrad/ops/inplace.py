@@ -28,8 +28,9 @@ from ..op import (
     refresh,
     state,
 )
-from .elementwise import lift
+from .elementwise import divide, lift, multiply
 from .indexing import join_index, set_item, split_index
+from .matmul import matmul
 from .shape import astype, broadcast_to, copy_of, reshape
 
 Path = tuple[tuple[Op, Any], ...]
@@ -157,8 +158,9 @@ def keep_operand(x: Vertex, value: Vertex) -> None:
     op = value.op
     if op is None or not op.needs_values or not value.requires_grad or not any(i is x for i in value.inputs):
         return
-    if len(value.inputs) > 1 and not any(i.requires_grad for i in value.inputs if i is not x):
-        return
+    others = [i for i in value.inputs if i is not x]
+    if op in (multiply, divide, matmul) and others and not others[0].requires_grad:
+        return  # the gradient of x needs the other factor alone
     old = x.earlier_self()
     if not isinstance(x._data, Spec):
         old._data = x._data.copy()

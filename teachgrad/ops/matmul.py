@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Matmul(Op):
         if not y.requires_grad:
             return gx, None
         if y.ndim == 2 and x.ndim > 2:  # one big product instead of a batch of small ones and a sum over it
-            x, g = reshape(x, (-1, x.shape[-1])), reshape(g, (-1, g.shape[-1]))
+            x, g = as_matrix(x), as_matrix(g)
         return gx, matmul_tn(x, g)
 
     def vjp_of_vectors(self, g: Vertex, x: Vertex, y: Vertex) -> Any:
@@ -164,11 +165,16 @@ class Linear(Op):
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, weight: Vertex, *bias: Vertex) -> Any:
         gx = apply(matmul, (g, weight)) if x.requires_grad else None
         if len(g.shape) != 2:
-            g, x = reshape(g, (-1, g.shape[-1])), reshape(x, (-1, x.shape[-1]))
+            g, x = as_matrix(g), as_matrix(x)
         gw = apply(matmul_tn, (g, x)) if weight.requires_grad else None
         if not bias:
             return gx, gw
         return gx, gw, apply(sum, (g,), OVER_ROWS) if bias[0].requires_grad else None
+
+
+def as_matrix(x: Vertex) -> Any:
+    """All rows of x, one below the other. Their number is said, not -1: of rows without elements it cannot be told."""
+    return reshape(x, (prod(x.shape[:-1]), x.shape[-1]))
 
 
 OVER_ROWS = {"axis": (0,), "keepdims": False}

@@ -1,0 +1,86 @@
+"""What random programs have found, one row for each error: at every level as in dynamic mode, and as in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import teachgrad as tg
+from teachgrad.nn import functional as F
+
+X = np.array([0.3, -0.5, 0.8])
+FOUND: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]] = {
+    # seeds 37 and 160: half of the gradient was lost in static mode
+    "cond of an operand that its functions use, too": (
+        lambda x: tg.cond(x.sum() > 0, lambda a: tg.sin(a + x), lambda a: a * x, x),
+        lambda x: (x + x).sin() if x.sum() > 0 else x * x, (X,)),
+    "cond of an operand that is given twice": (
+        lambda x: tg.cond(x.sum() < 0, lambda a, b: tg.sin(a) * b, lambda a, b: a * b * b, x, x),
+        lambda x: x.sin() * x if x.sum() < 0 else x * x * x, (X,)),
+    # seeds 382, 1544 and 1571: reshape(-1) of rows without elements
+    "linear without outputs": (
+        lambda x, w, b: F.linear(x, w, b), lambda x, w, b: x @ w.mT + b, (X, np.ones((0, 3)), np.ones(0))),
+    "linear without inputs": (
+        lambda x, w, b: F.linear(x, w, b), lambda x, w, b: x @ w.mT + b,
+        (np.ones((2, 3, 0)), np.ones((2, 0)), np.ones(2))),
+    "a product of a stack without columns": (
+        lambda x, y: x @ y, lambda x, y: x @ y, (np.ones((3, 1, 0, 1)), np.ones((1, 0)))),
+    # seed 125: the gradient was refused, as needing a value that was overwritten
+    "clamp_": (lambda x: (x * 1.0).clamp_(-0.4, 0.4), lambda x: (x * 1.0).clamp_(-0.4, 0.4), (X,)),
+    "a power in place": (lambda x: overwritten(x, "**=", 3.5), lambda x: overwritten(x, "**=", 3.5), (abs(X),)),
+    "a square in place": (lambda x: overwritten(x, "*="), lambda x: x * x, (X,)),
+}
+
+
+def overwritten(x: Any, how: str, y: Any = None) -> Any:
+    """A copy of x, changed by an operator in place; by itself, if there is no other operand."""
+    z = x * 1.0
+    y = z if y is None else y
+    if how == "*=":
+        z *= y
+    else:
+        z **= y
+    return z
+
+
+def with_gradients(function: Callable[..., Any], grad: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*xs: Any) -> list[Any]:
+        z = function(*xs)
+        first = grad((z * z).sum(), list(xs), create_graph=True)
+        return [z, *first, *grad(sum((g * g).sum() for g in first), list(xs), allow_unused=True)]
+    return run
+
+
+def numbers(answers: list[Any]) -> list[Any]:
+    return [None if x is None else x.detach().numpy().copy() for x in answers]
+
+
+@pytest.mark.parametrize("level", ["O0", "O1", "O2", "O3"])
+@pytest.mark.parametrize("name", FOUND)
+def test_at_every_level(name: str, level: str) -> None:
+    function, _, inputs = FOUND[name]
+    run = with_gradients(function, tg.grad)
+    xs = [tg.tensor(a, requires_grad=True) for a in inputs]
+    for got, want in zip(numbers(tg.static(run, level=level)(*xs)), numbers(run(*xs)), strict=True):
+        if want is None:
+            assert got is None
+        elif level in ("O0", "O1"):
+            assert got.tobytes() == want.tobytes()
+        else:
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.oracles("torch")
+@pytest.mark.parametrize("name", FOUND)
+def test_in_pytorch(name: str) -> None:
+    import torch
+
+    ours, theirs, inputs = FOUND[name]
+    got = with_gradients(ours, tg.grad)(*[tg.tensor(a, requires_grad=True) for a in inputs])
+    want = with_gradients(theirs, torch.autograd.grad)(*[torch.tensor(a, requires_grad=True) for a in inputs])
+    for a, b in zip(numbers(got), numbers(want), strict=True):
+        if a is not None and b is not None:
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
