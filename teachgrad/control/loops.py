@@ -265,7 +265,7 @@ def cond(p: Any, then: Callable[..., Any], otherwise: Callable[..., Any], *opera
 
 
 def apart(tracer: Tracer, xs: Sequence[Any], captured: Sequence[Any]) -> list[Any]:
-    """The operands, those that are also captured or given twice as copies: a vertex takes one gradient to each input."""
+    """The operands; those that are captured too or given twice as copies: a vertex takes one gradient to each input."""
     known = {id(tracer.resolve(x)) for x in captured}
     found = []
     for x in xs:
