@@ -43,7 +43,7 @@ def verify(moments: Sequence[tuple[str, Graph]], log: Sequence[Rewrite], plan: P
     leaves = {number: array.copy() for number, array in arrays.items()}
     with np.errstate(all="ignore"), observe.watching(None):
         check_ops(moments[0][1], leaves)
-        checked = verified(log, leaves)
+        checked = verified(log, leaves, moments[0][1])
         check_plan(moments[-1][1], plan)
         check_program(moments[-1][1], program, build, leaves)
     return checked

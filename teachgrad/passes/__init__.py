@@ -11,12 +11,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
+from ..control.body import Control
 from ..errors import TeachgradError
 from ..graph import Graph
 from .algebra import O2, PHASES, fight
 from .exact import O0, O1, Pass, fold, prune
 from .fast import O3
+from .inside import inside
 from .rewriting import Log, Rewrite
 from .rules import RULES, Rule
 
@@ -28,7 +32,8 @@ MOST_ROUNDS = 12
 def optimize(graph: Graph, level: str, log: Log | None = None) -> tuple[list[tuple[str, Graph]], list[Rewrite]]:
     """The graph after each pass of a level, by name, the first being the recorded one; and the log of rewrites.
 
-    The phases of algebra are repeated until a round of them changes nothing.
+    The phases of algebra are repeated until a round of them changes nothing. Where a level has some, the bodies of
+    loops and branches are rewritten in the same way, at the end.
     """
     if level not in LEVELS:
         raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
@@ -39,7 +44,17 @@ def optimize(graph: Graph, level: str, log: Log | None = None) -> tuple[list[tup
         moments.append((step.__name__, step(moments[-1][1], log)))
         if phases and step is phases[-1]:
             moments += more_rounds(moments[-1][1], phases, log)
+    if phases and any(isinstance(v.op, Control) for v in moments[-1][1].order):
+        moments.append(("inside", inside(moments[-1][1], partial(optimize_body, level=level, log=log))))
     return moments, log
+
+
+def optimize_body(body: Graph, level: str, log: Log) -> Graph:
+    """The body of a loop or a branch, by the passes of a level."""
+    start = len(log)
+    graph = optimize(body, level, log)[0][-1][1]
+    log[start:] = [replace(entry, pass_name=f"{entry.pass_name} in {body.name}") for entry in log[start:]]
+    return graph
 
 
 def more_rounds(graph: Graph, phases: Sequence[Pass], log: Log) -> list[tuple[str, Graph]]:

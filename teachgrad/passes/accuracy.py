@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..control.body import Control
 from ..errors import VerificationError
+from ..graph import Graph, is_constant
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
 from ..ops.matmul import matmul
@@ -38,11 +41,37 @@ class Values:
         return self.known[v.id]
 
 
-def verified(log: Sequence[Rewrite], leaves: Mapping[int, Any]) -> list[Rewrite]:
-    """The rewrites with the errors that they make on these leaves. One beyond its rule's bound is an error."""
+    def enter_bodies(self, graph: Graph) -> None:
+        """Learn what the bodies of loops and branches are given when they run for the first time."""
+        pending = [(graph, self)]
+        while pending:
+            graph, values = pending.pop()
+            for v in graph.order:
+                if not isinstance(v.op, Control):
+                    continue
+                runs = v.op.unrolled(*[values[x] for x in v.inputs], **v.attrs)
+                for body, found in islice(runs, len(v.attrs)):
+                    given = [x for x in body.graph.inputs if x.id in found]
+                    self.known = {**{x.id: found[x.id] for x in given}, **self.known}
+                    if len(given) == len(body.graph.inputs):
+                        pending.append((body.graph, Values(found)))
+
+    def knows(self, v: Vertex) -> bool:
+        """Whether a value can be computed: in a body that has never run it cannot."""
+        made = ancestors(v).values()
+        return all(x.op is not None or x.id in self.known or is_constant(x) for w in made for x in (w, *w.inputs))
+
+
+def verified(log: Sequence[Rewrite], leaves: Mapping[int, Any], graph: Graph | None = None) -> list[Rewrite]:
+    """The rewrites with the errors that they make on these leaves. One beyond its rule's bound is an error.
+
+    Those in bodies of loops and branches, which the recorded graph knows, are tried on what its first step is given.
+    """
     values = Values(leaves)
     with np.errstate(all="ignore"):
-        return [replace(entry, error=error_of(entry, values)) for entry in log]
+        if graph is not None:
+            values.enter_bodies(graph)
+        return [replace(entry, error=error_of(entry, values)) if values.knows(entry.before) else entry for entry in log]
 
 
 def error_of(entry: Rewrite, values: Values) -> float:
