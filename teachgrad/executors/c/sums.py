@@ -115,8 +115,9 @@ class Sums:
         return self.outlives(v) and not varying(self.group.places[v.id])
 
     def outlives(self, v: Vertex) -> bool:
-        """Whether a member is a reduction over outer loops."""
-        return is_reduction(v) and bool(self.group.summed(v) & (self.group.loops - self.nest.inner))
+        """Whether a member is a reduction over outer loops. Among single numbers there are no loops."""
+        return (self.group.kind == "loops" and is_reduction(v)
+                and bool(self.group.summed(v) & (self.group.loops - self.nest.inner)))
 
     def begin(self) -> None:
         """What comes before the outer loops: the starts of what is summed over them, and who does which turns."""
