@@ -31,6 +31,9 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
                 strided = True
                 if refresh(x):
                     marked = True
+                elif x.base.exposed is not None:
+                    notice_writes(x.base)
+                    refresh(x)
             if x.exposed is not None:
                 strided = True
                 notice_writes(x)

@@ -31,8 +31,34 @@ FOUND: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]]
     # seed 125: the gradient was refused, as needing a value that was overwritten
     "clamp_": (lambda x: (x * 1.0).clamp_(-0.4, 0.4), lambda x: (x * 1.0).clamp_(-0.4, 0.4), (X,)),
     "a power in place": (lambda x: overwritten(x, "**=", 3.5), lambda x: overwritten(x, "**=", 3.5), (abs(X),)),
+    # the threads' first version: KeyError while C was written for a sum of single numbers
+    "the sum of a single number": (lambda x: (x[:1].sum() * x[0]).reshape((1,)).sum(), lambda x: x[0] * x[0], (X,)),
+    "the trace of a column": (lambda x: tg.linalg.trace(x), lambda x: x[0, 0] * 1.0, (np.ones((3, 1)),)),
     "a square in place": (lambda x: overwritten(x, "*="), lambda x: x * x, (X,)),
 }
+
+
+def test_a_view_of_shared_memory_that_was_overwritten_here() -> None:
+    """Seed 5804: our own overwrite was taken for one by the other side, which happened too late."""
+    shared = tg.from_dlpack(np.ones(3))
+    x = tg.tensor(X, requires_grad=True)
+    for factor in (1.0, 0.5):
+        (g,) = tg.grad((x * shared.detach()).sum(), [x])
+        np.testing.assert_array_equal(g.numpy(), [factor] * 3)
+        shared *= 0.5
+
+
+def test_a_view_of_shared_memory_that_was_overwritten_elsewhere() -> None:
+    """Read after the overwrite, the view has the new values; read before, its gradient is refused."""
+    array = np.ones(3)
+    view = tg.from_dlpack(array)[:]
+    x = tg.tensor(X, requires_grad=True)
+    array *= 0.5
+    early = (x * view).sum()
+    np.testing.assert_array_equal(tg.grad(early, [x], retain_graph=True)[0].numpy(), [0.5] * 3)
+    array *= 0.5
+    with pytest.raises(tg.InplaceError, match="overwritten"):
+        tg.grad(early, [x])
 
 
 def overwritten(x: Any, how: str, y: Any = None) -> Any:
