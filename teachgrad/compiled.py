@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -61,6 +62,8 @@ class Trace:
         self.backward: Callable[..., Any] | None = None
         """The function that carries gradients of the results back to the leaves, made when first needed."""
         self.calls = 0
+        self.watcher: weakref.ref[Any] | None = None
+        """Who was told last that this was compiled."""
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
@@ -74,6 +77,12 @@ class Trace:
     def near_misses(self) -> list[NearMiss]:
         """Where a rule of the level was close to applying, and why it did not. Found by running the passes again."""
         return near_misses(self.recording.graph, self.level)
+
+    def is_known_to(self, watcher: Callable[[Any], None]) -> bool:
+        """Whether a watcher was told of this trace before; from now on it was."""
+        known = self.watcher is not None and self.watcher() is watcher
+        self.watcher = weakref.ref(watcher)
+        return known
 
     @cached_property
     def watched(self) -> WatchedProgram:

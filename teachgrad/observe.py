@@ -100,6 +100,17 @@ class Rewrite(NamedTuple):
     where: Where | None
 
 
+class Compiled(NamedTuple):
+    """A static function that is about to run, for the first time since somebody watches, was compiled in this way.
+
+    `trace` is the live one (`teachgrad.compiled.Trace`): a watcher looks at it during the event and lets it go.
+    `arrays` has the values of the leaves of its graph, by id.
+    """
+
+    trace: Any
+    arrays: Mapping[int, Any]
+
+
 class Alloc(NamedTuple):
     """A static program takes memory for the value of `vertex`: at `offset` of its arena, or, where that is None, memory
     of its own. A value that is written over an input has the offset of that input, which is freed afterwards."""
@@ -127,7 +138,9 @@ class Kernel(NamedTuple):
     seconds: float
 
 
-Event = Leaf | Forward | Seed | Backward | Accumulate | Deposit | Update | Rewrite | Alloc | Free | Kernel
+Event = (
+    Leaf | Forward | Seed | Backward | Accumulate | Deposit | Update | Rewrite | Compiled | Alloc | Free | Kernel
+)
 
 sink: Callable[[Event], None] | None = None
 """Where events go, or None. Set it with `watching`."""

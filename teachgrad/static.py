@@ -248,7 +248,7 @@ class StaticFunction:
             check_fresh(self.name, trace.recording, self.recorded(leaves, tree)[0])
             return
         arrays = {number: source.find(leaves)._data for number, source in trace.sources.items()}
-        trace.rewrites = verify(trace.moments, trace.rewrites, trace.plan, trace.program, self.build, arrays)
+        trace.rewrites[:] = verify(trace.moments, trace.rewrites, trace.plan, trace.program, self.build, arrays)
 
     def traced(self, leaves: list[Any], tree: Tree) -> Trace:
         """Run the function once, and compile what it did."""
@@ -312,6 +312,9 @@ class StaticFunction:
         elif state.now.meter is not None:
             arrays = state.now.meter.run(trace, inputs, trace.fit.arrays)
         else:
+            if not trace.is_known_to(observe.sink):
+                observe.sink(observe.Compiled(trace, {i: source.find(leaves)._data
+                                                      for i, source in trace.sources.items()}))
             arrays = trace.watched(inputs, trace.fit.arrays)
         trace.calls += 1
         if trace.written:

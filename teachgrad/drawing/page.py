@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import locate
 from ..op import Overwritten
-from ..recording.statistics import statistics_of
+from ..statistics import statistics_of
 from .layout import lay_out
 from .model import OP, Node, Picture, compiled, moments_of
 from .svg import DARK, STYLE, as_svg

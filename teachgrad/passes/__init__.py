@@ -42,6 +42,7 @@ def optimize(graph: Graph, level: str, log: Log | None = None) -> tuple[list[tup
     phases = [step for step in LEVELS[level] if step in PHASES]
     for step in LEVELS[level]:
         moments.append((step.__name__, step(moments[-1][1], log)))
+        log.ends.append(len(log))
         if phases and step is phases[-1]:
             moments += more_rounds(moments[-1][1], phases, log)
     if phases and any(isinstance(v.op, Control) for v in moments[-1][1].order):
@@ -67,6 +68,7 @@ def more_rounds(graph: Graph, phases: Sequence[Pass], log: Log) -> list[tuple[st
             graph = step(graph, log)
             if len(log) > before:
                 moments.append((step.__name__, graph))
+                log.ends.append(len(log))
         if len(log) == start:
             return moments
     raise fight(" and ".join(phase.__name__ for phase in phases), log[start:])

@@ -48,6 +48,10 @@ class Rewrite:
     domain: str = ""
     """Where the new form has a value and the old one has not."""
     error: float | None = None
+    fresh: tuple[Vertex, ...] = ()
+    """What is computed newly for it."""
+    dead: tuple[Vertex, ...] = ()
+    """What nobody needs any more."""
 
     def __str__(self) -> str:
         text = f"{self.pass_name}: {self.rule} ({self.rule_where}) at {self.before.op}, {self.where}: {self.change}"
@@ -75,6 +79,10 @@ class Log(list[Rewrite]):
     def __init__(self, near_misses: bool = False) -> None:
         super().__init__()
         self.near_misses: list[NearMiss] | None = [] if near_misses else None
+        self.copies: dict[int, int] = {}
+        """The ids of vertices that were copied since something before them was replaced, by the id of the copy."""
+        self.ends: list[int] = []
+        """How many rewrites there were after each pass."""
 
 
 class Builder(Tracer):
@@ -163,6 +171,7 @@ class Sweep:
         """What died on the way."""
         self.origin = dict(graph.origin)
         self.near_misses = getattr(log, "near_misses", None)
+        self.copies: dict[int, int] = getattr(log, "copies", {})
 
     def run(self) -> Graph:
         """The rewritten graph."""
@@ -174,6 +183,7 @@ class Sweep:
                 if any(a is not b for a, b in zip(inputs, v.inputs, strict=True)):
                     w = copied(v, inputs)
                     self.references.replaced_inputs(v, w)
+                    self.copies[w.id] = v.id
                 current = self.settled(v, w)
                 self.put(current, v)
                 if current is not v:
@@ -262,7 +272,7 @@ class Sweep:
         where = self.graph.where(source)
         bound, domain = (rule.bound, rule.domain) if isinstance(rule, Rule) else (EXACT, "")
         self.log.append(Rewrite(self.pass_name, name_of(rule), v, after, where, offer.change, line_of(rule), bound,
-                                domain))
+                                domain, fresh=tuple(offer.fresh), dead=tuple(offer.dead)))
         if observe.sink is not None:
             observe.sink(observe.Rewrite(self.pass_name, name_of(rule), source.id, after.id, where))
 

@@ -5,17 +5,19 @@ The file is described in `teachgrad.recording.schema`.
 """
 
 from ..errors import RecordingError
+from ..statistics import Statistics
+from .accounts import Account
 from .moment import Address, Moment, parse
 from .programs import Held, Ran, Rewritten
 from .reader import ArrayInfo, Reader
 from .recorder import Recorder
 from .schema import LEVELS, PHASES, Kind, Level, Phase
-from .statistics import Statistics
 from .step import Row, Site, Step
 
 __all__ = [
     "LEVELS",
     "PHASES",
+    "Account",
     "Address",
     "ArrayInfo",
     "Held",

@@ -7,8 +7,8 @@ from math import prod
 from typing import Any
 
 from ..errors import RecordingError
+from ..statistics import Statistics
 from .schema import DTYPES, KINDS, MAX_ELEMENTS, MAX_INPUTS, MAX_NDIM, PARAMETER, PHASES, REQUIRES_GRAD
-from .statistics import Statistics
 from .step import Row
 from .text import clean
 

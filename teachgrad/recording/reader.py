@@ -14,6 +14,9 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import RecordingError
+from ..statistics import Statistics, statistics_of
+from .accounts import Account
+from .accounts import decode as decode_account
 from .addresses import find
 from .attributes import decode
 from .beside import path_beside
@@ -23,7 +26,6 @@ from .moment import Address, Moment, parse
 from .names import Names, names_in
 from .programs import Held, Ran, Rewritten, held, ran, rewritten
 from .schema import DTYPES, LEVELS, Level
-from .statistics import Statistics, statistics_of
 from .step import Row, Site, Step
 from .store import Store
 from .text import clean
@@ -57,6 +59,7 @@ class Reader:
         self._spans: dict[str, dict[tuple[int, int, int], Names]] = {}
         self._names: dict[int, str] = {}
         self._leaves: dict[int, Row] = {}
+        self._accounts: dict[int, Account] = {}
         try:
             self.refresh()
             if self._lacks_arrays:  # the recording may have become one file just now, between two looks
@@ -344,6 +347,22 @@ class Reader:
         """The rewrites of static graphs, as they were made."""
         query = "SELECT step, row, pass, rule, before, after, site FROM rewrite ORDER BY id"
         return (rewritten(values) for values in self._store.rows(query))
+
+    @property
+    def programs(self) -> int:
+        """How many static programs there are in the recording."""
+        found = self._store.row("SELECT count(*) FROM program")
+        return 0 if found is None else integer(found[0], "a program")
+
+    def program(self, number: int) -> Account:
+        """How a static program was compiled: the graph at every moment, rewrites, near misses, source and kernels."""
+        account = self._accounts.get(number)
+        if account is None:
+            found = self._store.row("SELECT account FROM program ORDER BY id LIMIT 1 OFFSET ?", number)
+            if found is None:
+                raise RecordingError(f"there is no program {number}; there are {self.programs}")
+            account = self._accounts[number] = decode_account(found[0])
+        return account
 
     def memory(self, step: int) -> Iterator[Held]:
         """What memory static programs took and gave back in a training step, in order. What is no longer needed after

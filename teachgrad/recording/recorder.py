@@ -19,11 +19,13 @@ import numpy as np
 
 from .. import observe
 from ..errors import RecordingError, Where
+from ..statistics import numbers_of
 from ..version import __version__
+from .accounts import MAX_ACCOUNT
+from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
-from .statistics import numbers_of
 from .timeline import Timeline
 from .writer import Writer
 
@@ -124,6 +126,7 @@ class _Sink:
             observe.Deposit: self._deposit,
             observe.Update: self._update,
             observe.Rewrite: self._rewrite,
+            observe.Compiled: self._compiled,
             observe.Alloc: self._alloc,
             observe.Free: self._free,
             observe.Kernel: self._kernel,
@@ -231,6 +234,13 @@ class _Sink:
     def _rewrite(self, event: observe.Rewrite) -> None:
         pass_name, rule, before, after, where = event
         self._timeline.note("rewrite", (pass_name, rule, before, after, self._site(where)))
+
+    def _compiled(self, event: observe.Compiled) -> None:
+        from .compiling import account_of  # it needs most of teachgrad, which is seldom wanted
+
+        text = tell(account_of(event.trace, event.arrays), self._site)
+        if len(text) <= MAX_ACCOUNT:
+            self._timeline.note("program", (_sound(text),))
 
     def _alloc(self, event: observe.Alloc) -> None:
         if event.vertex in self._made:

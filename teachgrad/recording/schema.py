@@ -16,6 +16,8 @@ array     an array: dtype, shape, and by level its statistics or its bytes (litt
 site      a place in the user's source
 source    the text of a source file, as it was when it ran
 rewrite   a rewrite of a static graph
+program   a static function that runs for the first time in the recording; how it was compiled, as JSON
+          (`teachgrad.recording.accounts`)
 memory    a static program took memory for a value (`bytes` is set) or needs it no longer (`bytes` is null)
 kernel    a statement of a static program that ran, and how long it took
 ========  =============================================================================================
@@ -77,6 +79,9 @@ TABLES = {
     "rewrite": (
         "CREATE TABLE rewrite (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, pass TEXT NOT NULL, "
         "rule TEXT NOT NULL, before INTEGER, after INTEGER, site INTEGER)"
+    ),
+    "program": (
+        "CREATE TABLE program (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, account TEXT NOT NULL)"
     ),
     "memory": (
         "CREATE TABLE memory (id INTEGER PRIMARY KEY, step INTEGER, row INTEGER, vertex INTEGER NOT NULL, "

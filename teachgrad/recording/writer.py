@@ -62,6 +62,7 @@ STATEMENTS = {
     "site": _insert("site", "id file line function first last text"),
     "source": "INSERT OR IGNORE INTO source VALUES (?, ?)",
     "rewrite": _insert("rewrite", "step row pass rule before after site"),
+    "program": _insert("program", "step row account"),
     "alloc": _insert("memory", "step row vertex bytes place"),
     "free": _insert("memory", "step row vertex"),
     "kernel": _insert("kernel", "step row name vertices seconds"),
