@@ -43,7 +43,8 @@ class Replay:
         self._vertex = vertex
         self._element = element
         self._seeds = self._find_seeds()
-        self._program = self._find_program()
+        self.program = self._find_program()
+        """The ops that are run again, in order."""
         self._values: dict[tuple[int, int], Any] = {}
 
     def differences(self) -> list[Difference]:
@@ -51,7 +52,7 @@ class Replay:
         found = []
         with np.errstate(all="ignore"):
             for h in STEPS:
-                high, low = self._objective(h), self._objective(-h)
+                high, low = self.run(h)[0], self.run(-h)[0]
                 found.append(Difference(h, (high - low) / (2 * h)))
         return found
 
@@ -78,15 +79,25 @@ class Replay:
             raise CannotReplay("what is differentiated does not depend on it")
         return program
 
-    def _objective(self, shift: float) -> float:
-        """Σ seed · value over the places where the backward pass starts, with the element shifted."""
-        first = self._program[0].row if self._program else self._seeds[0].row
-        base = self._base(self._vertex, first).copy()
+    @property
+    def number(self) -> float:
+        """The element as it was recorded."""
+        return float(self._start()[self._element])
+
+    def _start(self) -> Any:
+        """The recorded value of the vertex, as the first op that reads it saw it."""
+        base = self._base(self._vertex, self.program[0].row if self.program else self._seeds[0].row)
         if base.dtype.kind != "f":
             raise CannotReplay("it is not made of floating-point numbers")
+        return base
+
+    def run(self, shift: float) -> tuple[float, dict[int, Any]]:
+        """Σ seed · value over the places where the backward pass starts, with the element shifted; and the values of
+        all that depends on it."""
+        base = self._start().copy()
         base[self._element] += shift
         changed: dict[int, Any] = {self._vertex: base}
-        for row in self._program:
+        for row in self.program:
             op = op_named(row.op)
             if op is None:
                 raise CannotReplay(f"this teachgrad has no op {row.op!r}")
@@ -96,11 +107,12 @@ class Replay:
                 changed[row.vertex] = op.forward(np, *inputs, **attrs)
             except Exception as error:  # settings that were only recorded as text, a file that lies
                 raise CannotReplay(f"{row.op} cannot be run again: {error}") from None
-        return sum(
+        objective = sum(
             float(np.sum(self._base(seed.value, -1) * changed[seed.vertex]))
             for seed in self._seeds
             if seed.vertex in changed
         )
+        return objective, changed
 
     def _base(self, which: int | None, row: int) -> Any:
         """The recorded value of a vertex as the op in `row` saw it; with row -1, an array by its number."""

@@ -31,6 +31,8 @@ from .render.train import PANES as TRAIN_PANES
 from .render.train import draw_train
 from .render.watches import PANES as STOPS_PANES
 from .render.watches import draw_stops
+from .render.whatif import PANES as WHAT_IF_PANES
+from .render.whatif import draw_what_if
 from .session import Session
 from .views.chain import view_chain
 from .views.doctor import left_to_examine, look_for_troubles, view_doctor
@@ -42,6 +44,7 @@ from .views.plain import plain
 from .views.tape import view_tape
 from .views.train import view_train
 from .views.watches import view_stops
+from .views.whatif import view_what_if
 
 MIN_WIDTH, MIN_HEIGHT = 40, 10
 
@@ -104,6 +107,10 @@ SCREENS: dict[str, Screen] = {
                ("line", "open", "up", "pane", "go", "help", "quit"),
                lambda session, moment, options, height: view_doctor(session, options),
                draw_doctor, reads=left_to_examine, read=look_for_troubles, tab=False),
+        Screen("what-if", "x", "What if", WHAT_IF_PANES,
+               ("what_if", "pane", "zoom", "train", "train_back", "help", "quit"),
+               lambda session, moment, options, height: view_what_if(session, moment, options),
+               draw_what_if, tab=False),
         Screen("stops", "B", "Stops", STOPS_PANES,
                ("line", "open", "breakpoint", "watch", "next_stop", "stop_before", "up", "help", "quit"),
                lambda session, moment, options, height: view_stops(session, moment, options),

@@ -163,6 +163,25 @@ class Session:
         found = [i for i in (*step.into.get(vertex, ()), *step.seeds.get(vertex, ())) if i > moment.row]
         return step.rows[min(found)] if found else None
 
+    def finished_gradient(self, vertex: int, step: int, element: tuple[int, ...]) -> float | None:
+        """An element of the gradient that all backward passes of a training step give a vertex together, without what
+        `.grad` held before; None where it was not recorded."""
+        whole = self.run.step(step)
+        rows = [whole.rows[i] for i in (*whole.seeds.get(vertex, ()), *whole.into.get(vertex, ()))]
+        if not rows:
+            return None
+        if sum(map(len, whole.seeds.values())) == 1 and rows[-1].kind != "deposit":
+            rows = [max(rows, key=lambda row: row.row)]
+            parts = [self.array(rows[0].value)]
+        else:
+            parts = [self.array(row.part) for row in rows if row.kind != "deposit"]
+        if any(part is None or part.ndim != len(element) for part in parts):
+            return None
+        try:
+            return sum(float(part[element]) for part in parts if part is not None)
+        except IndexError:
+            return None
+
     def maker(self, vertex: int, moment: Moment) -> Row | None:
         """The row in which a vertex was made, if that was in this training step."""
         step = self.run.step(moment.step)

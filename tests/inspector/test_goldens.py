@@ -17,7 +17,7 @@ from teachgrad_inspector.keys import footer
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.stops import stop
-from teachgrad_inspector.views.options import Options
+from teachgrad_inspector.views.options import Edit, Options
 
 GOLDENS = Path(__file__).parent / "goldens"
 PLAIN = Options()
@@ -25,6 +25,7 @@ STOPPING = Options(stops=tuple(map(stop, (
     "norm(fc1.weight.grad) > 10", "h[0,1]", "at fc2.weight.grad", "op relu", "line net.py:5", "mean(nothing)",
     "x + fc2.weight",
 ))))
+CHANGED = Options(edit=Edit(2, (0, 1), 0.25))
 SIZES = [(40, 10), (60, 20), (80, 24), (100, 30), (160, 48)]
 CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     **{f"micrograd-{screen}-{w}x{h}": ("micrograd", "t0/bwd/a.grad", screen, (w, h), PLAIN)
@@ -56,6 +57,8 @@ CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     **{f"trouble-doctor-{w}x{h}": ("trouble", "t0/fwd/0", "doctor", (w, h), PLAIN) for w, h in SIZES},
     "trouble-doctor-second": ("trouble", "t0/fwd/0", "doctor", (80, 24), Options(line=1)),
     **{f"net-stops-set-{w}x{h}": ("net", "t1/bwd/fc1.weight.grad", "stops", (w, h), STOPPING) for w, h in SIZES},
+    **{f"net-what-if-changed-{w}x{h}": ("net", "t0", "what-if", (w, h), CHANGED) for w, h in SIZES},
+    "net-what-if-predict": ("net", "t0", "what-if", (80, 24), CHANGED.but(predict=True)),
     "net-watches": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING),
     "net-watches-predict": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING.but(predict=True)),
     **{f"attention-map-{w}x{h}": ("attention", "scores", "map", (w, h), Options(level="block")) for w, h in SIZES},

@@ -296,6 +296,28 @@ async def test_looking_for_a_stop_can_be_given_up(session: Open, monkeypatch: py
         assert app_of(pilot).moment != before
 
 
+async def test_what_if(session: Open) -> None:
+    async with running(session("micrograd"), "t0/fwd/0", size=(90, 30)) as pilot:
+        before = shown(pilot)
+        await pilot.press("x")
+        assert pilot.app.query_one("#prompt", Input).value == "what if a = "
+        await type_in(pilot, "what if a = 2.01")
+        text = "\n".join(shown(pilot))
+        assert "predicted  ΔL ≈ ∂L/∂a · Δ = (4) · (0.01) = +0.04" in text
+        assert "actual     ΔL = 8.04 - (8) = +0.04" in text
+        await pilot.press("x")
+        await type_in(pilot, "what if f = -1")
+        assert "f: -2 → -1" in "\n".join(shown(pilot))
+        await pilot.press("escape")
+        assert shown(pilot) == before
+        await pilot.press("x")
+        await type_in(pilot, "what if a = many")
+        assert "'many' is not a number" in shown(pilot)[-1]
+        await pilot.press("p", "x")
+        await type_in(pilot, "what if a = 2.01")
+        assert "hidden as long as" in "\n".join(shown(pilot))
+
+
 async def test_the_doctor(session: Open) -> None:
     async with running(session("trouble"), size=(100, 30)) as pilot:
         await pilot.press("exclamation_mark")
@@ -357,9 +379,7 @@ async def test_the_memory_screen(session: Open) -> None:
         assert "memory in dynamic mode" in shown(pilot)[1]
         await pilot.press("m", "tab", "z")
         assert shown(pilot)[1].startswith("╭─ bytes held ─")
-        await pilot.press("escape", "backspace", "x")
-        assert app_of(pilot).shown == "memory"
-        await pilot.press("1", "m")
+        await pilot.press("escape", "1", "m")
         assert app_of(pilot).shown == "memory"
 
 
@@ -494,7 +514,7 @@ async def test_without_colour_and_in_ascii(name: str, session: Open, monkeypatch
     monkeypatch.setenv("NO_COLOR", "1")
     async with running(session(name), ascii_only=True) as pilot:
         for screen in (item.key for item in SCREENS.values()):
-            await pilot.press(screen, "s")
+            await pilot.press(screen, "escape", "s")
             sheet = app_of(pilot).query_one(Sheet)
             for y in range(24):
                 strip = sheet.render_line(y)

@@ -21,6 +21,7 @@ from .. import navigation, stops
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
+from ..numbers import index
 from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
@@ -30,6 +31,7 @@ from ..views.memory import candidate_line
 from ..views.options import Options
 from ..views.train import chosen_line
 from ..views.watches import chosen_stop
+from ..views.whatif import edit_of
 from .help import HelpScreen, help_text
 from .sheet import Sheet
 from .stopping import Stopping
@@ -85,6 +87,8 @@ class Inspector(Stopping, App[int]):
         self._address = address
         self._keys = dict(keymap)
         self._searched = ""
+        self._before_edit = "tape"
+        """The screen to which the What-if screen gives way."""
         self._message = ""
         self._loaded = False
         self.set_keymap(self._keys)
@@ -280,7 +284,7 @@ class Inspector(Stopping, App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("go", "search", "pane", "watch"):
+        if action in ("go", "search", "pane", "watch", "what_if"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -310,11 +314,24 @@ class Inspector(Stopping, App[int]):
         if text.startswith("/"):
             self._searched = text[1:] or self._searched
             self.action_again(True)
+        elif text.startswith("what if "):
+            self._change(text.removeprefix("what if "))
         elif text.startswith("watch "):
             if text.removeprefix("watch ").strip():
                 self.add_stop(text.removeprefix("watch "))
         elif text.strip(": "):
             self._go_to(text)
+
+    def _change(self, text: str) -> None:
+        """Show what becomes of a change."""
+        try:
+            edit = edit_of(self.session, text, self.moment)
+        except TeachgradError as error:
+            self._set(message=str(error))
+            return
+        if self.shown != "what-if":
+            self._before_edit = self.shown
+        self._set(screen="what-if", edit=edit)
 
     @on(Input.Changed, "#prompt")
     def _emptied(self, event: Input.Changed) -> None:
@@ -404,9 +421,11 @@ class Inspector(Stopping, App[int]):
         self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
 
     def action_what_if(self) -> None:
-        """Compute the chosen value again rather than keep it, or keep it after all."""
+        """Ask for a change of what this row is about; on Memory, compute the chosen value again, or keep it."""
         if self.shown != "memory":
-            self._set(screen="memory")
+            name = self.session.name(self.session.row(self.moment).vertex, self.moment.step)
+            element = element_of(self.session, self.moment, self.session.row(self.moment), self.options)
+            self._ask(f"what if {name}{index(element or ())} = ")
             return
         _, vertex = candidate_line(self.session, self.moment, self.options)
         if vertex is None:
@@ -420,6 +439,8 @@ class Inspector(Stopping, App[int]):
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:
             self._close_prompt()
+        elif self.shown == "what-if":
+            self._set(screen=self._before_edit, edit=None)
         elif self.seeking or not self._is_read():
             self.stop_seeking()
             self._set(screen="tape")

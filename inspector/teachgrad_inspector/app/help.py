@@ -67,6 +67,11 @@ _INTRODUCTION = {
         "Doctor: what goes wrong in the training, where it began, and what helps. j and k choose a finding, enter goes "
         "to its moment on the tape. What could not be looked for stands below."
     ),
+    "what-if": (
+        "What if: one number is changed, and all that depends on it is computed again, in float64. The gradient "
+        "predicts how much the goal changes, gradient times change; what is left over is not linear, and shrinks with "
+        "the square of the change. The recording stays as it is. x asks for another change, escape leads back."
+    ),
     "stops": (
         "Stops: breakpoints and watched conditions. b removes the chosen one, c and C and enter run to where it stops, "
         "w adds one:\n"

@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "stops")
+SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "stops", "what-if")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,6 +35,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--watch", metavar="CONDITION", action="append", default=[],
                         help="watch a condition, such as 'norm(W1.grad) > 10'; may be given several times")  # fmt: skip
     parser.add_argument("--doctor", action="store_true", help="say what goes wrong in a training; then status 1")
+    parser.add_argument("--what-if", metavar="NAME=VALUE", dest="what_if",
+                        help="change a number and see what becomes of the loss: a=2.01, W1[0,3]=0.5")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -83,11 +85,15 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     from ..session import Session
     from ..stops import resolve, stop
     from ..views.options import Options
+    from ..views.whatif import edit_of
 
     with Reader(path) as run:
         session = Session(run, title)
         watched = tuple(stop(text) for text in args.watch)
         options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
+        if args.what_if is not None:
+            here = resolve(session, args.at) if args.at is not None else session.first
+            args.screen, options = "what-if", options.but(edit=edit_of(session, args.what_if, here))
         if args.doctor:
             return _doctor(args, session, options)
         if args.inside and session.run.steps:

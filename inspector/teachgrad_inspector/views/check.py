@@ -42,7 +42,8 @@ def view_check(session: Session, moment: Moment, vertex: int, element: tuple[int
     except CannotReplay as reason:
         return Check(name, goal, element, None, None, None, None, False, (), str(reason))
     chosen = best(differences)
-    gradient = float(values[element])
+    gradient = session.finished_gradient(vertex, moment.step, element)
+    assert gradient is not None
     error = abs(chosen.value - gradient)
     # The gradient carries the rounding of its own type, the difference that of a long computation in float64.
     precision = {2: 1e-2, 4: 1e-4, 8: 1e-6}.get(values.dtype.itemsize, 1e-4)

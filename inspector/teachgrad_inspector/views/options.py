@@ -9,6 +9,15 @@ from ..stops import Stop
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """An element of a value that is to be another number."""
+
+    vertex: int
+    element: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The switches of the screens. Screens take what concerns them."""
 
@@ -39,6 +48,8 @@ class Options:
     """On Memory, the values that are to be computed again rather than kept."""
     level: str = ""
     """The module that the Map screen is inside of; "" for the whole run."""
+    edit: Edit | None = None
+    """The change that the What-if screen looks at."""
     stops: tuple[Stop, ...] = ()
     """Breakpoints and watched conditions."""
 
