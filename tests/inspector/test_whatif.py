@@ -77,7 +77,7 @@ def test_what_earlier_passes_left_does_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "message"), [
     ("a", "is no change"), ("a = b", "'b' is not a number"), ("a == 2", "is no change"), ("= 2", "is no change"),
-    ("fc1.weight = 1", r"shape \(2,2\); say which element, as in fc1.weight\[0,0\]"), ("fc9.weight = 1", "no row about"),
+    ("fc1.weight = 1", r"shape \(2,2\); say which element, as in fc1.weight\[0,0\]"), ("x9 = 1", "no row about"),
     ("fc1.weight[0] = 1", "say which"), ("fc1.weight[7,7] = 1", "say which"),
     ("fc1.weight.grad[0,0] = 1", "is a gradient"),
 ])  # fmt: skip
