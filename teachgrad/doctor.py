@@ -144,7 +144,9 @@ def level_o3() -> Finding:
     if how is None:
         return Finding("level_o3", "missing", "static functions of level O3 run on NumPy", GET_COMPILER)
     functions = "vector functions" if how.simd_math else "no vector functions"
-    by = f"products by {products.spelling.format('sgemm')}" if products is not None else "large products by NumPy"
+    by = "products by C of its own"
+    if products is not None and products.vector >= how.vector:
+        by = f"products by {products.spelling.format('sgemm')}"
     return Finding("level_o3", "ok", f"generated C with {functions}, {by}; compiled programs in {c.cache_dir()}")
 
 

@@ -16,6 +16,13 @@ import numpy as np
 SPELLINGS = (("scipy_cblas_{}64_", "int64_t"), ("cblas_{}64_", "int64_t"), ("scipy_cblas_{}", "int"),
              ("cblas_{}", "int"))
 """How builds of BLAS name their functions, and the C type of lengths that goes with each."""
+CORENAMES = ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "scipy_openblas_get_corename",
+             "openblas_get_corename")
+VECTORS = {"Prescott": 16, "Core2": 16, "Penryn": 16, "Dunnington": 16, "Nehalem": 16, "Atom": 16, "Athlon": 16,
+           "Opteron": 16, "Barcelona": 16, "Bobcat": 16, "Sandybridge": 32, "Bulldozer": 32, "Piledriver": 32,
+           "Steamroller": 32, "Excavator": 32, "Haswell": 32, "Zen": 32}
+"""The bytes of a vector in OpenBLAS's kernels for the processors that it knows; those that are not here have them as
+wide as the processor."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Blas:
     dgemm: int
     spelling: str
     length: str
+    vector: int
+    """The bytes of a vector in its kernels, so far as it is known; no machine's are wider than 64."""
 
     def address(self, itemsize: int) -> int:
         """The product for float32 (4 bytes) or float64 (8 bytes)."""
@@ -46,8 +55,17 @@ def blas() -> Blas | None:
         if len(found) == 2:
             single, double = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found)
             if multiplies(double, length):
-                return Blas(single, double, spelling, length)
+                return Blas(single, double, spelling, length, vector(library))
     return None
+
+
+def vector(library: ctypes.CDLL) -> int:
+    """The bytes of a vector in the kernels that a BLAS has chosen for this machine, 64 if it does not tell."""
+    for name in CORENAMES:
+        if (corename := getattr(library, name, None)) is not None:
+            corename.restype = ctypes.c_char_p
+            return VECTORS.get(corename().decode().capitalize(), 64)
+    return 64
 
 
 def multiplies(address: int, length: str) -> bool:

@@ -11,7 +11,7 @@ from ...dtypes import C_TYPES
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
 from ...passes.plan import Block, aligned, place
-from . import products
+from . import products, tiles
 from .blas import blas
 from .compiler import OPENMP, compiler, load, prelude_of_math
 from .fusion import Fusion, ordered
@@ -50,9 +50,6 @@ class Building:
         self.views = Views(graph)
         self.fusion = Fusion(graph, self.views)
         self.label = labels(graph)
-        for group in self.fusion.groups:  # what neither loops nor BLAS can do stays with NumPy
-            if group.kind == "product" and not self.multiplies(products.Product.of(group.members[0], self.views)):
-                group.kind = "numpy"
         self.order = ordered(self.fusion.groups, graph)
         self.position = {id(group): k for k, group in enumerate(self.order)}
         self.nests = {id(g): Nest(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
@@ -68,11 +65,6 @@ class Building:
         self.divide()
         self.write()
         self.functions = self.compiled()
-
-    @staticmethod
-    def multiplies(product: products.Product) -> bool:
-        """Whether a product of matrices is done in C."""
-        return product.is_small or (blas() is not None and product.by_blas)
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
@@ -249,7 +241,7 @@ class Building:
             if known is not None and f"{letter}gemm_t" in text:
                 lines += [f"/* z = x y by the {known.spelling.format(letter + 'gemm')} that NumPy brings. */",
                           f"typedef void (*{letter}gemm_t)({BLAS_ARGUMENTS.format(known.length, kind)});", ""]
-        return [*lines, *self.team.head(text)]
+        return [*lines, *self.team.head(text), *tiles.source_of(text)]
 
     def name_of(self, group: Group, number: int) -> str:
         """A name for a kernel: its number, the module whose work it does, its first and its last op."""
@@ -301,10 +293,11 @@ class Building:
         """The function of a product of matrices."""
         kind = C_TYPES[v.dtype]
         product = products.Product.of(v, self.views)
-        gemm = "" if product.is_small else f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, "
+        maker = product.made_by(self.exact)
+        gemm = f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, " if maker == "blas" else ""
         parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
         return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{",
-                          *products.body(v, product, self.team), "}", ""])
+                          *products.body(v, product, maker, self.team), "}", ""])
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""

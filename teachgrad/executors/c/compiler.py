@@ -23,12 +23,13 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...cache import cache_folder
 from ...errors import ExecutorError
+from .tiles import TARGETS
 
 NAMES = ("cc", "gcc", "clang")
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd",
@@ -49,12 +50,16 @@ VECTORISED = {
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C compiler: how it is called, what it says of itself, and whether it knows vector versions of functions."""
+    """A C compiler: how it is called, what it says of itself, and what it can do."""
 
     command: tuple[str, ...]
     version: str
     native: bool
+    """Whether it can compile for the very machine that it runs on."""
     simd_math: bool
+    """Whether it knows vector versions of functions."""
+    vector: int
+    """The bytes of a vector of the machine that it compiles for."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -98,18 +103,19 @@ def _examined(call: tuple[str, ...], folder: str) -> Compiler | None:
     version = answer.stdout.partition("\n")[0]
     note = Path(folder, f"compiler-{digest(*call, version, processor())}.txt")
     with contextlib.suppress(OSError, ValueError):
-        target, functions = note.read_text().split()
-        return Compiler(call, version, target == "native", functions == "simd")
-    plain = Compiler(call, version, False, False)
-    if not builds(plain, "int answer(void) { return 42; }\n"):
+        target, functions, vector = note.read_text().split()
+        return Compiler(call, version, target == "native", functions == "simd", int(vector))
+    plain = Compiler(call, version, False, False, 0)
+    width = answer_of(plain, TARGETS + "int answer(void) { return VECTOR; }\n")
+    if not width:
         return None
-    native = Compiler(call, version, True, False)
-    best = native if builds(native, "int answer(void) { return 42; }\n") else plain
-    vector = Compiler(call, version, best.native, True)
-    if builds(vector, prelude_of_math() + VECTOR_TEST):
-        best = vector
+    wider = answer_of(replace(plain, native=True), TARGETS + "int answer(void) { return VECTOR; }\n")
+    best = replace(plain, native=wider > 0, vector=wider or width)
+    if answer_of(replace(best, simd_math=True), prelude_of_math() + VECTOR_TEST) == 42:
+        best = replace(best, simd_math=True)
     with contextlib.suppress(OSError):
-        write_whole(note, f"{'native' if best.native else 'any'} {'simd' if best.simd_math else 'scalar'}\n".encode())
+        write_whole(note, f"{'native' if best.native else 'any'} {'simd' if best.simd_math else 'scalar'} "
+                          f"{best.vector}\n".encode())
     return best
 
 
@@ -140,7 +146,7 @@ def has_openmp(how: Compiler, folder: str) -> bool:
     note = Path(folder, f"openmp-{digest(*how.command, how.version, processor())}.txt")
     with contextlib.suppress(OSError):
         return note.read_text() == "threads\n"
-    answer = builds(how, OPENMP_TEST, (OPENMP,))
+    answer = answer_of(how, OPENMP_TEST, (OPENMP,)) == 42
     with contextlib.suppress(OSError):
         write_whole(note, b"threads\n" if answer else b"one thread\n")
     return answer
@@ -157,14 +163,14 @@ int answer(void)
 """
 
 
-def builds(how: Compiler, source: str, extra: tuple[str, ...] = ()) -> bool:
-    """Whether a function `answer` can be built, loaded and called, and gives 42."""
+def answer_of(how: Compiler, source: str, extra: tuple[str, ...] = ()) -> int:
+    """What a function `answer` gives when it is built, loaded and called; 0 if it cannot be."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             library = compiled(how, source, Path(folder), extra)
-            return bool(ctypes.CDLL(str(library)).answer() == 42)
+            return int(ctypes.CDLL(str(library)).answer())
     except (ExecutorError, OSError):
-        return False
+        return 0
 
 
 def compiled(how: Compiler, source: str, folder: Path, extra: tuple[str, ...] = ()) -> Path:

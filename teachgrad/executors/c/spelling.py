@@ -26,7 +26,7 @@ KEYWORDS = (
     "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
     "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
-    "VECTORISED", "KERNEL")
+    "VECTORISED", "KERNEL", "product_float", "product_double")
 LOOPS = "ijklmnqrst"
 """The names of loops, and so the number of them that a nest can have."""
 RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
