@@ -64,10 +64,6 @@ class Standalone(Building):
         """The constants of the graph that kernels read as arrays, by id."""
         super().__init__(snapshot.graph, exact=False)
 
-    @staticmethod
-    def multiplies(product: products.Product) -> bool:
-        return True
-
     def divide(self) -> None:
         """One segment of C; what has no C yet is refused by name."""
         missing: dict[str, Vertex] = {}
@@ -142,10 +138,11 @@ class Standalone(Building):
     def product(self, v: Vertex, name: str) -> str:
         """The function of a product of matrices, as loops."""
         product = products.Product.of(v, self.views)
-        if product.is_small:
+        if product.is_small or product.lines_of_vector:
             return super().product(v, name)
         kind = C_TYPES[v.dtype]
-        parameters = f"const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+        first, second = "yx" if product.turned else "xy"
+        parameters = f"const {kind} *restrict {first}, const {kind} *restrict {second}, {kind} *restrict z"
         return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{", *loops(v, product), "}", ""])
 
     def title(self, kernels: int) -> str:

@@ -295,7 +295,8 @@ class Building:
         product = products.Product.of(v, self.views)
         maker = product.made_by(self.exact)
         gemm = f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, " if maker == "blas" else ""
-        parameters = f"{gemm}const {kind} *restrict x, const {kind} *restrict y, {kind} *restrict z"
+        first, second = "yx" if product.turned else "xy"
+        parameters = f"{gemm}const {kind} *restrict {first}, const {kind} *restrict {second}, {kind} *restrict z"
         return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{",
                           *products.body(v, product, maker, self.team), "}", ""])
 

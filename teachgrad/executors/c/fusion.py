@@ -78,8 +78,7 @@ class Fusion:
             assert joined
             return
         kind = "numpy"
-        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and min(x.ndim for x in v.inputs) > 1 \
-                and v.ndim - 2 <= len(BATCHES):
+        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and v.ndim - 1 <= len(BATCHES):
             kind = "product"
         elif speakable(v) and v.op is not None and all(self.views.dense(x) for x in v.inputs) \
                 and v.op.c_body(v, *v.inputs) is not None:

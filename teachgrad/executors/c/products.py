@@ -1,10 +1,11 @@
-"""Products of matrices: small ones as loops, large ones as tiles of our own or by BLAS.
+"""Products of matrices and vectors: small ones as loops, large ones as tiles of our own or by BLAS.
 
-Which of the two is a rule, not a measurement, so that a machine always gets the same source: tiles where the vectors
-of the machine are wider than those of the kernels of BLAS, where BLAS cannot take the matrices as they lie, and where
-there is none; BLAS otherwise. Measured on one core of an AMD EPYC of family 26 (Zen 5, AVX-512), where OpenBLAS 0.3
-takes its kernels for Haswell (AVX2): 64 x 784 times 784 x 256 in float32, tiles 222 GFlop/s, BLAS 115; 1000 x 1000
-times 1000 x 1000, 244 and 128. With AVX2 alone, tiles compiled by gcc reach 86 there, by clang 125, and BLAS 125.
+Who makes a large product of matrices is a rule, not a measurement, so that a machine always gets the same source: tiles
+where the vectors of the machine are wider than those of the kernels of BLAS, where BLAS cannot take the matrices as
+they lie, and where there is none; BLAS otherwise. Measured on one core of an AMD EPYC of family 26 (Zen 5, AVX-512),
+where OpenBLAS 0.3 takes its kernels for Haswell (AVX2): 64 x 784 times 784 x 256 in float32, tiles 222 GFlop/s, BLAS
+115; 1000 x 1000 times 1000 x 1000, 244 and 128. With AVX2 alone, tiles compiled by gcc reach 86 there, by clang 125,
+and BLAS 125. Products with a vector, which use each number of the matrix once, are loops whatever their length.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ...dtypes import C_TYPES
 from ...op import Vertex
 from .blas import blas
 from .compiler import compiler
+from .groups import TILE
 from .team import Team
 from .views import Views, contiguous
 
@@ -32,6 +34,9 @@ PER_STEP = 8
 STRIPE = 32
 """Stripes of a divided product are multiples of so many rows or columns, as tiles and the kernels of BLAS are."""
 
+AT_ONCE = 4
+"""So many rows are multiplied by a vector at a time."""
+
 BATCHES = "bcdefgh"
 """The names of the loops over a batch of matrices, and so the number of them that there can be."""
 
@@ -47,22 +52,24 @@ class Product:
     y: tuple[int, int]
     batch: tuple[int, ...]
     batch_steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    turned: bool = False
+    """Whether x here is the second operand, and y, transposed, the first."""
 
     @classmethod
     def of(cls, v: Vertex, views: Views) -> Product:
         """The product that a vertex is."""
         x, y = v.inputs
-        accesses = [views.of(x), views.of(y)]
-        batch = v.shape[:-2]
+        a, b = views.of(x).strides, views.of(y).strides
+        m, down = (1, 0) if x.ndim == 1 else (x.shape[-2], a[-2])
+        n, right = (1, 0) if y.ndim == 1 else (y.shape[-1], b[-1])
+        batch = v.shape[:v.ndim - (x.ndim > 1) - (y.ndim > 1)]
         steps = []
-        for value, access in zip((x, y), accesses, strict=True):
-            lead = [0] * (len(batch) - value.ndim + 2)
-            lead += [0 if n == 1 else s for n, s in zip(value.shape[:-2], access.strides[:-2], strict=True)]
-            steps.append(tuple(lead))
-        steps.append(contiguous(v.shape)[:-2])
-        a, b = (access.strides[-2:] for access in accesses)
-        return cls(v.shape[-2], v.shape[-1], x.shape[-1], (a[0], a[1]), (b[0], b[1]), batch,
-                   (steps[0], steps[1], steps[2])).merged()
+        for shape, strides in ((x.shape[:-2], a[:-2]), (y.shape[:-2], b[:-2])):
+            moving = [0 if length == 1 else step for length, step in zip(shape, strides, strict=True)]
+            steps.append((*[0] * (len(batch) - len(shape)), *moving))
+        of_y = b[-1] if y.ndim == 1 else b[-2]
+        return cls(m, n, x.shape[-1], (down, a[-1]), (of_y, right), batch,
+                   (steps[0], steps[1], contiguous(v.shape)[:len(batch)])).merged().as_row()
 
     def merged(self) -> Product:
         """The same with the last axes of the batch as more rows, where they share one y and the rows of x go on."""
@@ -72,6 +79,23 @@ class Product:
                 m, down = m * batch[-1], steps[0][-1] if m == 1 else down
             batch, steps = batch[:-1], (steps[0][:-1], steps[1][:-1], steps[2][:-1])
         return replace(self, m=m, x=(down, self.x[1]), batch=batch, batch_steps=steps)
+
+    def as_row(self) -> Product:
+        """A matrix times a column, as a row times the transposed matrix: what lies in memory is the same."""
+        if self.n > 1 or self.m == 1:
+            return self
+        first, second, third = self.batch_steps
+        return replace(self, m=1, n=self.m, x=self.y[::-1], y=self.x[::-1], batch_steps=(second, first, third),
+                       turned=True)
+
+    @property
+    def lines_of_vector(self) -> str:
+        """For a vector times a matrix, the lines of the matrix that lie side by side in memory: "columns" or "rows"."""
+        if self.m > 1 or self.k == 1:
+            return ""
+        if self.y[0] == 1 or self.n == 1:
+            return "columns"
+        return "rows" if self.y[1] == 1 and self.k < 2 * TILE else ""
 
     @property
     def is_small(self) -> bool:
@@ -87,11 +111,15 @@ class Product:
         return self.m * self.n <= REGISTERS and self.m <= 32 and self.k >= self.m
 
     def made_by(self, exact: bool) -> str:
-        """"loops", "tiles" or "blas". Where bits count (`exact`), BLAS is asked first: NumPy asks it, too."""
+        """Who makes it, a key of `MAKERS`. Where bits count (`exact`), BLAS is asked first: NumPy asks it, too."""
+        if self.lines_of_vector == "columns":
+            return "columns"
         if self.is_small:
             return "loops"
+        if self.lines_of_vector:
+            return "rows"
         known, how = blas(), compiler()
-        if known is None or not self.lies_well or not (exact or how is None or how.vector <= known.vector):
+        if known is None or how is None or not self.lies_well or (how.vector > known.vector and not exact):
             return "tiles"
         return "blas"
 
@@ -128,7 +156,7 @@ def body(v: Vertex, product: Product, maker: str, team: Team) -> list[str]:
             depth += 1
             for k, steps in enumerate(product.batch_steps):
                 places[k] += f" + {steps[number]} * {name}" if steps[number] else ""
-    inside = {"loops": small, "tiles": tiled, "blas": large}[maker](v, product, places, alone)
+    inside = MAKERS[maker](v, product, places, alone)
     lines += ["    " * depth + line for line in inside]
     while depth > 1:
         depth -= 1
@@ -175,6 +203,62 @@ def index(*terms: tuple[int, str]) -> str:
     return " + ".join(name if step == 1 else f"{step} * {name}" for step, name in terms if step) or "0"
 
 
+def by_columns(v: Vertex, product: Product, places: list[str], team: Team) -> list[str]:
+    """A row times a matrix whose columns lie side by side: four sums at a time, so that none waits for itself."""
+    whole = product.n // AT_ONCE * AT_ONCE
+    lines = []
+    if whole:
+        lines += [*team.parallel_for(whole * product.k / PER_STEP),
+                  f"for (int64_t j = 0; j < {whole}; j += {AT_ONCE}) {{",
+                  *some_columns(v, product, places, AT_ONCE), "}"]
+    if whole < product.n:
+        lines += [f"for (int64_t j = {whole}; j < {product.n}; j++) {{", *some_columns(v, product, places, 1), "}"]
+    return lines
+
+
+def some_columns(v: Vertex, product: Product, places: list[str], count: int) -> list[str]:
+    """The sums of some columns from j on. Long ones are made of parts, as all long sums are."""
+    kind, k, (down, right) = C_TYPES[v.dtype], product.k, product.y
+    names = [f"sum_{c}" for c in range(count)] if count > 1 else ["sum"]
+    first, last = ("start", "stop") if k >= 2 * TILE else ("0", str(k))
+    at = f"{index((down, 'l'), (right, 'j'))}{places[1]}"
+    lines = [f"{kind} {', '.join(f'{name} = 0' for name in names)};",
+             f"#pragma omp simd reduction(+:{', '.join(names)})",
+             f"for (int64_t l = {first}; l < {last}; l++) {{",
+             f"    const {kind} factor = x[{index((product.x[1], 'l'))}{places[0]}];",
+             *(f"    {name} += factor * y[{at}{f' + {right * c}' if c else ''}];" for c, name in enumerate(names)), "}"]
+    totals = names
+    if k >= 2 * TILE:
+        totals = [name.replace("sum", "total") for name in names]
+        lines = [f"{kind} {', '.join(f'{name} = 0' for name in totals)};",
+                 f"for (int64_t start = 0; start < {k}; start += {TILE}) {{",
+                 f"    const int64_t stop = start + {TILE} < {k} ? start + {TILE} : {k};",
+                 *(f"    {line}" for line in lines),
+                 *(f"    {total} += {name};" for total, name in zip(totals, names, strict=True)), "}"]
+    lines += [f"z[j{places[2]}{f' + {c}' if c else ''}] = {total};" for c, total in enumerate(totals)]
+    return [f"    {line}" for line in lines]
+
+
+def by_rows(v: Vertex, product: Product, places: list[str], team: Team) -> list[str]:
+    """A row times a matrix whose rows lie side by side: z as a sum of rows, four at a time, so that z is read less."""
+    kind, n, k, at = C_TYPES[v.dtype], product.n, product.k, f"z[j{places[2]}]"
+    whole = k // AT_ONCE * AT_ONCE
+    lines = [f"for (int64_t j = 0; j < {n}; j++)", f"    {at} = 0;"]
+    for first, last, count in ((0, whole, AT_ONCE), (whole, k, 1)):
+        if first < last:
+            names = [f"factor_{r}" for r in range(count)] if count > 1 else ["factor"]
+            lines += [f"for (int64_t l = {first}; l < {last}; l{f' += {count}' if count > 1 else '++'}) {{",
+                      *(f"    const {kind} {name} = x[{index((product.x[1], 'l'))}{places[0]}"
+                        f"{f' + {product.x[1] * r}' if r else ''}];" for r, name in enumerate(names)),
+                      "    #pragma omp simd", f"    for (int64_t j = 0; j < {n}; j++)"]
+            terms = [f"{name} * y[{index((product.y[0], 'l'), (1, 'j'))}{places[1]}"
+                     f"{f' + {product.y[0] * r}' if r else ''}]" for r, name in enumerate(names)]
+            lines += [f"        {at} += {terms[0]}", *(f"            + {term}" for term in terms[1:])]
+            lines[-1] += ";"
+            lines.append("}")
+    return lines
+
+
 def tiled(v: Vertex, product: Product, places: list[str], team: Team) -> list[str]:
     """A product by the functions of `tiles`."""
     (x_down, x_right), (y_down, y_right) = product.x, product.y
@@ -213,3 +297,7 @@ def stripes(product: Product, places: list[str], team: Team) -> tuple[list[str],
     if m >= n:
         return lines, size, str(n), [f"{x} + {wide * product.x[0]} * part", y, f"{z} + {wide * n} * part"]
     return lines, str(m), size, [x, f"{y} + {wide * product.y[1]} * part", f"{z} + {wide} * part"]
+
+
+MAKERS = {"columns": by_columns, "rows": by_rows, "loops": small, "tiles": tiled, "blas": large}
+"""How the text of a product is made."""

@@ -13,16 +13,13 @@ from math import prod
 
 from ...dtypes import C_TYPES
 from ...op import Vertex
-from .groups import Group, is_reduction, varying
+from .groups import TILE, Group, is_reduction, varying
 from .nest import Nest
 from .spelling import cost, is_sum, step
 from .team import LEAST, Team
 
 Loop = tuple[str, str, str]
 """The name of a loop, its first number, and the number after its last."""
-TILE = 4096
-"""A sum over inner loops is made of parts of so many terms, if there are at least two."""
-
 FEWEST = 16
 """So many chunks at least, where the loop is long enough: they are what threads can share."""
 LONGEST = 128

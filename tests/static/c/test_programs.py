@@ -186,6 +186,21 @@ def test_reductions_of_turned_arrays(axis: Any, order: tuple[int, ...]) -> None:
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
 
 
+def test_a_reshape_that_copies_is_a_kernel() -> None:
+    """Also where it reshapes a view of an input that lies in an order of its own, and one of another reshape."""
+    x = tg.tensor(np.asfortranarray(np.random.default_rng(5).normal(size=(4, 6, 5))))
+
+    def run(x: Any) -> tuple[Any, ...]:
+        y = (x * 2.0).mT.reshape((4, 30))
+        twice = x[:, ::2].reshape((12, 5)).mT.reshape((-1,))
+        return y, x.reshape((-1,)) + 1.0, twice, x.mT.reshape((10, 12))[1:].sum()
+
+    step = tg.static(run, level="O3")
+    for got, want in zip(step(x), run(x), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-15)
+    assert "numpy:" not in tg.source(step)
+
+
 def test_the_c_executor_can_be_asked_for_at_exact_levels() -> None:
     x = tg.tensor(np.random.default_rng(4).normal(size=(7, 5)))
     for level in ("O0", "O1"):

@@ -169,6 +169,43 @@ def test_batches(left: tuple[int, ...], right: tuple[int, ...], dtype: str) -> N
         assert (np.abs(z.numpy() - x.numpy().astype("f8") @ y.numpy().astype("f8")) <= bound).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors(dtype: str) -> None:
+    """A row, a column or both, along a matrix as it lies or across it, in batches, with gaps and backwards."""
+    rng = np.random.default_rng(2)
+    a, b, c, x, y, z = (tg.tensor(rng.normal(size=shape).astype(dtype)) for shape in (
+        (123, 611), (3, 611, 50), (9000, 5), (611,), (123,), (9000,)))
+
+    def pairs(a: Any, b: Any, c: Any, x: Any, y: Any, z: Any) -> list[tuple[Any, Any]]:
+        return [(a, x), (y, a), (a.mT, y), (x, a.mT), (x, x), (x, b), (b.mT, x), (b.mT[:, :2], x), (x[None], a.mT),
+                (a[::-1, ::2], x[::-2]), (y[::-1], a[:, 5:300]), (a, x[:, None]), (y[:, None], x[None]),
+                (b[..., :1], x[None]), (c.mT, z), (z, c), (z, z), (x[:1], a[:1]), (a[:, :1], x[:1]),
+                (b.mT[:, 1:2], b), (b.mT, b[..., 7:8])]
+
+    step = tg.static(lambda *xs: tuple(p @ q for p, q in pairs(*xs)), level="O3")
+    got = step(a, b, c, x, y, z)
+    assert "numpy:" not in tg.source(step)
+    arrays = (t.numpy().astype(np.longdouble) for t in (a, b, c, x, y, z))
+    for (p, q), r in zip(pairs(*(Wide(array) for array in arrays)), got, strict=True):
+        bound = (p.array.shape[-1] + 2) * np.finfo(dtype).eps * (np.abs(p.array) @ np.abs(q.array))
+        assert r.shape == bound.shape
+        assert (np.abs(r.numpy() - p.array @ q.array) <= bound).all()
+
+
+class Wide:
+    """An array of long doubles that is indexed and transposed as a tensor is."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @property
+    def mT(self) -> Wide:
+        return Wide(np.swapaxes(self.array, -1, -2))
+
+    def __getitem__(self, index: Any) -> Wide:
+        return Wide(self.array[index])
+
+
 DRIVER = """
 #include <stdlib.h>
 int main(void)
