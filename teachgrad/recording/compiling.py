@@ -30,7 +30,9 @@ from .accounts import Account, Machine, Miss, Moment, Node, Piece, Rewriting
 MOST_CHECKED = 1 << 28
 """Bytes of all values together, up to which rewrites are checked."""
 CALL = re.compile(r"^    (?:if \()?(k\d+_\w+)\(", re.MULTILINE)
-DEFINITION = r"^[^\n/*#].*\b{}\("
+DEFINITION = re.compile(r"^[^\s/*#].*?\b(k\d+_\w+)\(")
+STATEMENT = re.compile(r"^    (?:(\w+) = |\w+\(.*?(\w+)\)(?:  #|$))")
+"""A line of a NumPy program that computes a value, which is what it assigns or the last argument."""
 
 
 def account_of(trace: Trace, arrays: Mapping[int, Any]) -> Account:
@@ -159,27 +161,20 @@ class Describer:
                 readers.setdefault(x.id, []).append(v.id)
         results = {v.id for v in self.trace.graph.results}
         lines = source.split("\n")
+        where = definitions(lines) if isinstance(program, CProgram) else statements(lines)
         for name, runs, members in groups:
             made = {v.id for v in members}
             inside = {x.id: x for v in members for x in v.inputs if x.id not in made}
             ends = [v for v in members
                     if v.id in results or len(members) == 1 or not made.issuperset(readers.get(v.id, ()))]
             moves = not all(v.op is not None and v.op.view for v in members)
-            first, last = definition(lines, name) if runs == "C" else self.line_of(lines, members)
+            key = name if runs == "C" else self.label.get(self.root(members[-1].id), "")
+            first, last = where.get(key, (0, 0))
             flops = sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in members if v.op is not None)
             yield Piece(
                 name, runs, tuple([self.node(v, self.trace.graph) for v in members]), first, last,
                 nbytes(spec(x) for x in inside.values()) if moves else 0, nbytes(map(spec, ends)) if moves else 0,
                 flops, str(dtype_of(spec(members[-1]))), times.get(frozenset(made)))
-
-    def line_of(self, lines: Sequence[str], members: Sequence[Vertex]) -> tuple[int, int]:
-        """The line of a NumPy program that computes a vertex; 0 if that was done in advance."""
-        label = self.label.get(self.root(members[-1].id), "")
-        if len(members) > 1 or not label:
-            return 0, 0
-        made = re.compile(rf"^    (?:{label} = |\w+\(.*\b(?:out=)?{label}\)(?:  #|$))")
-        found = [number for number, line in enumerate(lines, 1) if made.match(line)]
-        return (found[0], found[0]) if found else (0, 0)
 
 
 def call(v: Vertex) -> str:
@@ -223,14 +218,25 @@ def c_kernels(program: CProgram) -> list[tuple[str, str, Sequence[Vertex]]]:
             for group, is_c in groups]
 
 
-def definition(lines: Sequence[str], name: str) -> tuple[int, int]:
-    """The first and the last line of a C function, with the comment before it."""
-    start = re.compile(DEFINITION.format(re.escape(name)))
-    at = next((number for number, line in enumerate(lines) if name and start.match(line)), None)
-    if at is None:
-        return 0, 0
-    last = next((number for number in range(at, len(lines)) if lines[number] == "}"), at)
-    first = at
-    while first > 0 and lines[first - 1].startswith(("/*", " *", "#pragma")):
-        first -= 1
-    return first + 1, last + 1
+def definitions(lines: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """The first and the last line of each C function, with the comment before it."""
+    found: dict[str, tuple[int, int]] = {}
+    for at, line in enumerate(lines):
+        match = DEFINITION.match(line)
+        if match is None:
+            continue
+        first, last = at, next((number for number in range(at, len(lines)) if lines[number] == "}"), at)
+        while first > 0 and lines[first - 1].startswith(("/*", " *", "#pragma")):
+            first -= 1
+        found.setdefault(match[1], (first + 1, last + 1))
+    return found
+
+
+def statements(lines: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """The line of a NumPy program that computes each value. What was computed in advance has none."""
+    found: dict[str, tuple[int, int]] = {}
+    for number, line in enumerate(lines, 1):
+        match = STATEMENT.match(line)
+        if match is not None:
+            found.setdefault(match[1] or match[2], (number, number))
+    return found
