@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "stops", "what-if")
+SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "what-if", "stops")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
