@@ -41,7 +41,7 @@ class LoopFunction(Sums):
         self.said = ""
         self.fails = any(v.op is not None and v.op.may_fail for v in self.group.members)
         self.read_often = self.counts()
-        self.lasting = [v for v in self.group.members if self.outlives(v)]
+        self.lasting = [v for v in self.group.members if self.group.kind == "loops" and self.outlives(v)]
         """The reductions over outer loops."""
         self.chunks = None
         if self.outer:

@@ -320,3 +320,9 @@ def test_rows_of_a_table_of_more_than_two_thousand_million_numbers() -> None:
     table = tg.zeros((66_000, 33_000), dtype=tg.int8)
     take = tg.static(lambda indices: F.embedding(indices, table), level="O3")
     assert not take(tg.tensor([65_999], dtype=tg.int32)).numpy().any()
+
+
+def test_a_sum_of_one_number() -> None:
+    step = tg.static(lambda x: (tg.linalg.inv(x.reshape((1, 1)).sum(axis=0, keepdims=True)), x.sum(axis=0)), level="O3")
+    inverse, total = step(tg.tensor([4.0]))
+    assert (inverse.item(), total.item()) == (0.25, 4.0)
