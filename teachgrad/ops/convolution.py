@@ -23,6 +23,7 @@ from typing import Any
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from . import convolution_c
 from .reductions import sum
 from .shape import astype
 from .windows import Pairs, images_first, images_last, padded, seen, whole_size, window_counts, without_border
@@ -129,8 +130,8 @@ class Convolution(Op):
         places = window_counts(x.shape[1:-1], weight.shape[2:], stride, padding, dilation)
         return Spec((weight.shape[0], *places, x.shape[-1]), x.dtype)
 
-    def forward(self, xp: Any, x: Array, weight: Array, *bias: Array, padding: Pairs, out: Array | None = None,
-                **settings: Any) -> Array:
+    def forward(self, xp: Any, x: Array, weight: Array, bias: Array | None = None, *, padding: Pairs,
+                out: Array | None = None, **settings: Any) -> Array:
         kernel, images = weight.shape[2:], x.shape[-1]
         places = window_counts(x.shape[1:-1], kernel, settings["stride"], padding, settings["dilation"])
         columns = Columns(x.shape[0], images, kernel, places, GATHER_BYTES, x.itemsize, **settings)
@@ -141,9 +142,12 @@ class Convolution(Op):
         for first, rows, span in columns.pieces():
             part = matrices[:, :, span]
             multiply(xp, weights, columns.gather(xp, windows, first, rows), part)
-            if bias:
-                xp.add(part, bias[0].reshape(columns.groups, -1, 1), out=part)
+            if bias is not None:
+                xp.add(part, bias.reshape(columns.groups, -1, 1), out=part)
         return z
+
+    def c_body(self, z: Vertex, *inputs: Vertex) -> str | None:
+        return convolution_c.forward(z, *inputs)
 
     def flops(self, z: Any, x: Any, weight: Any, *bias: Any, **attrs: Any) -> int:
         return z.size * (2 * prod(weight.shape[1:]) + len(bias))
@@ -188,11 +192,14 @@ class ConvolutionInputGradient(Op):
                 columns.spread(xp, memory, first, rows, z)
         return without_border(xp, z, size, padding, out)
 
+    def c_body(self, z: Vertex, *inputs: Vertex) -> str | None:
+        return convolution_c.input_gradient(z, *inputs)
+
     def flops(self, z: Any, u: Any, weight: Any, **attrs: Any) -> int:
         return 2 * u.size * prod(weight.shape[1:])
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, weight: Vertex) -> Any:
-        gu = apply(convolution, (g, weight), without(z.attrs, "size")) if u.requires_grad else None
+        gu = output_gradient(g, weight, u, without(z.attrs, "size")) if u.requires_grad else None
         gw = weight_gradient(u, g, weight, without(z.attrs, "size")) if weight.requires_grad else None
         return gu, gw
 
@@ -222,11 +229,14 @@ class ConvolutionWeightGradient(Op):
             multiply_transposed(xp, given[:, :, span], columns.gather(xp, windows, first, rows), matrices)
         return z
 
+    def c_body(self, z: Vertex, *inputs: Vertex) -> str | None:
+        return convolution_c.weight_gradient(z, *inputs)
+
     def flops(self, z: Any, u: Any, x: Any, **attrs: Any) -> int:
         return 2 * u.size * prod(z.shape[1:])
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex) -> Any:
-        gu = apply(convolution, (x, g), without(z.attrs, "kernel")) if u.requires_grad else None
+        gu = output_gradient(x, g, u, without(z.attrs, "kernel")) if u.requires_grad else None
         gx = input_gradient(u, g, x, without(z.attrs, "kernel")) if x.requires_grad else None
         return gu, gx
 
@@ -243,6 +253,12 @@ def input_gradient(g: Vertex, weight: Vertex, x: Vertex, settings: Mapping[str, 
 def weight_gradient(g: Vertex, x: Vertex, weight: Vertex, settings: Mapping[str, Any]) -> Any:
     """The gradient g of a convolution of x with `weight`, pulled back to the weight."""
     return apply(convolution_weight_gradient, (g, x), {**settings, "kernel": weight.shape[2:]})
+
+
+def output_gradient(x: Vertex, weight: Vertex, u: Vertex, settings: Mapping[str, Any]) -> Any:
+    """The convolution of x with `weight` at the places of u; an output padding may have made room for more of them."""
+    z = apply(convolution, (x, weight), settings)
+    return z if z.shape == u.shape else z[(slice(None), *map(slice, u.shape[1:-1]))]
 
 
 def without(settings: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -18,9 +18,12 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from ..spelling import own_keywords
+from .code import Code, index, steps
 from .shape import broadcast_to, normalize_axis
 
 Pattern = tuple[Any, ...]
+LOOPS = "ijklmnqr"
+"""The names of loops in C over the axes of an array."""
 
 
 class Hole:
@@ -118,9 +121,35 @@ class PutItem(Op):
             add_at(xp, z, join_index(index, indices), x)
         return z
 
+    def c_body(self, z: Vertex, x: Vertex, *indices: Vertex) -> str | None:
+        whole = np.empty(z.shape, np.bool_)
+        part = whole if indices else whole[z.attrs["index"]]
+        if indices or not np.may_share_memory(part, whole) or x.ndim > len(LOOPS):
+            return None
+        code, runs = Code(), merged(x.shape, part.strides)
+        with code.loop("i", z.size) as i:
+            code.put(f"z[{i or 0}] = 0;")
+        with code.loops(LOOPS, [n for n, _ in runs]) as loops:
+            sources = zip(steps([n for n, _ in runs]), loops, strict=True)
+            begin = part.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+            targets = [(step, loop) for (_, step), loop in zip(runs, loops, strict=True)]
+            code.put(f"z[{index(*targets, begin)}] = x[{index(*sources)}];")
+        return code.text()
+
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, *indices: Vertex) -> Any:
         op = take_items if indices else getitem
         return apply(op, (g, *indices), {"index": z.attrs["index"]}), *[None] * len(indices)
+
+
+def merged(shape: Shape, strides: Sequence[int]) -> list[tuple[int, int]]:
+    """The lengths and steps of loops over an array, those put together that run on from one another."""
+    runs: list[tuple[int, int]] = []
+    for n, step in zip(shape, strides, strict=True):
+        if runs and runs[-1][1] == n * step:
+            runs[-1] = runs[-1][0] * n, step
+        elif n != 1:
+            runs.append((n, step))
+    return runs
 
 
 def add_at(xp: Any, z: Array, index: tuple[Any, ...], x: Array) -> None:

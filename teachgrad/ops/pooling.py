@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from math import inf, prod
+from math import inf, nan, prod
 from typing import Any
 
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from . import pooling_c
 from .masks import keep_where
 from .windows import Pairs, images_first, images_last, padded, seen, whole_size, window_counts, without_border
 
@@ -67,6 +68,9 @@ class MaxPool(Op):
                 out: Array | None = None) -> Array:
         return fold(xp, xp.maximum, padded(xp, x, padding, -inf), kernel, stride, dilation, out)
 
+    def c_body(self, z: Vertex, x: Vertex) -> str | None:
+        return pooling_c.maximum(z, x)
+
     def flops(self, z: Any, x: Any, **attrs: Any) -> int:
         return z.size * prod(attrs["kernel"])
 
@@ -106,6 +110,9 @@ class MaxPoolGradient(Op):
                 xp.add(part, kept, out=part)
         return without_border(xp, z, size, padding, out)
 
+    def c_body(self, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> str | None:
+        return pooling_c.at_maximum(z, u, x, y, back=True)
+
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
         return apply(max_pool_pick, (g, x, y), z.attrs), None, None
 
@@ -125,6 +132,9 @@ class MaxPoolPick(Op):
             keep_where(xp, kept, won, source[index])
             z += kept
         return z
+
+    def c_body(self, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> str | None:
+        return pooling_c.at_maximum(z, u, x, y, back=False)
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex, x: Vertex, y: Vertex) -> Any:
         return apply(max_pool_gradient, (g, x, y), z.attrs), None, None
@@ -148,6 +158,9 @@ class AveragePool(Op):
         z = fold(xp, xp.add, padded(xp, x, padding), kernel, stride, (1,) * len(kernel), out)
         z /= divisors(xp, x.shape[1:-1], kernel, stride, padding, counted, divisor, z.dtype)
         return z
+
+    def c_body(self, z: Vertex, x: Vertex) -> str | None:
+        return pooling_c.mean(z, x)
 
     def flops(self, z: Any, x: Any, **attrs: Any) -> int:
         return z.size * prod(attrs["kernel"])
@@ -177,6 +190,9 @@ class AveragePoolGradient(Op):
                 part += z
             z = spread
         return without_border(xp, z, size, padding, out)
+
+    def c_body(self, z: Vertex, u: Vertex) -> str | None:
+        return pooling_c.mean_gradient(z, u)
 
     def vjp(self, g: Vertex, z: Vertex, u: Vertex) -> Any:
         return (apply(average_pool, (g,), {key: value for key, value in z.attrs.items() if key != "size"}),)
@@ -214,7 +230,7 @@ def parts_along(x: Array, axis: int, kernel: int, count: int, stride: int, dilat
 def winners(xp: Any, x: Array, z: Array, kernel: Shape, stride: Shape, padding: Pairs,
             dilation: Shape) -> Iterator[tuple[tuple[slice, ...], Array]]:
     """For each offset in the kernel: its index in the padded input, and in which windows the maximum is there first."""
-    x, z = padded(xp, x, padding, -inf), xp.ascontiguousarray(z)
+    x, z = padded(xp, x, padding, nan), xp.ascontiguousarray(z)  # padding never wins, not even where all is -infinity
     free = xp.ones(z.shape, bool)
     for offset in product(*map(range, kernel)):
         index = seen(offset, z.shape[1:-1], stride, dilation)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-
-from ..graph import Graph, is_constant
-from ..op import Spec, Vertex, shares_memory
-from ..ops.shape import copy_of, reshape
+from ..graph import Graph
+from ..op import Spec, Vertex
 from .algebra import canonicalise, stabilise
 from .exact import fold, forget_unchanged, merge, prune, spare, updates_last
-from .layout import sample_of
 from .lower import linear_is_matmul_and_add, transposed_products
+from .memory_order import in_memory_order
 from .rewriting import Rewrite, rewrite
 
 
@@ -43,27 +37,6 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     return graph
 
 
-def copies(graph: Graph, log: list[Rewrite]) -> Graph:
-    """A reshape that cannot be a view is a copy and a view: loops can make the copy, where they make what is copied."""
-    def reshape_of_copy(v: Vertex) -> Vertex | None:
-        x = v.inputs[0]
-        if v.op is not reshape or type(v._data) is not Spec or x.op is None or not x.op.view:
-            return None
-        source = sample(x, graph.strides)
-        return None if shares_memory(source.reshape(v.shape), source) else reshape(copy_of(x), v.shape)
-
-    return rewrite(graph, "copies", [reshape_of_copy], log)
-
-
-def sample(x: Vertex, strides: Mapping[int, Any]) -> Any:
-    """An array that lies as a value does; its memory is never touched."""
-    if is_constant(x):
-        return x._data
-    if x.op is None or not x.op.view or type(x.inputs[0]._data) is tuple:
-        return sample_of(x._data, strides.get(x.id))
-    return x.op.forward(np, sample(x.inputs[0], strides), **x.attrs)
-
-
-O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, merge, forget_unchanged, prune,
-      copies, updates_last)
+O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, in_memory_order, merge, forget_unchanged,
+      prune, updates_last)
 """Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""

@@ -26,36 +26,47 @@ class Layouts:
     """Those whose axes lie in C order, perhaps with gaps or repeats: what elementwise ops make of them is dense."""
 
 
+class Samples:
+    """For any value of a graph an array of the same layout, whose memory is never touched; None if nothing is known."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.strides = graph.strides
+        self.known: dict[int, Any] = {}
+
+    def of(self, v: Vertex) -> Any:
+        """The sample of a value."""
+        if v.id not in self.known:
+            self.known[v.id] = self.make(v)
+        return self.known[v.id]
+
+    def make(self, v: Vertex) -> Any:
+        if type(v._data) is not Spec:
+            return v._data if is_constant(v) else None
+        if v.op is None or not v.op.view:
+            return sample_of(v._data, self.strides.get(v.id) if v.op is None else None)
+        source = self.of(v.inputs[0])
+        if source is None or len(v.inputs) > 1:
+            return None
+        view = v.op.forward(np, source, **v.attrs)
+        return view if shares_memory(view, source) else sample_of(v._data, None)
+
+    def is_dense(self, v: Vertex) -> bool:
+        """Whether a value is known to lie in C order without gaps."""
+        sample = self.of(v)
+        return sample is not None and bool(sample.flags.c_contiguous)
+
+
 def layouts(graph: Graph) -> Layouts:
     """What is known of the layout of every leaf, constant and computed value."""
-    known = Layouts()
-    samples: dict[int, Any] = {}
-
-    def note(v: Vertex, sample: Any) -> None:
-        samples[v.id] = sample
-        if sample.flags.c_contiguous:
-            known.dense.add(v.id)
-        if in_order(sample):
-            known.ordered.add(v.id)
-
-    for leaf in graph.leaves:
-        note(leaf, sample_of(leaf._data, graph.strides.get(leaf.id)))
-    for v in graph.order:
-        for x in v.inputs:
-            if is_constant(x) and x.id not in samples:
-                note(x, x._data)
-        if type(v._data) is not Spec:
-            continue
-        assert v.op is not None
-        if v.op.view:
-            source = samples.get(v.inputs[0].id)
-            view = v.op.forward(np, source, **v.attrs) if source is not None and len(v.inputs) == 1 else None
-            if view is not None and shares_memory(view, source):
-                note(v, view)
-            elif view is not None:
-                note(v, sample_of(v._data, None))
-        else:
-            note(v, sample_of(v._data, None))
+    known, samples = Layouts(), Samples(graph)
+    constants = (x for v in graph.order for x in v.inputs if is_constant(x))
+    for v in (*graph.leaves, *constants, *graph.order):
+        sample = samples.of(v)
+        if sample is not None:
+            if sample.flags.c_contiguous:
+                known.dense.add(v.id)
+            if in_order(sample):
+                known.ordered.add(v.id)
     return known
 
 

@@ -55,20 +55,36 @@ def source_of_a_classifier() -> str:
     return tg.source(step)
 
 
+def step_of_a_convolutional_network(images: int) -> Any:
+    """Windows that reach over edges, that leave elements out and that overlap."""
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, padding=2, stride=2, groups=2), nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+                          nn.ReLU(), nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, dilation=2, output_padding=1),
+                          nn.AvgPool2d((3, 2), 2, 1, ceil_mode=True), nn.Conv2d(3, 5, (1, 2), padding="same"),
+                          nn.AvgPool2d(4, count_include_pad=False), nn.Flatten(), nn.Linear(5, 3))
+    step = train_step(model, F.cross_entropy)
+    step(tg.ones((images, 2, 11, 12)), tg.zeros((images,), dtype=tg.int64))
+    return step
+
+
 @needs_compiler
 def test_generated_c_has_no_warnings(tmp_path: Path) -> None:
     how = compiler()
     assert how is not None
-    compiled(how, source_of_a_classifier(), tmp_path, ("-Wall", "-Wextra", "-Werror"))
+    for source in (source_of_a_classifier(), tg.source(step_of_a_convolutional_network(3))):
+        compiled(how, source, tmp_path, ("-Wall", "-Wextra", "-Werror"))
 
 
 @needs_compiler
 @pytest.mark.slow
-def test_generated_c_under_the_sanitizers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["perceptron", "one image", "five images", "seventeen images"])
+def test_generated_c_under_the_sanitizers(kind: str, tmp_path: Path) -> None:
     """The step as a program of its own: arrays that are just as long as they are said to be."""
-    model = nn.Sequential(nn.Linear(3, 16), nn.LayerNorm(16), nn.GELU(), nn.Linear(16, 5))
-    step = train_step(model, F.cross_entropy)
-    step(tg.ones((9, 3)), tg.zeros((9,), dtype=tg.int64))
+    if kind == "perceptron":
+        step = train_step(nn.Sequential(nn.Linear(3, 16), nn.LayerNorm(16), nn.GELU(), nn.Linear(16, 5)),
+                          F.cross_entropy)
+        step(tg.ones((9, 3)), tg.zeros((9,), dtype=tg.int64))
+    else:
+        step = step_of_a_convolutional_network({"one image": 1, "five images": 5, "seventeen images": 17}[kind])
     building = step.trace.program.building
     assert all(key >= 0 for key in building.slots), "no BLAS in so small a step"
     sizes = dict.fromkeys(building.slots.values(), 0)
