@@ -16,6 +16,7 @@ from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
 from .op import Overwritten, Spec, Symbolic, Vertex, memory_of, modes, overwritten, state, value_is_gone, version
 from .ops.elementwise import add
+from .ops.made import array_or_vertex
 from .ops.shape import astype, copy_of, sum_to
 from .ops.tuples import item
 
@@ -221,7 +222,7 @@ def seed_for(output: Vertex, gradient: Any) -> Vertex:
             raise GradientError(f"backward() without a gradient needs a scalar, and this tensor has shape "
                                 f"{output.shape}.\nWays out: reduce it, as in x.sum().backward(); or pass the gradient "
                                 "to start with.")
-        return output.result_type(np.ones(output.shape, output.dtype))
+        return filled(1, output)
     if not isinstance(gradient, Vertex):
         gradient = output.result_type(np.array(gradient, output.dtype))
     if gradient.shape != output.shape:
@@ -362,4 +363,10 @@ def hessian(f: Callable[..., Any]) -> Callable[[Any], Any]:
 
 def zeros(x: Vertex) -> Any:
     """The gradient of what does not depend on x."""
-    return x.result_type(np.zeros(x.shape, x.dtype))
+    return filled(0, x)
+
+
+def filled(value: int, like: Vertex) -> Any:
+    """A constant of the shape and dtype of `like`, with one value everywhere."""
+    array = array_or_vertex(np.full, (like.shape, value, like.dtype), like.shape)
+    return array if isinstance(array, Vertex) else like.result_type(array)

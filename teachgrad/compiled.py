@@ -1,9 +1,13 @@
-"""A trace: one run of a function as a graph, made better by passes, planned, and compiled to a program."""
+"""A trace: one run of a function as a graph, made better by passes, planned, and compiled to a program.
+
+Where sizes of the arguments are left open, one run serves a family of traces, one for each choice of sizes. The passes
+run once, on formulas; a member of the family has numbers in their place, and its own plan and program.
+"""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,39 +15,72 @@ from .executors import Build, Program
 from .executors.watched import WatchedProgram
 from .graph import Graph
 from .guards import Shell
+from .instances import Instance
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
 from .passes.recompute import Setting
 from .passes.recompute import recompute as recomputed
 from .passes.report import Cost, costs, near_misses
-from .passes.rewriting import NearMiss, Rewrite
+from .passes.rewriting import Log, NearMiss
 from .signature import Fit
+from .sizes import Sizes
 from .stand_ins import Source
 from .structure import Tree
 from .trace import Recording
 from .world import World
 
+MOST_SIZES = 32
+"""So many traces of one family are kept, each with a program and memory: those that were used last."""
+
+
+class Family:
+    """One run of a function, made better by passes: traces for all sizes that it leaves open, mostly none."""
+
+    def __init__(self, recording: Recording, output: Tree, tree: Tree, world: World, sizes: Sizes, *, level: str,
+                 plan: str, build: Build, recompute: Setting = None) -> None:
+        self.recording, self.output, self.tree, self.world, self.sizes = recording, output, tree, world, sizes
+        self.level, self.plan_mode, self.build, self.recompute = level, plan, build, recompute
+        self.moments: list[tuple[str, Graph]]
+        """The graph as recorded and after each pass, with formulas where sizes are open."""
+        self.rewrites = Log()
+        """What the passes replaced."""
+        self.moments, _ = optimize(recording.graph, level, self.rewrites)
+        sizes.closed = True
+        self.traces: dict[tuple[int, ...], Trace] = {}
+        """What there is for which sizes, the one that was used last at the end."""
+
+    def trace(self, sizes: Mapping[str, int], leaves: Sequence[Any]) -> Trace:
+        """The trace for these sizes; made where there is none: with a plan and a program of its own."""
+        key = tuple([sizes[name] for name in self.sizes.values])
+        trace = self.traces.pop(key, None) or Trace(self, sizes, leaves)
+        self.traces[key] = trace
+        if len(self.traces) > MOST_SIZES:
+            del self.traces[next(iter(self.traces))]
+        return trace
+
+    @property
+    def latest(self) -> Trace:
+        """The trace that was used last."""
+        return next(reversed(self.traces.values()))
+
+    def fits(self, sizes: Mapping[str, int], leaves: Sequence[Any]) -> bool:
+        """Whether there may be a trace for these arguments, which have the right signature but for open sizes."""
+        return self.sizes.hold(sizes) and self.latest.fit.holds(leaves, Instance(sizes).value(self.recording.entry))
+
 
 class Trace:
-    """One traced and compiled run of a function."""
+    """One traced and compiled run of a function, for one choice of the sizes that are left open."""
 
-    def __init__(self, recording: Recording, output: Tree, leaves: Sequence[Any], tree: Tree, world: World, *,
-                 level: str, plan: str, build: Build, recompute: Setting = None) -> None:
-        self.recording, self.output, self.level = recording, output, level
-        self.moments: list[tuple[str, Graph]]
-        """The graph as recorded and after each pass."""
-        self.rewrites: list[Rewrite]
-        self.moments, self.rewrites = optimize(recording.graph, level)
-        def planned(graph: Graph) -> Plan:
-            return plan_memory(graph, plan) if level != "O0" else Plan()
-
+    def __init__(self, family: Family, sizes: Mapping[str, int], leaves: Sequence[Any]) -> None:
+        self.family, self.output, self.level = family, family.output, family.level
+        self.instance = Instance(sizes) if sizes else None
+        recording = self.recording = self.instance.recording(family.recording) if self.instance else family.recording
         self.graph: Graph
         """The optimised graph."""
-        self.graph, self.recomputation = recomputed(self.moments[-1][1], recompute, planned)
-        if self.recomputation is not None:
-            self.moments.append(("recompute", self.graph))
-        self.plan: Plan = planned(self.graph)
-        self.program: Program = build(self.graph, self.plan)
+        optimised = self.at_sizes(family.moments[-1][1])
+        self.graph, self.recomputation = recomputed(optimised, family.recompute, self.planned)
+        self.plan: Plan = self.planned(self.graph)
+        self.program: Program = family.build(self.graph, self.plan)
         self.sources: dict[int, Source] = recording.sources
         """What each leaf of the graph stands for, by id."""
         self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
@@ -65,8 +102,28 @@ class Trace:
         self.watcher: weakref.ref[Any] | None = None
         """Who was told last that this was compiled."""
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
-        self.fit = Fit(leaves, tree, [*world.guards, *shells(recording.sources.values(), world)],
+        world = family.world
+        self.fit = Fit(leaves, family.tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
+
+    def at_sizes(self, graph: Graph) -> Graph:
+        """A graph of the family, for the sizes of this trace."""
+        return self.instance.graph(graph) if self.instance else graph
+
+    def planned(self, graph: Graph) -> Plan:
+        """The memory plan of a graph."""
+        return plan_memory(graph, self.family.plan_mode) if self.level != "O0" else Plan()
+
+    @cached_property
+    def moments(self) -> list[tuple[str, Graph]]:
+        """The graph as recorded and after each pass."""
+        moments = [(name, self.at_sizes(graph)) for name, graph in self.family.moments]
+        return moments if self.recomputation is None else [*moments, ("recompute", self.graph)]
+
+    @cached_property
+    def rewrites(self) -> Log:
+        """What the passes replaced."""
+        return self.instance.log(self.family.rewrites) if self.instance else self.family.rewrites
 
     @property
     def costs(self) -> list[Cost]:
@@ -112,4 +169,4 @@ def shells(sources: Any, world: World) -> list[Shell]:
     return [Shell(x, x.name or "a tensor", None) for x in tensors if id(x) not in world.known]
 
 
-__all__ = ["Trace"]
+__all__ = ["Family", "Trace"]

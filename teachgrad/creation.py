@@ -7,7 +7,7 @@ The functions of the standard have its names and arguments; those that make floa
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from . import dtypes
 from .conversion import as_array
 from .devices import check_device
 from .errors import DTypeError, GradientError, InplaceError, ShapeError
-from .op import Array, Vertex, checksum
+from .op import Array, Shape, Vertex, checksum
 from .ops.elementwise import where
+from .ops.made import array_or_vertex
 from .ops.shape import as_shape, astype, broadcast_to, copy_of, reshape, stop_gradient
+from .sizes import Quantity, is_open
 from .tensor import Tensor
 
 DTypeLike = Any
@@ -30,6 +32,11 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = Fa
     The values are copied. An array keeps its dtype; Python floats become the default float (float32), integers int64,
     truth values bool. With `requires_grad`, gradients are summed up in `.grad`; that takes a floating-point dtype.
     """
+    if isinstance(data, Quantity) and not requires_grad:
+        kind = dtypes.of_python_scalar(data) if dtype is None else dtypes.as_dtype(dtype)
+        z = from_sizes(np.asarray, (data, kind), (), False)
+        z.name = name
+        return z
     if isinstance(data, Vertex):
         copied = copy_of(stop_gradient(data))
         copied = astype(copied, dtype, copy=False) if dtype is not None else copied
@@ -45,6 +52,15 @@ def leaf(array: Array, requires_grad: builtins.bool = False, name: str | None = 
     if requires_grad and array.dtype.kind != "f":
         raise _cannot_require_gradient(array.dtype)
     return Tensor(array, requires_grad, name)
+
+
+def from_sizes(by: Callable[..., Array], arguments: tuple[Any, ...], shape: Shape,
+               requires_grad: builtins.bool) -> Tensor:
+    """The tensor by(*arguments). Where a trace leaves sizes among them open, it is made anew for each of them."""
+    if requires_grad:
+        return leaf(by(*arguments), True)
+    made = array_or_vertex(by, arguments, shape)
+    return made if isinstance(made, Tensor) else leaf(made)
 
 
 def _cannot_require_gradient(dtype: dtypes.DType) -> DTypeError:
@@ -104,14 +120,16 @@ def zeros(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = 
           requires_grad: builtins.bool = False) -> Tensor:
     """A tensor of zeros, of the default float unless `dtype` says otherwise."""
     check_device(device)
-    return leaf(np.zeros(as_shape(shape), _float(dtype)), requires_grad)
+    shape = as_shape(shape)
+    return from_sizes(np.zeros, (shape, _float(dtype)), shape, requires_grad)
 
 
 def ones(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
          requires_grad: builtins.bool = False) -> Tensor:
     """A tensor of ones, of the default float unless `dtype` says otherwise."""
     check_device(device)
-    return leaf(np.ones(as_shape(shape), _float(dtype)), requires_grad)
+    shape = as_shape(shape)
+    return from_sizes(np.ones, (shape, _float(dtype)), shape, requires_grad)
 
 
 def empty(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
@@ -131,7 +149,8 @@ def full(shape: int | Sequence[int], fill_value: Any, *, dtype: DTypeLike = None
         value = astype(fill_value, dtype, copy=False) if dtype is not None else fill_value
         return copy_of(broadcast_to(value, as_shape(shape)))
     kind = dtypes.of_python_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
-    return leaf(np.full(as_shape(shape), fill_value, kind), requires_grad)
+    shape = as_shape(shape)
+    return from_sizes(np.full, (shape, fill_value, kind), shape, requires_grad)
 
 
 def zeros_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
@@ -167,7 +186,23 @@ def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype
         raise ShapeError("arange: a step of 0 never arrives")
     floats = any(isinstance(number, float) for number in (start, stop, step))
     kind = (dtypes.get_default_dtype() if floats else dtypes.int64) if dtype is None else dtypes.as_dtype(dtype)
-    return leaf(np.arange(start, stop, step).astype(kind), requires_grad)
+    if is_open(length := span(start, stop, step)):
+        return from_sizes(counted, (start, stop, step, kind), (length,), requires_grad)
+    return leaf(counted(start, stop, step, kind), requires_grad)
+
+
+def counted(start: float, stop: float, step: float, dtype: dtypes.DType) -> Array:
+    """start, start + step, ... below `stop`, rounded once."""
+    return np.arange(start, stop, step).astype(dtype)
+
+
+def span(start: Any, stop: Any, step: Any) -> Any:
+    """How many numbers there are from `start` to below `stop`, if sizes that a trace leaves open say so."""
+    if not is_open((start, stop, step)) or any(isinstance(number, float) for number in (start, stop, step)):
+        return None
+    if not (stop > start if step > 0 else stop < start):
+        return 0
+    return -((start - stop) // step)
 
 
 def linspace(start: float, stop: float, /, num: int, *, dtype: DTypeLike = None, device: Any = None,
@@ -176,14 +211,21 @@ def linspace(start: float, stop: float, /, num: int, *, dtype: DTypeLike = None,
     check_device(device)
     if num < 0:
         raise ShapeError(f"linspace: there cannot be {num} numbers")
-    return leaf(np.linspace(start, stop, num, endpoint=endpoint).astype(_float(dtype)), requires_grad)
+    arguments = (start, stop, num, endpoint, _float(dtype))
+    return from_sizes(equidistant, arguments, (num,), requires_grad)
+
+
+def equidistant(start: float, stop: float, num: int, endpoint: builtins.bool, dtype: dtypes.DType) -> Array:
+    """Numbers at equal distances, rounded once."""
+    return np.linspace(start, stop, num, endpoint=endpoint).astype(dtype)
 
 
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DTypeLike = None, device: Any = None,
         requires_grad: builtins.bool = False) -> Tensor:
     """A matrix with ones on its k-th diagonal and zeros elsewhere; k > 0 lies above the main diagonal."""
     check_device(device)
-    return leaf(np.eye(n_rows, n_cols, k=k, dtype=_float(dtype)), requires_grad)
+    n_cols = n_rows if n_cols is None else n_cols
+    return from_sizes(np.eye, (n_rows, n_cols, k, _float(dtype)), (n_rows, n_cols), requires_grad)
 
 
 def meshgrid(*arrays: Vertex, indexing: str = "xy") -> list[Tensor]:
@@ -207,8 +249,15 @@ def meshgrid(*arrays: Vertex, indexing: str = "xy") -> list[Tensor]:
             for x, axis in zip(arrays, order, strict=True)]
 
 
-def _triangle(x: Vertex, keep: Array) -> Tensor:
-    return where(x.result_type(keep), x, x.result_type(np.zeros((), x.dtype)))
+def _triangle(x: Vertex, k: int, below: builtins.bool) -> Tensor:
+    shape = _matrix_shape("tril" if below else "triu", x)
+    keep: Tensor = from_sizes(below_diagonal, (*shape, k, below, dtypes.bool), shape, False)
+    return where(keep, x, x.result_type(np.zeros((), x.dtype)))
+
+
+def below_diagonal(n: int, m: int, k: int, truth: builtins.bool, dtype: dtypes.DType) -> Array:
+    """A matrix of truth values: `truth` where j - i ≤ k, and its opposite elsewhere."""
+    return (np.tri(n, m, k) > 0) == truth
 
 
 def _matrix_shape(name: str, x: Vertex) -> tuple[int, int]:
@@ -219,12 +268,12 @@ def _matrix_shape(name: str, x: Vertex) -> tuple[int, int]:
 
 def tril(x: Vertex, /, *, k: int = 0) -> Tensor:
     """The lower triangle of each matrix: x_ij where j - i ≤ k, else 0."""
-    return _triangle(x, np.tri(*_matrix_shape("tril", x), k) > 0)
+    return _triangle(x, k, True)
 
 
 def triu(x: Vertex, /, *, k: int = 0) -> Tensor:
     """The upper triangle of each matrix: x_ij where j - i ≥ k, else 0."""
-    return _triangle(x, np.tri(*_matrix_shape("triu", x), k - 1) == 0)
+    return _triangle(x, k - 1, False)
 
 
 __all__ = ["arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace",

@@ -64,7 +64,7 @@ def as_dtype(dtype: Any) -> DType:
         raise DTypeError(f"{dtype!r} is not a supported dtype; teachgrad has {names}") from None
 
 
-def of_python_scalar(value: complex) -> DType:
+def of_python_scalar(value: Any) -> DType:
     """The type that a Python scalar gets when nothing else decides: bool, int64 or the default float."""
     if isinstance(value, (np.bool_, builtins.bool)):
         return bool

@@ -42,6 +42,7 @@ from .op import Array, Op, Spec, Vertex, apply, state
 from .ops.once import not_again, once
 from .ops.shape import astype, broadcast_to
 from .ops.tuples import item, unpack
+from .sizes import broadcast_shapes
 
 
 class Context:
@@ -354,7 +355,7 @@ def _fitting(name: str, number: int, answer: Any, x: Vertex) -> Any:
                             "tensors: compute with g and ctx.saved, or write tg.tensor(...) around an array")
     if answer.shape != x.shape:
         try:
-            fits = np.broadcast_shapes(answer.shape, x.shape) == answer.shape
+            fits = broadcast_shapes(answer.shape, x.shape) == answer.shape
         except ValueError:
             fits = False
         if not fits:

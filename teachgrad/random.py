@@ -41,6 +41,7 @@ from .ops import random as ops
 from .ops.indexing import take
 from .ops.inplace import overwrite
 from .ops.shape import as_shape
+from .sizes import as_length
 from .tensor import Tensor
 
 LARGEST = 2**63 - 1
@@ -180,7 +181,7 @@ def integers(low: int, high: int | None = None, shape: Any = (), *, dtype: Any =
     """Integers with low ≤ x < high, all equally likely; with one argument, 0 ≤ x < low."""
     if high is None:
         low, high = 0, low
-    low, high, dtype = operator.index(low), operator.index(high), dtypes.as_dtype(dtype)
+    low, high, dtype = as_length(low), as_length(high), dtypes.as_dtype(dtype)
     if dtype.kind not in "iu":
         raise DTypeError(f"integers of {dtype} do not exist")
     if low >= high:
@@ -197,7 +198,7 @@ def bernoulli(p: float, shape: Any = (), *, dtype: Any = dtypes.bool, name: str 
 
 def permutation(x: int | Vertex, /, *, dtype: Any = dtypes.int64, name: str | None = None) -> Tensor:
     """The numbers 0, 1, ..., x - 1 in random order; for a tensor x, its rows (along axis 0) in random order."""
-    n = x.shape[0] if isinstance(x, Vertex) else operator.index(x)
+    n = x.shape[0] if isinstance(x, Vertex) else as_length(x)
     order = _draw(ops.random_permutation, name, shape=as_shape(n), dtype=dtypes.as_dtype(dtype))
     return take(x, order, axis=0) if isinstance(x, Vertex) else order
 

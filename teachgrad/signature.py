@@ -8,33 +8,37 @@ a `Fit` first asks one function, generated for its trace, that compares what a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .errors import TraceError, user_site
 from .guards import Counting, Guard, Terms, alike
-from .op import Modes, Vertex, state
+from .op import Modes, Shape, Vertex, state
 from .stand_ins import Source, kind_of_gradient
 from .structure import Tree
 
 PLAIN = (int, float, complex, str, bytes, bool, type(None), np.dtype, type, slice)
 
 
-def signature(leaves: Sequence[Any], tree: Tree) -> Any:
-    """What a trace depends on in the arguments and the modes of the thread."""
+def signature(leaves: Sequence[Any], tree: Tree, shapes: Mapping[int, Shape] = MappingProxyType({})) -> Any:
+    """What a trace depends on in the arguments and the modes of the thread.
+
+    `shapes` has those, by the number of the argument, of which sizes are left open: names stand there.
+    """
     seen: dict[int, int] = {}
     now = state.now
-    return tree, now.grad, now.inference, tuple([part(leaf, seen) for leaf in leaves])
+    return tree, now.grad, now.inference, tuple([part(leaf, seen, shapes.get(k)) for k, leaf in enumerate(leaves)])
 
 
-def part(leaf: Any, seen: dict[int, int]) -> Any:
+def part(leaf: Any, seen: dict[int, int], shape: Shape | None) -> Any:
     """What a trace depends on in one argument."""
     if isinstance(leaf, Vertex):
         data = leaf._data
         layout = None if data.flags.c_contiguous else data.strides
-        return (type(leaf), data.shape, data.dtype, layout, leaf.requires_grad, leaf.hooks,
+        return (type(leaf), data.shape if shape is None else shape, data.dtype, layout, leaf.requires_grad, leaf.hooks,
                 seen.setdefault(id(leaf), len(seen)))
     if isinstance(leaf, np.generic):
         return type(leaf), leaf.tobytes()
@@ -173,8 +177,12 @@ class Fit:
 
     # ---- one by one --------------------------------------------------------------------------------------------------
 
-    def holds(self, leaves: Sequence[Any]) -> bool:
-        """Whether the trace is true of the world, for arguments of the right signature."""
+    def holds(self, leaves: Sequence[Any], entries: Sequence[tuple[Source, Any]] | None = None) -> bool:
+        """Whether the trace is true of the world, for arguments of the right signature.
+
+        `entries` are the gradients that it starts from, if not those that it was made for.
+        """
+        entries = self.entries if entries is None else entries
         foreign = {id(x) for x in self.foreign}
         gradients = [source.owner(leaves)._grad for source, _ in self.entries]
         taken = {id(g) for g in gradients if g is not None}
@@ -182,7 +190,7 @@ class Fit:
             wrong = leaf is not self.fixed[number] if number in self.fixed else id(leaf) in foreign
             if isinstance(leaf, Vertex) and (id(leaf) in taken or wrong):
                 return False
-        alike = [kind_of_gradient(g) == like for g, (_, like) in zip(gradients, self.entries, strict=True)]
+        alike = [kind_of_gradient(g) == like for g, (_, like) in zip(gradients, entries, strict=True)]
         return all(alike) and self.lasts()
 
     def lasts(self) -> bool:

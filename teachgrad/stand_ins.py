@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from .op import Spec, Vertex
+from .op import Shape, Spec, Vertex
+from .sizes import is_open
 from .tensor import Tensor
 
 
@@ -85,13 +87,14 @@ class StandIn(Tensor):
         return old
 
 
-def stand_in(x: Vertex, source: Source | None, entry_gradient: Callable[[StandIn], Vertex | None]) -> StandIn:
-    """A vertex with the spec of `x` and no value."""
+def stand_in(x: Vertex, source: Source | None, entry_gradient: Callable[[StandIn], Vertex | None],
+             shape: Shape | None = None) -> StandIn:
+    """A vertex with the spec of `x` and no value; `shape` is given where sizes of it are left open."""
     s = StandIn.__new__(StandIn)
     s.present, s.real, s.source, s.entry_gradient = s, x, source, entry_gradient
     s.facts = Facts(x.requires_grad, x.hooks, x._data.flags.c_contiguous)
     s.kept, s.touched, s.reads_gradient = None, True, False
-    Vertex.__init__(s, Spec(x.shape, x.dtype), x.requires_grad, x.name)
+    Vertex.__init__(s, Spec(x.shape if shape is None else shape, x.dtype), x.requires_grad, x.name)
     s.touched = False
     s.site, s.hooks = x.site, x.hooks
     return s
@@ -102,9 +105,32 @@ def called(s: Vertex) -> str:
     return s.name or f"a tensor of shape {s.shape}"
 
 
+def twin(x: Vertex, shape: Shape) -> Vertex:
+    """What a function is given in place of an argument of which sizes are left open: all of `x` but its value."""
+    y = type(x).__new__(type(x))
+    for slot in Vertex.__slots__:
+        setattr(y, slot, getattr(x, slot))
+    y._data = Spec(shape, x.dtype)
+    return y
+
+
 def kind_of_gradient(g: Any) -> tuple[Any, ...] | None:
     """What a trace depends on in a gradient that a tensor comes with."""
     return None if g is None else (g._data.shape, g._data.dtype, g._data.strides, g.requires_grad, g.hooks)
+
+
+def kind_of_entry(s: StandIn) -> tuple[Any, ...] | None:
+    """What a trace depends on in the gradient that the tensor behind `s` comes with; its sizes are those of `s`."""
+    kind = kind_of_gradient(s.real._grad)
+    if kind is None or not has_open_gradient(s):
+        return kind
+    strides = [kind[1].itemsize * prod(s.shape[axis + 1:]) for axis in range(s.ndim)]
+    return s.shape, kind[1], tuple(strides), *kind[3:]
+
+
+def has_open_gradient(s: StandIn) -> bool:
+    """Whether sizes are left open in the gradient that the tensor behind `s` comes with."""
+    return is_open(s.shape) and bool(s.real._grad._data.flags.c_contiguous)  # type: ignore[union-attr]
 
 
 def is_entry_gradient(s: StandIn) -> bool:
@@ -127,6 +153,16 @@ def original(s: Vertex) -> Vertex:
 
 
 __all__ = [
-    "Facts", "Source", "StandIn", "called", "is_entry_gradient", "kind_of_gradient", "original", "source_of",
+    "Facts",
+    "Source",
+    "StandIn",
+    "called",
+    "has_open_gradient",
+    "is_entry_gradient",
+    "kind_of_entry",
+    "kind_of_gradient",
+    "original",
+    "source_of",
     "stand_in",
+    "twin",
 ]

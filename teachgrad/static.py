@@ -13,6 +13,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ import numpy as np
 from . import executors, observe
 from .calls import Call, pulling_back
 from .checking import run_both
-from .compiled import Trace
+from .compiled import Family, Trace
+from .dims import Dims, Opened
 from .errors import Site, TeachgradError, TraceError, user_site
+from .explaining import explain
 from .fetching import Names, fetch, needed
 from .graph import Graph
-from .op import INFERENCE, Symbolic, Vertex, Witness, apply, modes, next_id, state
+from .op import INFERENCE, Shape, Symbolic, Vertex, Witness, apply, modes, next_id, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
@@ -32,6 +35,7 @@ from .passes.recompute import Recomputation, parsed
 from .refusals import refuse_new_flags
 from .runmode import current_mode
 from .signature import difference, refuse_shared_memory, signature
+from .sizes import Sizes
 from .structure import Tree, flatten, unflatten
 from .tensor import Tensor
 from .threads import checked
@@ -49,7 +53,7 @@ class StaticFunction:
     __watched__ = ("fn",)
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
-                 threads: int | None = None, recompute: Any = None) -> None:
+                 threads: int | None = None, recompute: Any = None, dims: Mapping[str, Any] | None = None) -> None:
         if level not in LEVELS:
             raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
         if plan not in PLANS:
@@ -61,7 +65,11 @@ class StaticFunction:
         self.threads = None if threads is None else checked(threads)
         self.recompute_setting = parsed(recompute)
         self.build = executors.find(executor, exact=level != "O3", threads=threads)
+        self.dims = Dims(fn, dims or {})
         self.programs: dict[Any, list[Trace]] = {}
+        """The traces by the signature of a call."""
+        self.families: dict[Any, list[Family]] = {}
+        """What was traced, by the signature with names for the sizes that are left open."""
         self.lock = threading.RLock()
         self.last: Trace | None = None
         functools.update_wrapper(self, fn, updated=())
@@ -73,7 +81,7 @@ class StaticFunction:
         """As a method: bound to the instance, each with programs of its own."""
         if instance is None:
             return self
-        bound = StaticFunction(self.fn.__get__(instance, owner), *self.settings)
+        bound = StaticFunction(self.fn.__get__(instance, owner), **self.settings)
         space = getattr(instance, "__dict__", None)
         if space is not None:
             space[self.fn.__name__] = bound
@@ -84,13 +92,13 @@ class StaticFunction:
         module = sys.modules.get(getattr(self, "__module__", ""))
         if getattr(module, getattr(self, "__qualname__", ""), None) is self:
             return self.__qualname__
-        return _made_again, (self.fn, *self.settings)
+        return _made_again, (self.fn, self.settings)
 
     @property
-    def settings(self) -> tuple[str, str, str, bool, int | None, Any]:
-        """Level, executor, plan, whether the programs are verified, the number of threads if one was given, and what is
-        computed again."""
-        return self.level, self.executor, self.plan_mode, self.verify, self.threads, self.recompute_setting
+    def settings(self) -> dict[str, Any]:
+        """What `tg.static` was given besides the function."""
+        return {"level": self.level, "executor": self.executor, "plan": self.plan_mode, "verify": self.verify,
+                "threads": self.threads, "recompute": self.recompute_setting, "dims": self.dims.patterns}
 
     @property
     def exact(self) -> bool:
@@ -105,8 +113,8 @@ class StaticFunction:
 
     @property
     def count(self) -> int:
-        """How many traces there are."""
-        return sum(map(len, self.programs.values()))
+        """How many times the function was traced. A trace with open sizes counts once, for however many sizes."""
+        return sum(map(len, self.families.values()))
 
     @property
     def trace(self) -> Trace:
@@ -185,6 +193,20 @@ class StaticFunction:
         steps = needed(values.graph, [values[name] for name in names], [values[name].id for name in feed])
         return [values.of[v.id] for v in steps]
 
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """What a call with these arguments would run, without running it: a trace that there is, or why none fits.
+
+        >>> f = tg.static(lambda x: x * 2.0 if x.shape[0] > 2 else x, dims={"x": "N"})
+        >>> y = f(tg.ones(3))
+        >>> print(f.explain(tg.ones(9)))
+        <lambda>(float32[9]) runs trace 1 for N = 9, for which it makes a program
+        >>> print(f.explain(tg.ones(2)))
+        <lambda>(float32[2]) is traced again
+          trace 1: it is good where N > 2 (...:1); here N is 2
+        """
+        leaves, tree = flatten((args, kwargs))
+        return explain(self.families, self.name, leaves, tree, self.dims.opened(leaves, tree))
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = state.now
         if now.tracer is not None:
@@ -222,24 +244,48 @@ class StaticFunction:
                     trace.fit.renew(leaves)
                     break
             else:
-                if self.count >= MOST_PROGRAMS and not self.forget_stale():
-                    raise TraceError.at(
-                        "TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for one more",
-                        user_site(), f"Of these, {difference([*self.programs, key])}.", "pad batches to one size",
-                        "pass a number that varies as a tensor", "make a second static function")
-                trace = self.traced(leaves, tree)
+                trace = self.sized(leaves, tree)
                 self.programs.setdefault(key, []).append(trace)
             refuse_shared_memory(self.name, trace.written, trace.sources.values(), leaves)
             self.last = trace
             return trace
 
+    def sized(self, leaves: list[Any], tree: Tree) -> Trace:
+        """A new trace for a signature: another size of what was traced, or else traced now."""
+        opened = self.dims.opened(leaves, tree)
+        key = signature(leaves, tree, opened.shapes)
+        for family in self.families.get(key, ()):
+            if family.fits(opened.sizes, leaves):
+                break
+        else:
+            if self.count >= MOST_PROGRAMS and not self.forget_stale():
+                self.refuse_many(key)
+            family = self.traced(leaves, tree, opened)
+            self.families.setdefault(key, []).append(family)
+        trace = family.trace(opened.sizes, leaves)
+        for known in self.programs.values():  # those that the family has let go
+            known[:] = [other for other in known if other in other.family.traces.values()]
+        return trace
+
+    def refuse_many(self, key: Any) -> None:
+        """Too many traces: something varies that should not."""
+        ways = ["leave a size that varies open with dims=", "pass a number that varies as a tensor",
+                "make a second static function"]
+        raise TraceError.at(
+            "TG-S03", f"{self.name} was traced for {self.count} different signatures, and now for one more",
+            user_site(), f"Of these, {difference([*self.families, key])}; {self.name}.explain(...) says why a call is "
+            "traced again.", *ways)
+
     def forget_stale(self) -> bool:
         """Drop traces whose guards no longer hold (their world is gone); whether there were any."""
         before = self.count
-        for key, known in list(self.programs.items()):
-            self.programs[key] = [trace for trace in known if trace.fit.lasts()]
-            if not self.programs[key]:
-                del self.programs[key]
+        for known in self.programs.values():
+            known[:] = [trace for trace in known if trace.fit.lasts()]
+        alive = {id(trace.family) for known in self.programs.values() for trace in known}
+        for families in self.families.values():
+            families[:] = [family for family in families if id(family) in alive]
+        self.programs = {key: known for key, known in self.programs.items() if known}
+        self.families = {key: known for key, known in self.families.items() if known}
         return self.count < before
 
     def check(self, trace: Trace, leaves: list[Any], tree: Tree) -> None:
@@ -250,20 +296,27 @@ class StaticFunction:
         arrays = {number: source.find(leaves)._data for number, source in trace.sources.items()}
         trace.rewrites[:] = verify(trace.moments, trace.rewrites, trace.plan, trace.program, self.build, arrays)
 
-    def traced(self, leaves: list[Any], tree: Tree) -> Trace:
-        """Run the function once, and compile what it did."""
-        recording, output, watcher = self.recorded(leaves, tree)
-        return Trace(recording, output, leaves, tree, watcher.world,
-                     level=self.level, plan=self.plan_mode, build=self.build, recompute=self.recompute_setting)
+    def traced(self, leaves: list[Any], tree: Tree, opened: Opened) -> Family:
+        """Run the function once, and improve what it did."""
+        sizes = Sizes(opened.sizes)
+        shapes = {number: sizes.shape(shape) for number, shape in opened.shapes.items()}
+        recording, output, watcher = self.recorded(leaves, tree, shapes)
+        sizes.tracing = False
+        return Family(recording, output, tree, watcher.world, sizes,
+                      level=self.level, plan=self.plan_mode, build=self.build, recompute=self.recompute_setting)
 
-    def recorded(self, leaves: list[Any], tree: Tree) -> tuple[Recording, Tree, Watcher]:
-        """Run the function once with specs in place of values; what it did, and what it looked at."""
-        watcher = Watcher()
+    def recorded(self, leaves: list[Any], tree: Tree,
+                 shapes: Mapping[int, Shape] = MappingProxyType({})) -> tuple[Recording, Tree, Watcher]:
+        """Run the function once with specs in place of values; what it did, and what it looked at.
+
+        `shapes` has those of arguments, by number, of which sizes are left open.
+        """
+        watcher, leaves = Watcher(), list(leaves)
         tracer = FunctionTracer(self.name, watcher.line_of)
         watcher.world.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
-                tracer.argument(leaf, number)
+                leaves[number] = tracer.argument(leaf, number, shapes.get(number))
                 watcher.world.visit(leaf.hooks, f"the hooks of argument {number} of {self.name}()", None)
             else:
                 watcher.world.visit(leaf, f"argument {number} of {self.name}()", None)
@@ -281,8 +334,18 @@ class StaticFunction:
             watcher.complain(self.name)
             self.refuse_changes(args, kwargs, leaves, tree, before, watcher.returned)
             results, output = flatten(answer)
+            self.refuse_known(tracer.twins, watcher)
             recording = tracer.finish(results, watcher.returned)
         return recording, output, watcher
+
+    def refuse_known(self, twins: Mapping[int, Vertex], watcher: Watcher) -> None:
+        """An argument with open sizes must not be reached in another way, where its sizes are what they are."""
+        for number, x in twins.items():
+            if number in watcher.world.known:
+                raise TraceError.at(
+                    "TG-S08", f"{self.name} also reaches {x.name or 'an argument'}, of which it leaves sizes open, as "
+                    "a tensor from outside", watcher.returned, "That one has one size, and is the same tensor.",
+                    "use the argument alone", "leave it out of dims")
 
     def refuse_changes(self, args: Any, kwargs: Any, leaves: list[Any], tree: Tree, before: tuple[bool, bool],
                        site: Site | None) -> None:
@@ -415,13 +478,13 @@ def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) ->
     return x
 
 
-def _made_again(fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool, threads: int | None,
-                recompute: Any) -> Any:
-    return static(fn, level=level, executor=executor, plan=plan, verify=verify, threads=threads, recompute=recompute)
+def _made_again(fn: Callable[..., Any], settings: dict[str, Any]) -> Any:
+    return static(fn, **settings)
 
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
-           plan: str = "reuse", verify: bool = False, threads: int | None = None, recompute: Any = None) -> Any:
+           plan: str = "reuse", verify: bool = False, threads: int | None = None, recompute: Any = None,
+           dims: Mapping[str, Any] | None = None) -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -442,13 +505,15 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
             that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
         threads: on how many cores generated C runs; if it is not given, on `tg.get_num_threads()`.
+        dims: sizes that are left open, by parameter: `{"x": ("N", 784), "t": ("N",)}`. One trace then serves every N.
+            For each axis a name, a number, or None for a size that is traced as it is; `...` for all axes that remain.
     """
     if fn is None:
         return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads,
-                                 recompute=recompute)
+                                 recompute=recompute, dims=dims)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads, recompute)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads, recompute, dims)
 
 
 def source(step: Any) -> str:

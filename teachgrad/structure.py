@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .sizes import OpenShape
+
 Tree = Any
 """A structure without its leaves: None for a leaf, else (kind, keys, subtrees). Hashable."""
 
@@ -16,8 +18,8 @@ def flatten(value: Any) -> tuple[list[Any], Tree]:
 
 def _take(value: Any, leaves: list[Any]) -> Tree:
     kind = type(value)
-    if kind is tuple or kind is list:
-        return kind, None, tuple([_take(item, leaves) for item in value])
+    if kind is tuple or kind is list or kind is OpenShape:
+        return tuple if kind is OpenShape else kind, None, tuple([_take(item, leaves) for item in value])
     if kind is dict:
         return kind, tuple(value), tuple([_take(item, leaves) for item in value.values()])
     if isinstance(value, tuple) and hasattr(value, "_fields"):

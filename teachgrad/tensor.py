@@ -16,6 +16,7 @@ from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
 from .op import REGISTRY, Spec, Symbolic, Vertex, checksum, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
+from .ops.made import made
 from .spelling import METHODS, hint
 
 NUMPY_NAMES = {
@@ -369,6 +370,7 @@ class Tensor(Methods):
 
 
 Tensor.result_type = Tensor  # ops on parameters make tensors, not parameters
+made.result_type = Tensor
 
 
 class Parameter(Tensor):

@@ -17,10 +17,21 @@ import numpy as np
 
 from .errors import GradientError, Site, TraceError, place, user_site
 from .graph import Graph, Segment
-from .op import NO_ATTRS, Op, Spec, Vertex, next_id, refresh, state
+from .op import NO_ATTRS, Op, Shape, Spec, Vertex, next_id, refresh, state
 from .ops.inplace import renew
 from .refusals import LineOf, refuse_outdated_reads, refuse_strided_overwrites, refuse_what_remains
-from .stand_ins import Source, StandIn, called, is_entry_gradient, kind_of_gradient, original, source_of, stand_in
+from .stand_ins import (
+    Source,
+    StandIn,
+    called,
+    has_open_gradient,
+    is_entry_gradient,
+    kind_of_entry,
+    original,
+    source_of,
+    stand_in,
+    twin,
+)
 from .tracer import Tracer
 from .versions import Versions, as_of, computed, root_of
 
@@ -85,6 +96,8 @@ class FunctionTracer(Tracer):
         """Arrays of tensors that the function itself made, by the id of their stand-in."""
         self.stand_ins: dict[int, StandIn] = {}
         """The stand-in of a tensor from outside, by the identity of the tensor."""
+        self.twins: dict[int, Vertex] = {}
+        """What the function is given in place of an argument of which sizes are left open, by its identity."""
         self.untracked: set[int] = set()
         """Vertices that were made from nothing that requires a gradient, or under no_grad, by id."""
         self.blind: set[int] = set()
@@ -103,18 +116,26 @@ class FunctionTracer(Tracer):
 
     # ---- tensors from outside ----------------------------------------------------------------------------------------
 
-    def meet(self, x: Vertex, source: Source | None) -> StandIn:
+    def meet(self, x: Vertex, source: Source | None, shape: Shape | None = None) -> StandIn:
         """A stand-in for a tensor that is not in the graph yet."""
-        s = stand_in(x, source, self.entry_gradient)
+        s = stand_in(x, source, self.entry_gradient, shape)
         self.stand_ins[id(x)] = s
         if source is not None:
             self.leaves.append(s)
         return s
 
-    def argument(self, x: Vertex, number: int) -> None:
-        """Note an argument of the call."""
-        if id(x) not in self.stand_ins:
-            self.meet(x, Source(argument=number))
+    def argument(self, x: Vertex, number: int, shape: Shape | None = None) -> Vertex:
+        """Note an argument of the call; what the function is given for it. With a shape, sizes of it are left open."""
+        s = self.stand_ins.get(id(x))
+        if s is None:
+            s = self.meet(x, Source(argument=number), shape)
+        if shape is None:
+            return x
+        given = self.twins.get(id(x))
+        if given is None:
+            given = self.twins[id(x)] = twin(x, s.shape)
+            self.stand_ins[id(given)] = s
+        return given
 
     def entry_gradient(self, s: StandIn) -> Vertex | None:
         """The gradient that the tensor behind `s` comes with."""
@@ -125,7 +146,8 @@ class FunctionTracer(Tracer):
             raise TraceError.at(
                 "TG-S10", f"the gradient of {called(s)} is also handed to {self.name} as a tensor of its own",
                 user_site(), "A graph has one place for each tensor.", "pass a copy() of it")
-        return self.meet(g, Source(s.source.argument, s.source.tensor, gradient=True))
+        return self.meet(g, Source(s.source.argument, s.source.tensor, gradient=True),
+                         s.shape if has_open_gradient(s) else None)
 
     def resolve(self, x: Any) -> Any:
         known = self.stand_ins.get(id(x))
@@ -256,7 +278,7 @@ class FunctionTracer(Tracer):
             results=results, sources={original(s).id: source_of(s) for s in self.leaves},
             deposits=[source_of(s) for s in deposits], links=[(source_of(s), source_of(s.kept)) for s in linked],
             cleared=[source_of(s) for s in self.leaves if s.touched and s.kept is None],
-            entry=[(source_of(s), kind_of_gradient(s.real._grad)) for s in self.leaves
+            entry=[(source_of(s), kind_of_entry(s)) for s in self.leaves
                    if s.reads_gradient and not source_of(s).gradient],
             renewals=self.renewals, quiet=self.quiet)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .errors import TraceError, locate, user_site
 from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
+from .sizes import OpenShape, is_open
 
 
 class Tracer:
@@ -47,7 +48,9 @@ class Tracer:
                     "TG-S04", str(error), user_site(), "In a static graph every shape is known before the values are.",
                     "tg.where(mask, x, 0) keeps the shape", "do this outside the static function") from error
             raise explain(op, xs, attrs, error) from error
-        z = xs[0].result_type(data)
+        if type(data) is Spec and is_open(data.shape):
+            data = Spec(OpenShape(data.shape), data.dtype)
+        z = (xs[0] if xs else op).result_type(data)
         z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
         z.requires_grad = state.now.grad and op.differentiable and any(x.requires_grad for x in xs)
         if op.view:

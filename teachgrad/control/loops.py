@@ -6,7 +6,6 @@ the number of steps; its body is traced once, and runs as often as the values sa
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from ..op import Spec, Vertex, apply, modes, state
 from ..ops.shape import astype, concat, reshape, stop_gradient
 from ..ops.steps import boundary, join_rows, rows
 from ..ops.tuples import item
+from ..sizes import as_length
 from ..tensor import Tensor
 from ..tracer import Tracer
 from .cond_op import cond as cond_op
@@ -80,7 +80,7 @@ def length_of(columns: Sequence[Vertex], layout: Structure, length: int | None) 
             raise ShapeError(f"tg.scan at {place(user_site())} needs xs, or length=, the number of steps")
         if length < 0:
             raise ShapeError(f"tg.scan at {place(user_site())} cannot take {length} steps")
-        return operator.index(length)
+        return as_length(length)
     for x, name in zip(columns, layout.names(), strict=True):
         if not x.ndim:
             raise ShapeError(f"tg.scan at {place(user_site())}: xs{name} has no axis to take apart")

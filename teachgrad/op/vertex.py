@@ -279,6 +279,8 @@ class Op:
     """Whether writing into `out` gives the same bits also for transposed inputs, where NumPy would lay out its own
     result otherwise."""
 
+    result_type: type[Vertex] = Vertex
+    """The class of what the op makes where it has no inputs."""
     arithmetic: int = 1
     """Arithmetic operations for each element; 0 for ops that only move values."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..errors import DTypeError
 from ..op import Array, Spec, Vertex, apply
+from ..sizes import broadcast_shapes
 from .elementwise import Elementwise
 from .masks import keep_where
 from .pieces import in_pieces
@@ -26,7 +25,7 @@ class KeepScaled(Elementwise):
         return apply(self, (x, mask), {"scale": scale})
 
     def infer(self, x: Spec, mask: Spec, *, scale: float) -> Spec:
-        return Spec(np.broadcast_shapes(x.shape, mask.shape), x.dtype)
+        return Spec(broadcast_shapes(x.shape, mask.shape), x.dtype)
 
     def forward(self, xp: Any, x: Array, mask: Array, *, scale: float, out: Array | None = None) -> Array:
         return in_pieces(self.compute, xp, out, x, mask, scale=scale)

@@ -15,6 +15,8 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError
 from ..op import Array, Op, Spec, Vertex, apply
+from ..sizes import Quantity, broadcast_shapes
+from .made import made_of
 from .shape import astype
 
 ARITHMETIC = re.compile(r"[-+*/]|\b[A-Za-z_]\w*\(")
@@ -35,6 +37,10 @@ def lift(value: Any, like: Vertex) -> Vertex:
         data = value.astype(dtypes.as_dtype(value.dtype), copy=True)
         return like.result_type(data)
     dtype = like.dtype
+    if isinstance(value, Quantity):
+        kind = dtypes.of_python_scalar(value)
+        floats = kind.kind == "f" and dtype.kind != "f"
+        return made_of(np.asarray, (value, kind if floats or dtype.kind == "b" else dtype), ())
     if type(value) is not float or dtype.kind != "f":
         kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
         if (kind.kind == "f" and dtype.kind != "f") or (kind.kind == "i" and dtype.kind == "b"):
@@ -81,7 +87,7 @@ class Elementwise(Op):
         shape = inputs[0].shape
         for other in inputs[1:]:
             if other.shape != shape:
-                shape = np.broadcast_shapes(*[x.shape for x in inputs])
+                shape = broadcast_shapes(*[x.shape for x in inputs])
                 break
         return Spec(shape, self.result or inputs[-1].dtype)
 

@@ -8,7 +8,6 @@ where one element was taken several times; `PutItem` is that, and `SetItem` over
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..sizes import as_length, broadcast_shapes, is_open
 from ..spelling import own_keywords
 from .code import Code, index, steps
 from .shape import broadcast_to, normalize_axis
@@ -51,13 +51,13 @@ def split_index(x: Vertex, index: Any) -> tuple[Pattern, tuple[Vertex, ...]]:
             pattern.append(HOLE)
             tensors.append(item)
         elif isinstance(item, slice):
-            pattern.append(slice(*(None if part is None else operator.index(part)
+            pattern.append(slice(*(None if part is None else as_length(part)
                                    for part in (item.start, item.stop, item.step))))
         elif item is None or item is Ellipsis or isinstance(item, (bool, np.bool_)):
             pattern.append(item)
         else:
             try:
-                pattern.append(operator.index(item))
+                pattern.append(as_length(item))
             except TypeError:
                 raise DTypeError(f"{item!r} is not an index: use integers, slices, None, ..., or integer or boolean "
                                  "tensors") from None
@@ -74,6 +74,73 @@ def join_index(pattern: Pattern, arrays: Sequence[Array]) -> tuple[Any, ...]:
     return tuple(next(fill) if item is HOLE else item for item in pattern)
 
 
+def indexed_shape(shape: Shape, pattern: Pattern, holes: Sequence[Shape]) -> Shape:
+    """The shape of x[index], by the rules of NumPy, for lengths that may be open.
+
+    What index tensors and truth values give stands where the first of them is; at the front, if slices lie between.
+    """
+    truths = [(1 if item else 0,) for item in pattern if isinstance(item, (bool, np.bool_))]
+    used = sum(item is not None and item is not Ellipsis for item in pattern) - len(truths)
+    if used > len(shape):
+        raise ShapeError(f"{used} indices for a tensor of shape {shape}")
+    axis = 0
+    answer: list[Any] = []
+    places: list[tuple[int, int]] = []
+    for place, item in enumerate(pattern):
+        if item is Ellipsis:
+            rest = len(shape) - used
+            answer += shape[axis:axis + rest]
+            axis += rest
+        elif item is None:
+            answer.append(1)
+        elif isinstance(item, slice):
+            answer.append(slice_length(shape[axis], item))
+            axis += 1
+        else:
+            if item is HOLE or truths or holes:  # beside index tensors, a number is one too
+                places.append((place, len(answer)))
+            if not isinstance(item, (bool, np.bool_)):
+                if item is not HOLE:
+                    check_position(item, shape, axis)
+                axis += 1
+    if not places:
+        return tuple(answer)
+    found = broadcast_shapes(*holes, *truths)
+    together = places[-1][0] - places[0][0] == len(places) - 1
+    start = places[0][1] if together else 0
+    return (*answer[:start], *found, *answer[start:])
+
+
+def check_position(item: Any, shape: Shape, axis: int) -> None:
+    """Refuse the position of no element."""
+    n = shape[axis]
+    if not (item < n if item >= 0 else -item <= n):
+        raise IndexError(f"index {item} is out of bounds for axis {axis} with size {n}")
+
+
+def slice_length(n: Any, part: slice) -> Any:
+    """How many elements a slice takes of n: Python's rules, for numbers that may be open."""
+    step = 1 if part.step is None else part.step
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step > 0:
+        start, stop = clipped(part.start, 0, 0, n, n), clipped(part.stop, n, 0, n, n)
+        span, step = stop - start, step
+    else:
+        start, stop = clipped(part.start, n - 1, -1, n - 1, n), clipped(part.stop, -1, -1, n - 1, n)
+        span, step = start - stop, -step
+    return -(-span // step) if span > 0 else 0
+
+
+def clipped(bound: Any, default: Any, low: Any, high: Any, n: Any) -> Any:
+    """A bound of a slice, counted from the front and within reach."""
+    if bound is None:
+        return default
+    if bound < 0:
+        bound = bound + n
+    return low if bound < low else high if bound > high else bound
+
+
 class GetItem(Op):
     r"""z = x[index]: elements of x;   the gradient goes back to the places they came from"""
 
@@ -88,6 +155,8 @@ class GetItem(Op):
     def infer(self, x: Spec, *indices: Spec, index: Pattern) -> Spec:
         if any(i.dtype.kind == "b" for i in indices):
             raise ShapeError("the number of elements that a boolean index takes depends on its values")
+        if is_open(x.shape) or is_open(index) or any(is_open(i.shape) for i in indices):
+            return Spec(indexed_shape(x.shape, index, [i.shape for i in indices]), x.dtype)
         probe = np.broadcast_to(np.empty((), np.bool_), x.shape)
         where = join_index(index, [np.broadcast_to(np.zeros((), np.int64), i.shape) for i in indices])
         return Spec(probe[where].shape, x.dtype)
@@ -168,7 +237,7 @@ class SetItem(Op):
     def infer(self, x: Spec, value: Spec, *indices: Spec, index: Pattern) -> Spec:
         if not any(i.dtype.kind == "b" for i in indices):
             region = getitem.infer(x, *indices, index=index).shape
-            if np.broadcast_shapes(region, value.shape) != region:
+            if broadcast_shapes(region, value.shape) != region:
                 raise ShapeError(f"a value of shape {value.shape} does not fit into x[index] of shape {region}")
         return x
 
@@ -196,7 +265,7 @@ class TakeAlong(Op):
         if indices.ndim != x.ndim:
             raise ShapeError(f"x {x.shape} and indices {indices.shape} must have the same number of axes")
         axis = normalize_axis(axis, x.ndim)
-        lead = np.broadcast_shapes(*[(*v.shape[:axis], 1, *v.shape[axis + 1:]) for v in (x, indices)])
+        lead = broadcast_shapes(*[(*v.shape[:axis], 1, *v.shape[axis + 1:]) for v in (x, indices)])
         shapes = [(*lead[:axis], v.shape[axis], *lead[axis + 1:]) for v in (x, indices)]
         return apply(self, (broadcast_to(x, shapes[0]), broadcast_to(indices, shapes[1])), {"axis": axis})
 

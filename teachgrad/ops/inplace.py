@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import observe
 from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
 from ..op import (
@@ -28,6 +26,7 @@ from ..op import (
     refresh,
     state,
 )
+from ..sizes import broadcast_shapes
 from .elementwise import divide, lift, multiply
 from .indexing import join_index, set_item, split_index
 from .matmul import matmul
@@ -143,7 +142,7 @@ def overwrite(x: Vertex, value: Any) -> Any:
     target, value = current(x), fit(x, value)
     permit(target, value)
     if value.shape != x.shape:
-        if np.broadcast_shapes(value.shape, x.shape) != x.shape:
+        if broadcast_shapes(value.shape, x.shape) != x.shape:
             raise ShapeError(f"values of shape {value.shape} cannot be written into a tensor of shape {x.shape}")
         value = broadcast_to(value, x.shape)
     keep_operand(target, value)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, sizes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from ..spelling import own_keywords
@@ -23,7 +22,7 @@ from .tuples import unpack
 def broadcast_arrays(*arrays: Vertex) -> list[Any]:
     """The tensors, all broadcast to the shape that they have in common."""
     try:
-        shape = np.broadcast_shapes(*[x.shape for x in arrays])
+        shape = sizes.broadcast_shapes(*[x.shape for x in arrays])
     except ValueError:
         raise ShapeError(f"shapes {', '.join(str(x.shape) for x in arrays)} do not broadcast to one") from None
     return [broadcast_to(x, shape) for x in arrays]
@@ -32,7 +31,7 @@ def broadcast_arrays(*arrays: Vertex) -> list[Any]:
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape that tensors of these shapes are broadcast to."""
     try:
-        return np.broadcast_shapes(*shapes)
+        return sizes.broadcast_shapes(*shapes)
     except ValueError:
         raise ShapeError(f"shapes {', '.join(map(str, shapes))} do not broadcast to one") from None
 
@@ -53,7 +52,7 @@ class Roll(Op):
         axes = tuple(axis) if isinstance(axis, Sequence) else (axis,) * len(shifts)
         if len(axes) != len(shifts):
             raise ShapeError(f"roll: {len(shifts)} shifts and {len(axes)} axes")
-        return apply(self, (x,), {"shift": tuple(operator.index(s) for s in shifts),
+        return apply(self, (x,), {"shift": tuple(sizes.as_length(s) for s in shifts),
                                   "axis": tuple(normalize_axis(a, x.ndim) for a in axes)})
 
     def infer(self, x: Spec, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Spec:
@@ -96,7 +95,7 @@ def repeat(x: Vertex, repeats: Any, /, *, axis: int | None = None) -> Any:
     if isinstance(repeats, (list, tuple, np.ndarray)):
         places = repeated_places.forward(np, np.asarray(repeats), length=x.shape[axis])
         return take(x, x.result_type(places), axis=axis)
-    wide = (*x.shape[:axis + 1], operator.index(repeats), *x.shape[axis + 1:])
+    wide = (*x.shape[:axis + 1], sizes.as_length(repeats), *x.shape[axis + 1:])
     apart = broadcast_to(reshape(x, (*x.shape[:axis + 1], 1, *x.shape[axis + 1:])), wide)
     return reshape(apart, (*x.shape[:axis], x.shape[axis] * wide[axis + 1], *x.shape[axis + 1:]), copy=True)
 

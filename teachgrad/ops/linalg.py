@@ -14,6 +14,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
+from ..sizes import broadcast_shapes
 from .elementwise import lift
 from .matmul import matmul
 from .reductions import sum
@@ -86,7 +87,7 @@ class Solve(Op):
     def infer(self, a: Spec, b: Spec) -> Spec:
         if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
             raise ShapeError(f"solve: a matrix of shape {a.shape} needs {a.shape[-1]} rows on the right, not {b.shape}")
-        return Spec((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), a.dtype)
+        return Spec((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), a.dtype)
 
     def forward(self, xp: Any, a: Array, b: Array) -> Array:
         return xp.linalg.solve(a, b)

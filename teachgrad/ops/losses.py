@@ -175,7 +175,7 @@ class MeanSquaredError(Op):
 
     def parts(self, z: Vertex, x: Vertex, y: Vertex) -> Any:
         d: Any = x - y
-        return sum(d * d) / float(d.size) if z.attrs["mean"] else sum(d * d)
+        return sum(d * d) / d.size if z.attrs["mean"] else sum(d * d)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, y: Vertex) -> Any:
         gx = apply(mean_squared_error_gradient, (g, x, y), z.attrs)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
+from ..sizes import broadcast_shapes
 from .elementwise import lift
 from .reductions import sum
 from .shape import astype, matrix_transpose, reshape
@@ -44,7 +45,7 @@ class Matmul(Op):
         inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
         if x.shape[-1] != inner:
             raise ShapeError(f"matmul: {x.shape} @ {y.shape}: the inner lengths {x.shape[-1]} and {inner} differ")
-        lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        lead = broadcast_shapes(x.shape[:-2], y.shape[:-2])
         return Spec((*lead, *x.shape[-2:-1], *(y.shape[-1:] if y.ndim > 1 else ())), x.dtype)
 
     def forward(self, xp: Any, x: Array, y: Array, out: Array | None = None) -> Array:

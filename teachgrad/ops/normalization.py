@@ -249,7 +249,7 @@ class Moments(Op):
             return None
         average = mean(x, axis=axis, keepdims=True)
         shape = weight_shape(x.shape, z.attrs["axes"], True)
-        return reshape(average, shape), sum(square(x - average), axis=axis) / float(n - 1)
+        return reshape(average, shape), sum(square(x - average), axis=axis) / (n - 1)
 
 
 standardize, standardize_gradient, standardize_gradients = Standardize(), StandardizeGradient(), StandardizeGradients()

@@ -96,11 +96,11 @@ class Mean(Reduction):
         return xp.divide(total, x.dtype.type(n), out=total) if n else total * x.dtype.type(np.nan)
 
     def parts(self, z: Vertex, x: Vertex) -> Any:
-        return sum(x, **z.attrs) / float(product(x.shape[a] for a in z.attrs["axis"]))
+        return sum(x, **z.attrs) / product(x.shape[a] for a in z.attrs["axis"])
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         n = product(x.shape[a] for a in z.attrs["axis"])
-        return (broadcast_to(unreduced(g, z, x) / float(n), x.shape),)
+        return (broadcast_to(unreduced(g, z, x) / n, x.shape),)
 
 
 class Extremum(Reduction):

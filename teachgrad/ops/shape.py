@@ -18,6 +18,7 @@ from .. import dtypes
 from ..devices import check_device
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..sizes import as_length, broadcast_shapes
 from ..spelling import own_keywords
 
 
@@ -47,8 +48,8 @@ def normalize_axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ..
 def as_shape(shape: Any) -> Shape:
     """A shape given as an int or a sequence of ints, as a tuple."""
     if isinstance(shape, (tuple, list)):
-        return tuple(operator.index(n) for n in shape)
-    return (operator.index(shape),)
+        return tuple(as_length(n) for n in shape)
+    return (as_length(shape),)
 
 
 class Astype(Op):
@@ -130,7 +131,7 @@ class BroadcastTo(Op):
         return x if x.shape == shape else apply(self, (x,), {"shape": shape})
 
     def infer(self, x: Spec, *, shape: Shape) -> Spec:
-        if np.broadcast_shapes(x.shape, shape) != shape:
+        if broadcast_shapes(x.shape, shape) != shape:
             raise ShapeError(f"shape {x.shape} does not broadcast to {shape}")
         return Spec(shape, x.dtype)
 
@@ -176,7 +177,7 @@ class SumTo(Op):
         return x if x.shape == shape else apply(self, (x,), {"shape": shape})
 
     def infer(self, x: Spec, *, shape: Shape) -> Spec:
-        if np.broadcast_shapes(x.shape, shape) != x.shape:
+        if broadcast_shapes(x.shape, shape) != x.shape:
             raise ShapeError(f"shape {x.shape} does not sum to {shape}")
         return Spec(shape, x.dtype)
 

@@ -12,7 +12,8 @@ from ..graph import Graph, constant, is_constant, live
 from ..interpreter import evaluate
 from ..op import Spec, Vertex
 from ..ops.elementwise import multiply
-from ..ops.shape import permute_dims
+from ..ops.shape import broadcast_to, permute_dims
+from ..sizes import is_open
 from .equality import key_of
 from .lower import RULES
 from .rewriting import Asked, Rewrite, rewrite
@@ -29,6 +30,8 @@ def fold_constant(v: Vertex) -> Vertex | None:
         return constant(v._data, v)
     if not all(is_constant(x) for x in v.inputs) or not v.op or not v.op.pure or type(v._data) is not Spec:
         return None
+    if is_open(v._data.shape) or is_open(tuple(v.attrs.values())):
+        return None  # another array for other sizes
     if not v.op.view and v._data.nbytes > max(LARGEST_FOLDED, *(x._data.nbytes for x in v.inputs)):
         return None
     try:
@@ -89,6 +92,8 @@ def drop_factors_of_one(graph: Graph) -> Asked:
 
 def is_all_ones(v: Vertex) -> bool:
     """Whether a vertex is a constant of nothing but ones. Only repeats of one number are looked at: it is quick."""
+    while v.op is broadcast_to:  # to a size that is open; others are constants themselves
+        v = v.inputs[0]
     return is_constant(v) and v._data.size > 0 and not any(
         step for n, step in zip(v._data.shape, v._data.strides, strict=True) if n > 1) and v._data.flat[0] == 1
 

@@ -14,7 +14,7 @@ from .rewriting import Rewrite, rewrite
 def take_apart(v: Vertex) -> Vertex | None:
     """An op, or one of the results of an op, as the simpler ops that it says it is made of."""
     made, index = v, None
-    if v.op is not None and type(v.inputs[0]._data) is tuple and "index" in v.attrs:
+    if v.op is not None and v.inputs and type(v.inputs[0]._data) is tuple and "index" in v.attrs:
         made, index = v.inputs[0], v.attrs["index"]
     if made.op is None or (type(made._data) is tuple) is (index is None):
         return None

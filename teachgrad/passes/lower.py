@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..graph import constant
 from ..op import Vertex
 from ..ops.elementwise import add, multiply, subtract, tanh_gradient
+from ..ops.made import array_or_vertex
 from ..ops.matmul import OVER_ROWS, linear, matmul, matmul_nt, matmul_tn
 from ..ops.pieces import PIECE
 from ..ops.reductions import sum as total
@@ -59,7 +60,8 @@ def sum_over_rows_is_a_product(v: Vertex) -> Vertex | None:
     if v.op is not total or v.attrs != OVER_ROWS or not sums_by_product(v.inputs[0]._data):
         return None
     x = v.inputs[0]
-    return matmul(constant(ones(x.shape[0], x.dtype), v), x)
+    row = array_or_vertex(ones, (x.shape[0], x.dtype), x.shape[:1])
+    return matmul(row if isinstance(row, Vertex) else constant(row, v), x)
 
 
 RULES = (linear_is_matmul_and_add, transposed_products, tanh_gradient_in_steps, sgd_in_steps,

@@ -73,7 +73,7 @@ def storage(graph: Graph) -> dict[int, Vertex]:
     """For each vertex, the one whose memory it may lie in: itself, or the base of a view."""
     roots: dict[int, Vertex] = {}
     for v in graph.order:
-        if v.op is not None and (v.op.view or type(v.inputs[0]._data) is tuple):
+        if v.op is not None and v.inputs and (v.op.view or type(v.inputs[0]._data) is tuple):
             roots[v.id] = roots.get(v.inputs[0].id, v.inputs[0])
         else:
             roots[v.id] = v

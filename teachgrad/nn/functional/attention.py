@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from ...errors import SettingError, ShapeError
 from ...ops.attention import attention
+from ...ops.joining import broadcast_shapes
 from ...ops.matmul import matmul_tn
 from ...ops.shape import astype, broadcast_to
 from .dropout import dropout
@@ -33,7 +32,7 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     q = query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else float(scale))
     if attn_mask is not None and attn_mask.dtype.kind != "b":
         attn_mask = astype(attn_mask, q.dtype, copy=False)
-    lead = np.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
+    lead = broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2])
     q, key, value = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (q, key, value))
     if dropout_p == 0.0:
         return attention(q, key, value, attn_mask, causal=is_causal)

@@ -182,7 +182,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
         some = greater(target, 0.0)  # t log t is 0 at t = 0
         loss = where(some, target * log(where(some, target, 1.0)), 0.0) - target * input
     if reduction == "batchmean":
-        return sum(loss) / float(input.shape[0])
+        return sum(loss) / input.shape[0]
     return reduced(loss, reduction)
 
 

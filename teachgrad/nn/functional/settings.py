@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
 from ...errors import SettingError, ShapeError
 from ...ops.shape import expand_dims, squeeze
+from ...sizes import as_length
 
 Sizes = int | tuple[int, ...] | list[int]
 
@@ -20,8 +20,8 @@ def per_axis(value: Sizes, axes: int, name: str) -> tuple[int, ...]:
         elif len(value) != axes:
             raise SettingError(f"{name} must be one number, or one for each of {axes} axes, not {value}")
         else:
-            return tuple(operator.index(v) for v in value)
-    return (operator.index(value),) * axes
+            return tuple(as_length(v) for v in value)
+    return (as_length(value),) * axes
 
 
 def batched(input: Any, axes: int, name: str, compute: Callable[[Any], Any]) -> Any:
