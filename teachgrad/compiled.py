@@ -108,7 +108,7 @@ class Trace:
 
     def at_sizes(self, graph: Graph) -> Graph:
         """A graph of the family, for the sizes of this trace."""
-        return self.instance.graph(graph) if self.instance else graph
+        return self.instance.named(graph) if self.instance else graph
 
     def planned(self, graph: Graph) -> Plan:
         """The memory plan of a graph."""

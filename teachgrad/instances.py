@@ -8,7 +8,7 @@ whatever is known of that by its id is known of the instance.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .control.body import Body
 from .graph import Graph
 from .op import Spec, Vertex
 from .ops.made import made
+from .passes.references import Change
 from .passes.rewriting import Log
 from .sizes import OpenShape, Quantity
 from .trace import Recording
@@ -92,9 +93,14 @@ class Instance:
         return replace(graph, inputs=inputs, cells=tuple(map(fill, graph.cells)), outputs=outputs, updates=pairs,
                        order=order)
 
+    def named(self, graph: Graph) -> Graph:
+        """A graph with its sizes filled in, which it names: `step[N=32]`."""
+        sizes = ", ".join(f"{name}={n}" for name, n in self.sizes.items())
+        return replace(self.graph(graph), name=f"{graph.name}[{sizes}]")
+
     def recording(self, recording: Recording) -> Recording:
         """A recording with its sizes filled in."""
-        return replace(recording, graph=self.graph(recording.graph), results=self.value(recording.results),
+        return replace(recording, graph=self.named(recording.graph), results=self.value(recording.results),
                        entry=self.value(recording.entry))
 
     def log(self, log: Log) -> Log:
@@ -102,7 +108,8 @@ class Instance:
         filled = Log()
         filled.ends, filled.copies = log.ends, log.copies
         filled += [replace(r, before=self.vertex(r.before), after=self.vertex(r.after),
-                           fresh=tuple(map(self.vertex, r.fresh)), dead=tuple(map(self.vertex, r.dead))) for r in log]
+                           fresh=tuple(map(self.vertex, r.fresh)), dead=tuple(map(self.vertex, r.dead)),
+                           change=Change(*[self.value(n) for n in astuple(r.change)])) for r in log]
         return filled
 
 

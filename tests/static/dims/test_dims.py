@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import teachgrad as tg
 from teachgrad import data, nn
 from teachgrad.nn import functional as F
+from teachgrad.recording import Reader
 from tests.passes.models import MODELS, made
 from tests.static.outcomes import T, bits
 
@@ -406,7 +408,26 @@ def test_fetch_feed_and_the_graph_are_those_of_the_size_that_ran_last() -> None:
         step(T(n))
         assert f"float32[{n}]" in str(step.graph)
         np.testing.assert_array_equal(step.fetch("multiply", feed={"x": T(n)}).numpy(), 2 * T(n).numpy())
+        assert f"<lambda>[N={n}](" in str(step.graph)
     assert "float32[N]" in str(step.trace.family.moments[-1][1])
+
+
+@pytest.mark.parametrize("level", ["O1", "O2"])
+def test_a_recording_has_a_program_for_each_size(level: str, tmp_path: Path) -> None:
+    training, batch = made("bag_of_words")
+    step = tg.static(training.step, dims={"batch": ("N", ...)}, level=level)
+    with tg.Recorder(tmp_path / "run.tgr"):
+        for n in (4, 2, 4):
+            step(*[batch_of(n, x) for x in batch])
+    with Reader(tmp_path / "run.tgr") as run:
+        assert run.programs == 2
+        for number, n in enumerate((4, 2)):
+            account = run.program(number)
+            assert account.name == f"Training.step[N={n}]"
+            shapes = {node.shape[0] for node in account.by_id.values() if node.op == "embedding"}
+            assert shapes == {n}
+            assert all(rewrite.trouble == "" for rewrite in account.rewrites)
+    assert step.count == 1
 
 
 # ---- mistakes --------------------------------------------------------------------------------------------------------
