@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 
 import teachgrad as tg
+from teachgrad.op import apply
 from teachgrad.ops.indexing import take_along
 from teachgrad.ops.matmul import linear
+from teachgrad.ops.online_attention import online_attention, online_attention_gradient
+from teachgrad.ops.tuples import unpack
 
 
 @dataclass(frozen=True)
@@ -263,6 +266,27 @@ for causal in (False, True):
            real(2, 3, 4), real(2, 3, 4), real(2, 3, 5),
            torch=lambda q, k, v, causal=causal: theirs("scaled_dot_product_attention")(q, k, v, is_causal=causal) ** 2,
            tolerance=1e-8)
+ONLINE = (real(2, 3, 4), real(2, 5, 4), real(2, 5, 6))
+sample("online_attention", lambda q, k, v: unpack(apply(online_attention, (q, k, v), {"causal": False})), *ONLINE,
+       order=0, torch=lambda q, k, v: (theirs("scaled_dot_product_attention")(q, k, v, scale=1.0),
+                                       (q @ k.mT).logsumexp(-1)))
+
+
+def gradients_of_online_attention(q: Any, k: Any, v: Any) -> Any:
+    """Pulled back from the gradient 2 z of Σ z²."""
+    z, l = unpack(apply(online_attention, (q, k, v), {"causal": False}))
+    return unpack(apply(online_attention_gradient, (2.0 * z, q, k, v, z, l), {"causal": False}))
+
+
+def gradients_of_attention(q: Any, k: Any, v: Any) -> Any:
+    """What PyTorch makes of it."""
+    torch = __import__("torch")
+    q, k, v = (x.detach().requires_grad_() for x in (q, k, v))
+    z = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=1.0)
+    return torch.autograd.grad((z * z).sum(), (q, k, v))
+
+
+sample("online_attention_gradient", gradients_of_online_attention, *ONLINE, order=0, torch=gradients_of_attention)
 
 # ---- statistics, searching, sorting, sets ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..graph import Graph
 from ..op import Spec, Vertex
 from .algebra import canonicalise, stabilise
+from .attend import attend
 from .exact import fold, forget_unchanged, merge, prune, spare, updates_last
 from .lower import linear_is_matmul_and_add, transposed_products
 from .memory_order import in_memory_order
@@ -37,6 +38,6 @@ def parts(graph: Graph, log: list[Rewrite]) -> Graph:
     return graph
 
 
-O3 = (merge, fold, merge, canonicalise, stabilise, parts, merge, fold, spare, in_memory_order, merge, forget_unchanged,
-      prune, updates_last)
+O3 = (merge, fold, merge, canonicalise, stabilise, attend, parts, merge, fold, spare, in_memory_order, merge,
+      forget_unchanged, prune, updates_last)
 """Without the last phase of O2: what is cheap for one NumPy call after the other is not for loops that are fused."""

@@ -11,7 +11,7 @@ from ...dtypes import C_TYPES
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
 from ...passes.plan import Block, aligned, place
-from . import products, tiles
+from . import attention, products, tiles
 from .blas import blas
 from .compiler import OPENMP, compiler, load, prelude_of_math
 from .fusion import Fusion, ordered
@@ -241,7 +241,7 @@ class Building:
             if known is not None and f"{letter}gemm_t" in text:
                 lines += [f"/* z = x y by the {known.spelling.format(letter + 'gemm')} that NumPy brings. */",
                           f"typedef void (*{letter}gemm_t)({BLAS_ARGUMENTS.format(known.length, kind)});", ""]
-        return [*lines, *self.team.head(text), *tiles.source_of(text)]
+        return [*lines, *self.team.head(text), *tiles.source_of(text), *attention.head(text)]
 
     def name_of(self, group: Group, number: int) -> str:
         """A name for a kernel: its number, the module whose work it does, its first and its last op."""
@@ -262,14 +262,15 @@ class Building:
             arguments = [v for v, _ in function.arrays.values()]
             fails = function.fails
         else:
-            (v,) = group.members
-            text = self.product(v, name) if group.kind == "product" else self.own_body(v, name)
-            arguments = [*(self.views.base(x) for x in v.inputs), v]
+            v, *items = group.members
+            text = self.attention(v, items, name) if group.kind == "attention" \
+                else self.product(v, name) if group.kind == "product" else self.own_body(v, name)
+            arguments = [*(self.views.base(x) for x in v.inputs), *(items or [v])]
             fails = group.kind == "body" and v.op is not None and v.op.may_fail
         for v in arguments:
             used[v.id] = v
         given = [self.label[v.id] for v in arguments]
-        if group.kind in ("product", "body"):
+        if group.kind in ("product", "body", "attention"):
             offsets = [self.views.of(x).offset for x in group.members[0].inputs]
             given[:len(offsets)] = [f"{name} + {offset}" if offset else name
                                     for name, offset in zip(given, offsets, strict=False)]
@@ -299,6 +300,11 @@ class Building:
         parameters = f"{gemm}const {kind} *restrict {first}, const {kind} *restrict {second}, {kind} *restrict z"
         return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{",
                           *products.body(v, product, maker, self.team), "}", ""])
+
+    def attention(self, v: Vertex, items: list[Vertex], name: str) -> str:
+        """The function of an attention, or of the gradient of one, with its results as arrays."""
+        results = {item.attrs["index"]: item for item in items}
+        return "\n".join([self.comment(v), attention.function(v, results, name, self.views, self.team)])
 
     def own_body(self, v: Vertex, name: str) -> str:
         """The function of an op with loops of its own."""

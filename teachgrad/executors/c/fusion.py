@@ -18,6 +18,8 @@ from ...graph import Graph
 from ...op import Vertex
 from ...ops.matmul import Matmul
 from ...ops.shape import BroadcastTo, PermuteDims, Reshape, StopGradient
+from ...ops.tuples import Item
+from .attention import can_write
 from .groups import (
     Group,
     Place,
@@ -77,17 +79,31 @@ class Fusion:
             joined = self.join(v, group)
             assert joined
             return
+        if isinstance(v.op, Item) and v.inputs[0].id in self.home:
+            group = self.home[v.inputs[0].id]
+            if group.kind == "attention":  # each of its results is an array of its own
+                group.members.append(v)
+                self.home[v.id] = group
+                return
         kind = "numpy"
         if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and v.ndim - 1 <= len(BATCHES):
             kind = "product"
         elif speakable(v) and v.op is not None and all(self.views.dense(x) for x in v.inputs) \
                 and v.op.c_body(v, *v.inputs) is not None:
             kind = "body"
+        elif can_write(v, self.views) and self.only_taken_apart(v):
+            kind = "attention"
         group = Group(kind, [v])
         self.groups.append(group)
         self.home[v.id] = group
         for x in v.inputs:
             group.needs |= self.sources(x)
+
+    def only_taken_apart(self, v: Vertex) -> bool:
+        """Whether nobody needs the tuple of an op's results but who takes one out of it, each but once."""
+        readers = [w for w in self.graph.order if any(x is v for x in w.inputs)]
+        return (all(isinstance(w.op, Item) for w in readers) and all(w is not v for w in self.graph.results)
+                and len({w.attrs["index"] for w in readers}) == len(readers))
 
     def candidates(self, v: Vertex) -> Iterator[Group]:
         """Groups that v might join: of its inputs, the latest first, then those that read what it reads."""
@@ -287,7 +303,7 @@ def seen_through(v: Vertex, place: Place) -> Place | None:
 def ordered(groups: Sequence[Group], graph: Graph) -> list[Group]:
     """The groups in an order in which they can run: as in the graph, and what only updates cells as late as can be."""
     position = {v.id: k for k, v in enumerate(graph.order)}
-    last = {id(g): max(position[v.id] for v in g.members) for g in groups}
+    last = {id(g): max(position[v.id] for v in (g.members if g.kind == "loops" else g.members[:1])) for g in groups}
     waiting = sorted(groups, key=lambda g: last[id(g)])
     done: list[Group] = []
     ready: set[int] = set()

@@ -23,7 +23,8 @@ TILE = 4096
 class Group:
     """Vertices that are computed together.
 
-    `kind`: "loops"; "scalar", a single number; "product", of matrices; "body", C of the op's own; "numpy", a call.
+    `kind`: "loops"; "scalar", a single number; "product", of matrices; "attention", and the items that are its
+    results; "body", C of the op's own; "numpy", a call.
     """
 
     kind: str
