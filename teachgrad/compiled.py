@@ -84,6 +84,9 @@ class Trace:
         self.sources: dict[int, Source] = recording.sources
         """What each leaf of the graph stands for, by id."""
         self.inputs = [self.sources[leaf.id] for leaf in self.graph.inputs]
+        arguments = [source.argument for source in self.inputs if source.argument is not None and not source.gradient]
+        self.places = arguments if len(arguments) == len(self.inputs) else None
+        """The numbers of the arguments that are the inputs, if all inputs are arguments."""
         self.written = [self.sources[leaf.id] for leaf, _ in self.graph.updates]
         """What the program overwrites."""
         self.takers = fixed_owners(recording.deposits)

@@ -21,10 +21,11 @@ _mode = _Mode()
 
 def current_mode() -> str:
     """How static functions run now: as `tg.mode` says, else as TEACHGRAD_MODE said at the start, else "static"."""
-    if _mode.name not in RUN_MODES:
-        raise TeachgradError(f"there is no mode {_mode.name!r} (is TEACHGRAD_MODE set?); choose one of "
+    name = _mode.name
+    if name not in RUN_MODES:
+        raise TeachgradError(f"there is no mode {name!r} (is TEACHGRAD_MODE set?); choose one of "
                              f"{', '.join(RUN_MODES)}")
-    return _mode.name
+    return name
 
 
 @contextmanager

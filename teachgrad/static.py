@@ -363,17 +363,18 @@ class StaticFunction:
 
     def run(self, trace: Trace, leaves: Sequence[Any]) -> Any:
         """Run a program on the present values and put the results where they belong."""
-        recording = trace.recording
-        if state.now.witness is not None:
-            self.note_use(state.now.witness, trace, leaves)
-        inputs = [source.find(leaves)._data for source in trace.inputs]
+        now, recording = state.now, trace.recording
+        if now.witness is not None:
+            self.note_use(now.witness, trace, leaves)
+        inputs = ([leaves[k]._data for k in trace.places] if trace.places is not None
+                  else [source.find(leaves)._data for source in trace.inputs])
         held = () if trace.plain else [what[1].find(leaves) if what[0] in ("held", "view") else None
                                        for what in recording.results]
         call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
         if observe.sink is None:
             arrays = trace.program(inputs, trace.fit.arrays)
-        elif state.now.meter is not None:
-            arrays = state.now.meter.run(trace, inputs, trace.fit.arrays)
+        elif now.meter is not None:
+            arrays = now.meter.run(trace, inputs, trace.fit.arrays)
         else:
             if not trace.is_known_to(observe.sink):
                 observe.sink(observe.Compiled(trace, {i: source.find(leaves)._data

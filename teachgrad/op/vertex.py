@@ -152,7 +152,7 @@ class Vertex:
     """The class of what ops make of vertices of this class."""
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
-        if not isinstance(data, (ndarray, Spec, tuple)):
+        if type(data) is not ndarray and not isinstance(data, (ndarray, Spec, tuple)):
             raise TypeError(f"tg.Tensor is the class of tensors; make one of a {type(data).__name__} with "
                             "tg.tensor(data), or one of a given shape with tg.zeros(shape)")
         self.id = self.stamp = next_id()

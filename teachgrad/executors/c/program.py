@@ -1,7 +1,8 @@
 """A compiled graph, bound to memory and ready to be called.
 
-All that the C code touches is in one table of pointers, so that a call costs little more than the work. Arrays that are
-handed out are used again when nobody holds them any more.
+All that the C code touches is in one table of pointers, so that a call costs little more than the work. There are two
+such tables, which take turns, and each has arrays to be handed out: those of the call before last, where nobody holds
+them any more, and new ones in place of the others.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import cycle
 from sys import getrefcount
 from threading import RLock
 from typing import Any
@@ -24,12 +26,18 @@ from ..numpy import check_writable
 from .blas import blas
 from .building import Building
 
-SPARE = 3
-"""So many arrays are kept for each output, to be handed out again."""
+
+class Table:
+    """Pointers to all that a call touches, and the arrays that it hands out."""
+
+    def __init__(self, slots: int, outputs: int) -> None:
+        self.pointers = (ctypes.c_void_p * max(1, slots))()
+        self.address = ctypes.addressof(self.pointers)
+        self.given: list[Any] = [None] * outputs
 
 
 class CProgram:
-    """A `Building` with an arena, and with the arrays of the present call in its table of pointers."""
+    """A `Building` with an arena, and with the arrays of the present call in its tables of pointers."""
 
     def __init__(self, building: Building) -> None:
         self.building = building
@@ -49,10 +57,10 @@ class CProgram:
         self.inputs = [(v.id, building.slots.get(v.id)) for v in self.graph.inputs]
         self.held: list[Any] = [None] * len(self.inputs)
         self.written = {leaf.id for leaf, _ in self.graph.updates}
-        self.pools = [(building.slots.setdefault(b.id, len(building.slots)), b, list[tuple[Any, int]]())
-                      for b in building.outputs.values()]
-        self.table = (ctypes.c_void_p * max(1, len(building.slots)))()
-        self.pointer = ctypes.addressof(self.table)
+        self.given = [(building.slots.setdefault(b.id, len(building.slots)), b) for b in building.outputs.values()]
+        """What is handed out in arrays of its own, and the place of each in the table."""
+        self.tables = [Table(len(building.slots), len(self.given)) for _ in range(2)]
+        self.turns = cycle(self.tables)
         self.fill()
         self.free_count = references()
         self.steps = self.make_steps()
@@ -63,16 +71,21 @@ class CProgram:
         """Whether one call of C is all, and each output is handed out as the array that it was computed into."""
 
     def fill(self) -> None:
-        """Put into the table what stays where it is: constants, the arena, the functions of BLAS."""
+        """Put into the tables what stays where it is: constants, the arena, the functions of BLAS."""
         known = blas()
         constants = {x.id: x for v in self.graph.order for x in v.inputs if is_constant(x)}
         for key, slot in self.building.slots.items():
             if key < 0 and known is not None:
-                self.table[slot] = known.address(-key)
+                self.put(slot, known.address(-key))
             elif key in self.arrays:
-                self.table[slot] = self.arrays[key].ctypes.data
+                self.put(slot, self.arrays[key].ctypes.data)
             elif key in constants:
-                self.table[slot] = constants[key]._data.ctypes.data
+                self.put(slot, constants[key]._data.ctypes.data)
+
+    def put(self, slot: int, address: int) -> None:
+        """Put a pointer into both tables."""
+        for table in self.tables:
+            table.pointers[slot] = address
 
     @property
     def source(self) -> str:
@@ -110,40 +123,36 @@ class CProgram:
                         self.take((v.id, self.building.slots.get(v.id)), array)
                 check_writable(self.graph.name, *[self.arrays[leaf] for leaf in self.written])
                 self.bound = cells
-            answers = []
-            for slot, b, pool in self.pools:
-                for array, at in pool:  # noqa: B007
-                    if getrefcount(array) == self.free_count:
-                        break
-                else:
-                    array, at = self.another(b, pool)
-                self.table[slot] = at
-                answers.append(array)
+            table = next(self.turns)
+            for k, array in enumerate(table.given):
+                if getrefcount(array) != self.free_count:
+                    self.renew(table, k)
+            answers = table.given.copy()
             self.running = True
             give_back = self.building.team.take_blas()
             try:
                 if self.simple:
-                    if self.steps[0](self.pointer):
+                    if self.steps[0](table.address):
                         self.fail()
                     return answers
-                return self.run(answers)
+                return self.run(table.address, answers)
             finally:
                 give_back()
                 self.running = False
 
-    def run(self, made: list[Any]) -> list[Any]:
+    def run(self, pointers: int, made: list[Any]) -> list[Any]:
         """Go through the steps, with these arrays for the values that are handed out; the outputs."""
-        for (_, b, _), array in zip(self.pools, made, strict=True):
+        for (_, b), array in zip(self.given, made, strict=True):
             self.arrays[b.id] = array
         try:
             for step in self.steps:
-                if step(self.pointer):
+                if step(pointers):
                     self.fail()
             answers = [make() for make in self.finish]
             self.commit()
             return answers
         finally:
-            for _, b, _ in self.pools:
+            for _, b in self.given:
                 del self.arrays[b.id]
 
     def take(self, place: tuple[int, int | None], array: Any) -> None:
@@ -151,16 +160,13 @@ class CProgram:
         number, slot = place
         self.arrays[number] = array
         if slot is not None:
-            self.table[slot] = array.ctypes.data
+            self.put(slot, array.ctypes.data)
 
-    @staticmethod
-    def another(b: Vertex, pool: list[tuple[Any, int]]) -> tuple[Any, int]:
-        """A new array for an output."""
-        array = np.empty(b.shape, b.dtype)
-        pool.append((array, array.ctypes.data))
-        if len(pool) > SPARE:
-            del pool[0]
-        return pool[-1]
+    def renew(self, table: Table, k: int) -> None:
+        """Make a new array for an output, since somebody holds the one that a table has."""
+        slot, b = self.given[k]
+        table.given[k] = array = np.empty(b.shape, b.dtype)
+        table.pointers[slot] = array.ctypes.data
 
     def fail(self) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
@@ -254,8 +260,8 @@ class CProgram:
 
 
 def references() -> int:
-    """How many references there are to an array that only a pool holds, as its loop counts them."""
-    pool = [(np.empty(1), 0)]
-    for array, _ in pool:
+    """How many references there are to an array that only a table holds, as its loop counts them."""
+    given = [np.empty(1)]
+    for _, array in enumerate(given):
         return getrefcount(array)
     return 0
