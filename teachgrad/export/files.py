@@ -12,11 +12,11 @@ import hashlib
 import struct
 
 from ..dtypes import C_TYPES
-from ..executors.c.spelling import literal, remark
+from ..executors.c.spelling import constant_array, literal, remark
 from ..graph import describe
 from ..op import Vertex
 from ..version import __version__
-from .standalone import Standalone, arguments, folded, numbers
+from .standalone import Standalone, arguments, folded
 
 MAGIC, MARK, VERSION = b"TGWEIGHT", 0x01020304, 1
 
@@ -45,7 +45,7 @@ def header(program: Standalone) -> str:
              'extern "C" {', "#endif", ""]
     if program.struct:
         lines += [f"typedef struct {stem}_{program.struct} {{"]
-        lines += [f"    {field.declaration};  {field.comment}" for field in program.held]
+        lines += [f"    {field.declaration};  /* {field.words} */" for field in program.held]
         lines += [f"}} {stem}_{program.struct};", ""]
     if program.arena:
         lines += ["/* Room for the values of one call; what is in it between calls means nothing. */",
@@ -120,7 +120,7 @@ def initial(program: Standalone) -> list[str]:
         if not field.array.ndim:
             body.append(f"    state->{field.name} = {literal(field.array[()], field.array.dtype).strip('()')};")
         elif field.array.any():
-            lines += numbers(f"initial_{field.name}", field)
+            lines += constant_array(f"initial_{field.name}", field.array, field.words)
             body.append(f"    memcpy(state->{field.name}, initial_{field.name}, sizeof state->{field.name});")
         else:
             body.append(f"    memset(state->{field.name}, 0, sizeof state->{field.name});")

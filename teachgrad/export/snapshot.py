@@ -18,10 +18,9 @@ import numpy as np
 from ..creation import tensor
 from ..dtypes import C_TYPES
 from ..errors import DTypeError, ExecutorError
-from ..executors.c.views import Views
-from ..graph import Graph, is_constant, live
-from ..op import Spec, Vertex
-from ..ops.shape import copy_of
+from ..executors.c.alone import standing_alone
+from ..graph import Graph
+from ..op import Vertex
 from ..passes import optimize
 from ..signature import refuse_shared_memory
 from ..stand_ins import Source
@@ -66,6 +65,7 @@ def snapshot(fn: Callable[..., Any], example: Any, train: bool) -> Snapshot:
     name_inputs(plain, recording, arguments)
     graph = optimize(computed(static.name, recording), "O3")[0][-1][1]
     graph = standing_alone(graph)
+    name_results(graph)
     need_numbers(graph)
     values = {v.id: np.ascontiguousarray(sources[v.id].find(leaves)._data).reshape(v.shape) for v in graph.cells}
     return Snapshot(graph, values)
@@ -129,37 +129,13 @@ def computed(name: str, recording: Recording) -> Graph:
     return replace(recording.graph, outputs=tuple(outputs), families=(), strides={})
 
 
-def standing_alone(graph: Graph) -> Graph:
-    """A graph whose results are computed in memory of their own, and whose leaves and constants lie in C order."""
-    for v in (*graph.order, *graph.results):
-        for x in (v, *v.inputs):
-            if is_constant(x) and any(x._data.strides):
-                x._data = np.ascontiguousarray(x._data).reshape(x.shape)
-    views = Views(graph)
-    added: list[Vertex] = []
-    seen: set[int] = set()
-
-    def own(v: Vertex) -> Vertex:
-        if v.op is not None and views.base(v) is v and v.id not in seen:
-            seen.add(v.id)
-            return v
-        w = v.result_type(Spec(v.shape, v.dtype))
-        w.op, w.inputs, w.name, w.site = copy_of, (v,), v.name, v.site
-        added.append(w)
-        return w
-
-    outputs = tuple([own(v) for v in graph.outputs])
-    updates = tuple([(leaf, new if new.id in seen else own(new)) for leaf, new in graph.updates])
-    graph = replace(graph, outputs=outputs, updates=updates, order=(*graph.order, *added))
-    graph = replace(graph, order=tuple(live(graph)))
-    used = {x.id for v in graph.order for x in v.inputs} | {leaf.id for leaf, _ in graph.updates}
-    graph = replace(graph, cells=tuple([v for v in graph.cells if v.id in used]))
-    for number, v in enumerate(outputs):
-        v.name = v.name or ("result" if len(outputs) == 1 else f"result_{number}")
+def name_results(graph: Graph) -> None:
+    """Give results a name, and no value one that an export uses itself."""
+    for number, v in enumerate(graph.outputs):
+        v.name = v.name or ("result" if len(graph.outputs) == 1 else f"result_{number}")
     for v in (*graph.leaves, *graph.order):
         if v.name is not None and "".join(c if c.isascii() and c.isalnum() else "_" for c in v.name) in OURS:
             v.name += "_value"
-    return graph
 
 
 def need_numbers(graph: Graph) -> None:

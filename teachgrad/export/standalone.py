@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,11 @@ import numpy as np
 
 from ..dtypes import C_TYPES
 from ..errors import ExecutorError
-from ..executors.c import products
-from ..executors.c.building import Building, reductions
+from ..executors.c import products, tiles
+from ..executors.c.building import reductions
+from ..executors.c.control import ControlBuilding
 from ..executors.c.groups import Group
-from ..executors.c.spelling import literal
+from ..executors.c.spelling import constant_array
 from ..graph import describe, is_constant
 from ..op import Spec, Vertex
 from .snapshot import Snapshot
@@ -37,8 +37,9 @@ class Field:
         return C_TYPES[self.array.dtype]
 
     @property
-    def comment(self) -> str:
-        return f"/* {describe(Spec(self.array.shape, self.array.dtype))} */"
+    def words(self) -> str:
+        """What it is, for a comment."""
+        return describe(Spec(self.array.shape, self.array.dtype))
 
     @property
     def declaration(self) -> str:
@@ -50,7 +51,7 @@ class Field:
         return f"{'' if self.array.ndim else '&'}{struct}->{self.name}"
 
 
-class Standalone(Building):
+class Standalone(ControlBuilding):
     """A graph as C without Python: no compiler, no BLAS and no table of pointers.
 
     What is called `stem` is run by the function `stem_run`, or, if it trains, `stem_step`.
@@ -135,15 +136,9 @@ class Standalone(Building):
         kind = "int" if self.returned is None else C_TYPES[self.returned.dtype]
         return f"{kind} {self.function}({', '.join(parameters) or 'void'})"
 
-    def product(self, v: Vertex, name: str) -> str:
-        """The function of a product of matrices, as loops."""
-        product = products.Product.of(v, self.views)
-        if product.is_small or product.lines_of_vector:
-            return super().product(v, name)
-        kind = C_TYPES[v.dtype]
-        first, second = "yx" if product.turned else "xy"
-        parameters = f"const {kind} *restrict {first}, const {kind} *restrict {second}, {kind} *restrict z"
-        return "\n".join([self.comment(v), f"KERNEL void {name}({parameters})", "{", *loops(v, product), "}", ""])
+    def maker(self, product: products.Product) -> str:
+        made = super().maker(product)
+        return "tiles" if made == "blas" else made
 
     def title(self, kernels: int) -> str:
         return super().title(kernels).replace(" */", f"\n   {self.stem}.h says how to call it. */")
@@ -157,10 +152,10 @@ class Standalone(Building):
         if "#pragma" in text:
             lines += ["/* With -fopenmp-simd the compiler may use vectors where these lines say so. */",
                       "#ifdef __GNUC__", '#pragma GCC diagnostic ignored "-Wunknown-pragmas"', "#endif", ""]
-        lines += reductions(text)
+        lines += [*reductions(text), *tiles.source_of(text)]
         for field in self.fields:
             if field not in self.held:
-                lines += numbers(f"{self.stem}_{field.name}", field)
+                lines += constant_array(f"{self.stem}_{field.name}", field.array, field.words)
         return lines
 
     def write(self) -> None:
@@ -211,51 +206,6 @@ class Standalone(Building):
         return f"    {kind} *{label} = {home};" if leaf is not None else ""
 
 
-def loops(v: Vertex, product: products.Product) -> list[str]:
-    """The statements of a product: rows of z as sums of rows of y, or, if y lies transposed, one sum an element."""
-    m, n, k = product.m, product.n, product.k
-    kind = C_TYPES[v.dtype]
-    x, y, z = "x", "y", "z"
-    lines: list[str] = []
-    depth = 1
-    for number, length in enumerate(product.batch):
-        if length > 1:
-            name = products.BATCHES[number]
-            lines.append("    " * depth + f"for (int64_t {name} = 0; {name} < {length}; {name}++) {{")
-            depth += 1
-            x, y, z = (f"{array} + {steps[number]} * {name}" if steps[number] else array
-                       for array, steps in zip((x, y, z), product.batch_steps, strict=True))
-    x, y, z = (f"({array})" if len(array) > 1 else array for array in (x, y, z))
-    factor = f"{x}[{products.index((product.x[0], 'i'), (product.x[1], 'l'))}]"
-    other = f"{y}[{products.index((product.y[0], 'l'), (product.y[1], 'j'))}]"
-    target = f"{z}[{products.index((n, 'i'), (1, 'j'))}]"
-    if product.y[0] == 1 and product.x[1] == 1:
-        inside = [f"for (int64_t i = 0; i < {m}; i++)", f"    for (int64_t j = 0; j < {n}; j++) {{",
-                  f"        {kind} sum = 0;", "        #pragma omp simd reduction(+:sum)",
-                  f"        for (int64_t l = 0; l < {k}; l++)", f"            sum += {factor} * {other};",
-                  f"        {target} = sum;", "    }"]
-    else:
-        inside = [f"for (int64_t i = 0; i < {m}; i++) {{", f"    for (int64_t j = 0; j < {n}; j++)",
-                  f"        {target} = 0;", f"    for (int64_t l = 0; l < {k}; l++) {{",
-                  f"        const {kind} factor = {factor};", "        #pragma omp simd",
-                  f"        for (int64_t j = 0; j < {n}; j++)", f"            {target} += factor * {other};",
-                  "    }", "}"]
-    lines += ["    " * depth + line for line in inside]
-    while depth > 1:
-        depth -= 1
-        lines.append("    " * depth + "}")
-    return lines
-
-
-def numbers(name: str, field: Field) -> list[str]:
-    """A constant array of C."""
-    array = field.array.reshape(-1)
-    words = [literal(number, array.dtype).strip("()") for number in array] if array.any() else ["0"]
-    rows = textwrap.wrap(", ".join(words), WIDTH - 4)
-    return [f"static const {field.type} {name}[{array.size}] = {{  {field.comment}",
-            *(f"    {row}" for row in rows), "};", ""]
-
-
 def folded(line: str) -> str:
     """A line of C as several, if it is long and can be broken after a comma."""
     parts: list[str] = []
@@ -276,4 +226,4 @@ def arguments(standalone: Standalone, names: Sequence[str]) -> str:
     return ", ".join([*own, *names])
 
 
-__all__ = ["Field", "Standalone", "arguments", "numbers"]
+__all__ = ["Field", "Standalone", "arguments", "folded"]

@@ -1,7 +1,8 @@
 """The C executor: a static graph as generated C, compiled by whatever compiler is there.
 
 Read on in this order: `groups` and `fusion` (which ops share loops), `nest` (what is computed in which loop), `loops`
-and `products` (the text of a kernel), `building` (the whole source, and where each value lies), `program` (a call).
+and `products` (the text of a kernel), `building` (the whole source, and where each value lies), `control` (loops and
+branches), `program` (a call).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from ...passes.plan import Plan
 from ...threads import asked
 from ..numpy import NumpyProgram
 from .blas import blas
-from .building import Building
 from .compiler import Compiler, cache_dir, clear, compiler, has_openmp, say_once
+from .control import ControlBuilding
 from .program import CProgram
 from .team import Team
 
@@ -27,7 +28,7 @@ def build(graph: Graph, plan: Plan, exact: bool = False, threads: int | None = N
         say_once("There is no C compiler here; install gcc or clang, or `pip install ziglang`")
         return NumpyProgram(graph, plan)
     try:
-        return CProgram(Building(graph, exact, team(how, asked() if threads is None else threads)))
+        return CProgram(ControlBuilding(graph, exact, team(how, asked() if threads is None else threads)))
     except ExecutorError as error:
         say_once(str(error))
         return NumpyProgram(graph, plan)

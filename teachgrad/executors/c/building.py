@@ -50,6 +50,7 @@ class Building:
         self.views = Views(graph)
         self.fusion = Fusion(graph, self.views)
         self.label = labels(graph)
+        self.adopt()
         self.order = ordered(self.fusion.groups, graph)
         self.position = {id(group): k for k, group in enumerate(self.order)}
         self.nests = {id(g): Nest(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
@@ -65,6 +66,9 @@ class Building:
         self.divide()
         self.write()
         self.functions = self.compiled()
+
+    def adopt(self) -> None:
+        """Take over groups that neither loops nor single ops are; here there are none."""
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
@@ -184,6 +188,11 @@ class Building:
 
     def write(self) -> None:
         """The whole source."""
+        kernels, runs = self.texts()
+        self.source = "\n".join([self.title(len(kernels)), "", *self.head(kernels, runs), *kernels, *runs])
+
+    def texts(self) -> tuple[list[str], list[str]]:
+        """The functions that compute, each once, and those that call them."""
         kernels: list[str] = []
         runs: list[str] = []
         known: dict[str, str] = {}
@@ -199,7 +208,7 @@ class Building:
                     kernels.append(text)
                 calls.append(call.replace(name, same))
             runs.append(self.run(f"run_{count}" if len(segments) > 1 else "run", calls, used))
-        self.source = "\n".join([self.title(len(kernels)), "", *self.head(kernels, runs), *kernels, *runs])
+        return kernels, runs
 
     def title(self, kernels: int) -> str:
         """The first line of the source."""
@@ -225,9 +234,10 @@ class Building:
 
     def head(self, kernels: list[str], runs: list[str]) -> list[str]:
         """What stands before the kernels."""
-        lines = ["#include <math.h>", "#include <stdbool.h>", "#include <stdint.h>", "",
-                 "#define KERNEL static __attribute__((noinline))", ""]
         text = "\n".join(kernels)
+        lines = ["#include <math.h>", "#include <stdbool.h>", "#include <stdint.h>",
+                 *(["#include <string.h>"] if "memcpy(" in text else []), "",
+                 "#define KERNEL static __attribute__((noinline))", ""]
         how = compiler()
         if how is not None and how.simd_math:
             wanted = [line for line in prelude_of_math().splitlines()[1:]
@@ -275,13 +285,13 @@ class Building:
             given[:len(offsets)] = [f"{name} + {offset}" if offset else name
                                     for name, offset in zip(given, offsets, strict=False)]
         if group.kind == "product" and "gemm_t gemm" in text:
-            given.insert(0, f"p[{self.gemm_slot(group.members[0])}]")
+            given.insert(0, self.gemm(group.members[0].dtype.itemsize))
         call = f"{name}({', '.join(given)})"
         return text, f"if ({call}) return 1;" if fails else f"{call};"
 
-    def gemm_slot(self, v: Vertex) -> int:
-        """The place of a product of BLAS in the table; its key is minus the size of an element."""
-        return self.slots.setdefault(-v.dtype.itemsize, len(self.slots))
+    def gemm(self, itemsize: int) -> str:
+        """The product of BLAS for elements of so many bytes, in the table; its key there is minus their number."""
+        return f"p[{self.slots.setdefault(-itemsize, len(self.slots))}]"
 
     def comment(self, v: Vertex) -> str:
         """What a vertex is, and the user's line."""
@@ -290,11 +300,15 @@ class Building:
         line = f"{self.label[v.id]}: {describe(v._data)} = {v.op}({inputs})" + (f"   {where}" if where else "")
         return f"/* {remark(line)} */"
 
+    def maker(self, product: products.Product) -> str:
+        """Who makes a product."""
+        return product.made_by(self.exact)
+
     def product(self, v: Vertex, name: str) -> str:
         """The function of a product of matrices."""
         kind = C_TYPES[v.dtype]
         product = products.Product.of(v, self.views)
-        maker = product.made_by(self.exact)
+        maker = self.maker(product)
         gemm = f"{'s' if v.dtype.itemsize == 4 else 'd'}gemm_t gemm, " if maker == "blas" else ""
         first, second = "yx" if product.turned else "xy"
         parameters = f"{gemm}const {kind} *restrict {first}, const {kind} *restrict {second}, {kind} *restrict z"

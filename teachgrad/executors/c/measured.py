@@ -7,11 +7,12 @@ from time import perf_counter
 from typing import Any
 
 from ..timing import KernelOf
-from .building import Building, Segment
+from .building import Segment
+from .control import ControlBuilding
 from .program import CProgram
 
 
-class SingleKernels(Building):
+class SingleKernels(ControlBuilding):
     """A building whose segments have one group each."""
 
     def divide(self) -> None:

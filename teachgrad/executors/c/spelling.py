@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ KEYWORDS = (
     "gemm", "memcpy", "linux", "unix", "NAN", "INFINITY", "isnan",
     "isinf", "isfinite", "signbit", "abs", "gamma", "y0", "y1", "yn", "j0", "j1", "jn", "select", "index", "round",
     "ldexp", "frexp", "modf", "logb", "remainder", "significand", "drem", "lgamma", "tgamma", "errno", "signgam",
-    "VECTORISED", "KERNEL", "product_float", "product_double")
+    "VECTORISED", "KERNEL", "product_float", "product_double", "memory", "sgemm", "dgemm", "count", "going")
 LOOPS = "ijklmnqrst"
 """The names of loops, and so the number of them that a nest can have."""
 RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS, *LOOPS, *C_TYPES.values(),
@@ -34,7 +35,7 @@ RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS
 FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction", "parallel",
                     "num_threads", "threads", "collapse", "schedule"}
 TAKEN = re.compile(
-    r".*_(out|line|parts?|chunk|sum|value\d*|[ijklmnqrst]+\d*)"  # what kernels call their arrays and elements
+    r".*_(out|line|parts?|chunk|sum|value\d*|first|rows|[ijklmnqrst]+\d*)"  # what kernels call arrays and elements
     r"|k\d+_.*[^_]|math_errhandling|[A-Z0-9_]{3,}[A-Z0-9]")  # kernels, and the macros of the headers
 """Names that only generated code itself may use; a value that is called so gets another one."""
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -142,6 +143,15 @@ def step(v: Vertex, running: str, element: str) -> str:
 def is_sum(v: Vertex) -> bool:
     """Whether a reduction adds up."""
     return v.op is not None and getattr(v.op, "c_step", "") == "{z} + {x}"
+
+
+def constant_array(name: str, array: Any, comment: str, width: int = 120) -> list[str]:
+    """The definition of a constant array."""
+    flat = array.reshape(-1)
+    words = [literal(number, flat.dtype).strip("()") for number in flat] if flat.any() else ["0"]
+    rows = textwrap.wrap(", ".join(words), width - 4)
+    return [f"static const {C_TYPES[array.dtype]} {name}[{flat.size}] = {{  /* {comment} */",
+            *(f"    {row}" for row in rows), "};", ""]
 
 
 def labels_of(label: Any, x: Vertex, views: Any) -> str:
