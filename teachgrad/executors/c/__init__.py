@@ -14,6 +14,7 @@ from ...graph import Graph
 from ...passes.plan import Plan
 from ...threads import asked
 from ..numpy import NumpyProgram
+from . import steps  # noqa: F401  (they add themselves to what there is C for)
 from .blas import blas
 from .compiler import Compiler, cache_dir, clear, compiler, has_openmp, say_once
 from .control import ControlBuilding

@@ -9,14 +9,11 @@ A loop or branch with a body that is not C through and through stays with NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...control.body import Body
-from ...control.cond_op import Cond
-from ...control.scan_op import Scan
-from ...control.while_op import WhileLoop
 from ...dtypes import C_TYPES, uint8
 from ...errors import ExecutorError
 from ...graph import Graph, describe, is_constant
@@ -32,6 +29,10 @@ from .views import contiguous
 
 LARGEST_CONSTANT = 4096
 """So many numbers of a constant stand in the text of a body at most."""
+
+
+KINDS: dict[type, type[LoopCode]] = {}
+"""What writes the C of a vertex, by the class of its op; `steps` fills it."""
 
 
 class NotInC(ExecutorError):
@@ -263,52 +264,13 @@ class LoopCode:
         return f"if ({name}_{key}({', '.join(given)})) return 1;"
 
 
-class ScanCode(LoopCode):
-    """c_t, y_t = body(c_{t-1}, x_t, w) as a loop."""
+def code_of(op: type) -> Callable[[type[LoopCode]], type[LoopCode]]:
+    """Let a class write the C of the vertices of an op."""
+    def note(writer: type[LoopCode]) -> type[LoopCode]:
+        KINDS[op] = writer
+        return writer
 
-    def prepare(self, attrs: Mapping[str, Any]) -> None:
-        self.length, self.carries, self.reverse = attrs["length"], attrs["carries"], attrs["reverse"]
-        carries = self.carries
-        self.fixed = carries + attrs["sequences"]
-        self.rows = [k for k in self.items if k >= carries]
-        self.bodies = {"step": self.body(attrs["body"], self.rows, carries)}
-        self.leaves = self.bodies["step"].graph.inputs
-        self.places = {k: self.take(self.leaves[k]._data.nbytes) for k in range(carries) if k not in self.items}
-        """Where in the room those lie that are handed on, but are no results."""
-
-    def names(self, labels: Mapping[int, str]) -> list[str]:
-        ending = ["_first"] * self.carries + ["_rows"] * (self.fixed - self.carries)
-        return [labels[leaf.id] + (ending[k] if k < self.fixed else "") for k, leaf in enumerate(self.leaves)]
-
-    def result(self, k: int) -> str:
-        step = self.bodies["step"]
-        if k < self.carries:
-            return step.label[self.leaves[k].id]
-        return f"{step.label[step.graph.outputs[self.rows.index(k)].id]}_rows"
-
-    def lines(self, name: str) -> list[str]:
-        step = self.bodies["step"]
-        names = self.names(step.label)
-        lines = handed_on(self.leaves[:self.carries], step.label, self.places, names)
-        arguments = [step.label[leaf.id] for leaf in self.leaves[:self.carries]]
-        arguments += [row(names[k], self.leaves[k].size) for k in range(self.carries, self.fixed)]
-        arguments += names[self.fixed:]
-        arguments += [row(self.result(k), self.items[k].size // self.length) for k in self.rows]
-        n = self.length
-        turns = f"int64_t t = {n - 1}; t >= 0; t--" if self.reverse else f"int64_t t = 0; t < {n}; t++"
-        return [*lines, f"for ({turns})", f"    {self.call(name, 'step', arguments)}", "return 0;"]
-
-
-def handed_on(leaves: Sequence[Vertex], labels: Mapping[int, str], places: Mapping[int, int],
-              names: Sequence[str]) -> list[str]:
-    """The statements that give what is handed on its first values, from arrays of these names."""
-    lines = []
-    for k, leaf in enumerate(leaves):
-        label = labels[leaf.id]
-        if k in places:
-            lines.append(f"{C_TYPES[leaf.dtype]} *{label} = (void *){place(places[k])};  // {describe(leaf._data)}")
-        lines.append(f"memcpy({label}, {names[k]}, {leaf._data.nbytes});")
-    return lines
+    return note
 
 
 def in_order(x: Vertex, label: str, at: int, strides: tuple[int, ...]) -> list[str]:
@@ -324,64 +286,4 @@ def in_order(x: Vertex, label: str, at: int, strides: tuple[int, ...]) -> list[s
                     f"{label}_parts[{' + '.join(source) or '0'}];"]
 
 
-def row(name: str, size: int) -> str:
-    """The row of a step."""
-    return f"{name} + {size} * t" if size != 1 else f"{name} + t"
-
-
-class CondCode(LoopCode):
-    """then(x) or otherwise(x), as a branch."""
-
-    def prepare(self, attrs: Mapping[str, Any]) -> None:
-        self.bodies = {key: self.body(attrs[key], list(self.items)) for key in ("then", "otherwise")}
-
-    def names(self, labels: Mapping[int, str]) -> list[str]:
-        return ["going", *(labels[leaf.id] for leaf in self.bodies["then"].graph.inputs)]
-
-    def result(self, k: int) -> str:
-        then = self.bodies["then"]
-        return f"{then.label[then.graph.outputs[list(self.items).index(k)].id]}_out"
-
-    def lines(self, name: str) -> list[str]:
-        arguments = [*self.names(self.bodies["then"].label)[1:], *map(self.result, self.items)]
-        return ["if (*going) {", f"    {self.call(name, 'then', arguments)}", "} else {",
-                f"    {self.call(name, 'otherwise', arguments)}", "}", "return 0;"]
-
-
-class WhileCode(LoopCode):
-    """while condition(c, w): c = body(c, w)."""
-
-    def prepare(self, attrs: Mapping[str, Any]) -> None:
-        self.carries, self.most = attrs["carries"], attrs["max_steps"]
-        self.rows = [k for k in self.items if k > self.carries]
-        self.bodies = {"step": self.body(attrs["body"], [k - 1 for k in self.rows], self.carries),
-                       "goes_on": self.body(attrs["condition"], [0])}
-        self.leaves = self.bodies["step"].graph.inputs
-        self.places = {k: self.take(self.leaves[k]._data.nbytes) for k in range(self.carries) if k not in self.items}
-
-    def names(self, labels: Mapping[int, str]) -> list[str]:
-        return [labels[leaf.id] + ("_first" if k < self.carries else "") for k, leaf in enumerate(self.leaves)]
-
-    def result(self, k: int) -> str:
-        step = self.bodies["step"]
-        if k < self.carries:
-            return step.label[self.leaves[k].id]
-        if k == self.carries:
-            return "count_out"
-        return f"{step.label[step.graph.outputs[self.rows.index(k)].id]}_rows"
-
-    def lines(self, name: str) -> list[str]:
-        step = self.bodies["step"]
-        lines = handed_on(self.leaves[:self.carries], step.label, self.places, self.names(step.label))
-        given = [step.label[leaf.id] for leaf in self.leaves]
-        rows = [f"{self.result(k)} + {self.items[k].size // self.most} * t" for k in self.rows]
-        limit = "" if self.most is None else f"t < {self.most}"
-        return [*lines, "int64_t t = 0;", f"for (; {limit}; t++) {{", "    bool going;",
-                f"    {self.call(name, 'goes_on', [*given, '&going'])}", "    if (!going) break;",
-                f"    {self.call(name, 'step', [*given, *rows])}", "}",
-                *(["*count_out = t;"] if self.carries in self.items else []), "return 0;"]
-
-
-KINDS: dict[type, type[LoopCode]] = {Scan: ScanCode, Cond: CondCode, WhileLoop: WhileCode}
-
-__all__ = ["ControlBuilding"]
+__all__ = ["BodyCode", "ControlBuilding", "LoopCode", "code_of", "place"]

@@ -171,3 +171,22 @@ def test_an_error_in_a_step_is_that_of_dynamic_mode() -> None:
     with pytest.raises(IndexError, match="7"):
         fast(tg.tensor([1, 7]))
     np.testing.assert_array_equal(seen.numpy(), before)
+
+
+@pytest.mark.parametrize("start", [0.5, 30.0, 100.0])
+def test_the_gradient_of_a_while_loop(start: float) -> None:
+    """No step at all leaves the gradient as it came; a weight that no step used gets none."""
+    def f(x: Any, w: Any) -> Any:
+        y = tg.while_loop(lambda y: y.sum() < 50.0, lambda y: (y * w + 1.0,), (x,), max_steps=20)[0]
+        loss = (y * y).sum()
+        return loss, *tg.grad(loss, [x, w])
+
+    x = tg.tensor([start, 1.0], requires_grad=True)
+    w = tg.tensor([1.5, 1.2], requires_grad=True)
+    fast = tg.static(f, level="O3")
+    with tg.mode("static"):
+        got = fast(x, w)
+    slow = tg.static(f, level="O1")(x, w)
+    close(got, slow)
+    assert loops(fast) == [("while_loop", True), ("while_gradient", True)]
+    assert all(segment.is_c for segment in fast.trace.program.building.segments)
