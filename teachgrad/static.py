@@ -27,7 +27,7 @@ from .errors import Site, TeachgradError, TraceError, user_site
 from .explaining import explain
 from .fetching import Names, fetch, needed
 from .graph import Graph
-from .op import INFERENCE, Shape, Symbolic, Vertex, Witness, apply, modes, next_id, state
+from .op import INFERENCE, Shape, Symbolic, Vertex, Witness, apply, modes, next_id, remember, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
@@ -433,6 +433,8 @@ class StaticFunction:
             if x.base is not None:
                 x = x.base
             x.stamp = stamp
+            if x.exposed is not None:
+                remember(x)
             if x.op is None:
                 x.site = site
 

@@ -29,6 +29,7 @@ from .overwriting import (
     memory_of,
     overwritten,
     refresh,
+    remember,
     shares_memory,
     spec_of,
     value_is_gone,
@@ -54,5 +55,5 @@ from .vertex import (
 __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
     "Vertex", "Witness", "apply", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
-    "refresh", "report", "shares_memory", "spec_of", "state", "value_is_gone", "version",
+    "refresh", "remember", "report", "shares_memory", "spec_of", "state", "value_is_gone", "version",
 ]

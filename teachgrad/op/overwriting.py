@@ -166,14 +166,27 @@ def notice_writes(x: Vertex) -> None:
     now = checksum(x._data)
     if now != x.exposed:
         x.exposed = now
-        mark_written(x)
+        stamp_written(x)
 
 
 def mark_written(x: Vertex) -> None:
-    """Note that the memory of `x` has just been written, with nothing recorded."""
+    """Note that we have just written the memory of `x`, with nothing recorded."""
     root = memory_of(x)
     if state.now.witness is not None:
         state.now.witness.has_written(root)
+    stamp_written(x)
+    remember(root)
+
+
+def stamp_written(x: Vertex) -> None:
+    """Let the memory of `x` be younger than all that was made of it."""
+    root = memory_of(x)
     root.stamp = x.stamp = next_id()
     if root.op is None:
         root.site = user_site()
+
+
+def remember(root: Vertex) -> None:
+    """Take what is in memory that was handed out as known: we have written it ourselves."""
+    if root.exposed is not None and type(root._data) is ndarray:
+        root.exposed = checksum(root._data)

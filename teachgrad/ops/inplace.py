@@ -24,6 +24,7 @@ from ..op import (
     next_id,
     overwritten,
     refresh,
+    remember,
     state,
 )
 from ..sizes import broadcast_shapes
@@ -221,6 +222,7 @@ def relink(x: Vertex, value: Vertex) -> None:
         x.requires_grad = value.requires_grad
         x.past, x.site = old, writer
         x.id = x.stamp = memory.stamp = next_id()
+        remember(memory)
         return
     root = x.base
     assert root is not None
@@ -228,6 +230,7 @@ def relink(x: Vertex, value: Vertex) -> None:
     root.op, root.inputs, root.attrs = write_view, (old_root, value), {"path": path_from(root, x)}
     root.past, root.site, root.requires_grad = old_root, writer, root.requires_grad or value.requires_grad
     root.id = root.stamp = next_id()
+    remember(root)
     x.past, x.requires_grad = old, root.requires_grad
     x.id, x.stamp = next_id(), root.stamp
 

@@ -48,6 +48,17 @@ def test_a_view_of_shared_memory_that_was_overwritten_here() -> None:
         shared *= 0.5
 
 
+def test_what_a_checkpointed_loop_uses_may_be_overwritten_before() -> None:
+    """Seed 7121: our own overwrite was noticed inside the loop, and taken for one that the loop makes."""
+    shared = tg.from_dlpack(X.copy())
+    xs = tg.tensor(np.ones((2, 3)), requires_grad=True)
+    shared *= 0.5
+    for _ in range(2):
+        last, _ = tg.scan(lambda h, x: (tg.tanh(h * shared[:1] + x), h), shared, xs, checkpoint=True)
+        tg.grad(last.sum(), [xs])
+        shared.copy_(last.detach())
+
+
 def test_a_view_of_shared_memory_that_was_overwritten_elsewhere() -> None:
     """Read after the overwrite, the view has the new values; read before, its gradient is refused."""
     array = np.ones(3)
