@@ -1,0 +1,48 @@
+"""Differences that are no errors of teachgrad, each with its reason. `test_known.py` shows every one of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .program import Program
+
+
+@dataclass(frozen=True)
+class Known:
+    """A difference that is understood. It explains a finding whose smallest program has such a line."""
+
+    where: str
+    text: str
+    """A pattern for a line of the smallest program."""
+    why: str
+    special: bool = False
+    """Whether it is about infinities, nan, or zeros alone."""
+    order: int = 0
+    """The least number of differentiations at which it shows."""
+    difference: str = ""
+    """A pattern for what is said about the difference."""
+
+    def explains(self, program: Program, where: str, what: str) -> bool:
+        """Whether this is the reason of a finding."""
+        return (where == self.where and program.order >= self.order and (program.special or not self.special)
+                and any(re.search(self.text, line.texts["tg"]) for line in program.lines)
+                and re.search(self.difference, what) is not None)
+
+
+KNOWN = (
+    Known("torch", r"tg\.sign\(", "PyTorch says that the sign of nan is 0; the array API standard and NumPy, nan.",
+          special=True, difference="nan"),
+    Known("torch", r"binary_cross_entropy\(", "PyTorch adds 1e-12 to a denominator of the second derivative.", order=2),
+    Known("torch", r"cosine_embedding_loss\(", "PyTorch adds 1e-12 to the squares of both lengths; we, as "
+          "cosine_similarity does, take at least 1e-8 for their product."),
+    Known("torch", r"tg\.(cumulative_)?prod\(", "PyTorch divides products by each factor, which rounds, and "
+          "differentiates that again.", order=2),
+    Known("torch", r"tg\.copysign\(", "PyTorch's derivative is z / x, which rounds and is differentiated again; ours "
+          "is a sign, whose derivative is 0.", order=2),
+)
+
+
+def explanation(program: Program, where: str, what: str) -> str:
+    """Why a difference is no error, or nothing."""
+    return next((known.why for known in KNOWN if known.explains(program, where, what)), "")
