@@ -175,11 +175,16 @@ def test_gradients_of_every_size_are_those_of_dynamic_mode(name: str) -> None:
 
 def test_nothing_at_all_is_a_size() -> None:
     def function(x: Any) -> Any:
-        return x.sum(axis=0), x * 2.0, tg.zeros((x.shape[0], 2)), x[1:]
+        return x.sum(axis=0), x.mean() + 1.0, x * 2.0, tg.zeros((x.shape[0], 2)), x[1:]
 
     step = tg.static(function, dims={"x": ("N", 4)})
     for n in (3, 0, 5, 0):
         assert bits(step(T(n, 4))) == bits(function(T(n, 4)))
+
+
+def test_the_mean_of_nothing_is_nan_in_planned_memory_too() -> None:
+    step = tg.static(lambda x: x.mean() + 1.0)
+    assert np.isnan(step(T(0)).item())
 
 
 def test_several_sizes() -> None:
