@@ -93,7 +93,9 @@ class Mean(Reduction):
                 out: Array | None = None) -> Array:
         n = product(x.shape[a] for a in axis)
         total = xp.asarray(xp.add.reduce(x, axis=axis, keepdims=keepdims, out=out))
-        return xp.divide(total, x.dtype.type(n), out=total) if n else xp.multiply(total, x.dtype.type(np.nan), out=total)
+        if not n:
+            return xp.multiply(total, x.dtype.type(np.nan), out=total)
+        return xp.divide(total, x.dtype.type(n), out=total)
 
     def parts(self, z: Vertex, x: Vertex) -> Any:
         return sum(x, **z.attrs) / product(x.shape[a] for a in z.attrs["axis"])
