@@ -8,11 +8,13 @@ ask at every tap of the kernel whether it sees something.
 from __future__ import annotations
 
 from ..graph import Graph
-from ..op import Op, Vertex, apply, shares_memory
+from ..op import Op, Spec, Vertex, apply, shares_memory
 from ..ops.convolution import convolution, convolution_weight_gradient
+from ..ops.elementwise import Elementwise
 from ..ops.indexing import put_item
-from ..ops.shape import copy_of, reshape
-from ..ops.windows import inside, whole_size
+from ..ops.shape import copy_of, permute_dims, reshape
+from ..ops.windows import images_first, images_last, inside, whole_size
+from .exact import undo_turns
 from .layout import Samples
 from .rewriting import Asked, Rewrite, rewrite
 
@@ -32,6 +34,21 @@ def zeros_around_images(v: Vertex) -> Vertex | None:
     return apply(v.op, tuple(inputs), {**v.attrs, "padding": ((0, 0),) * len(padding)})
 
 
+def turn_later(v: Vertex) -> Vertex | None:
+    """f(x with the images first, c) = f(x, c) with the images first: elementwise ops keep their order of axes."""
+    first = (v.ndim - 1, *range(v.ndim - 1)) if type(v._data) is Spec else ()
+    turned = [x.op is permute_dims and x.attrs["axes"] == first and x.shape == v.shape for x in v.inputs]
+    if not isinstance(v.op, Elementwise) or not any(turned):
+        return None
+    if not all(is_turned or not x.ndim or (x.ndim == v.ndim and x.size < v.size)
+               for x, is_turned in zip(v.inputs, turned, strict=True)):
+        return None
+    inputs = [x.inputs[0] if is_turned else images_last(x) if x.ndim else x
+              for x, is_turned in zip(v.inputs, turned, strict=True)]
+    after: Vertex = images_first(apply(v.op, tuple(inputs), v.attrs))
+    return after
+
+
 def copies(samples: Samples) -> Asked:
     """A rule that copies what does not lie in C order."""
     def copy_first(v: Vertex) -> Vertex | None:
@@ -49,5 +66,5 @@ def copies(samples: Samples) -> Asked:
 
 def in_memory_order(graph: Graph, log: list[Rewrite]) -> Graph:
     """Give ops with loops of their own what they need."""
-    graph = rewrite(graph, "memory order", [zeros_around_images], log)
+    graph = rewrite(graph, "memory order", [undo_turns, turn_later, zeros_around_images], log)
     return rewrite(graph, "memory order", [copies(Samples(graph))], log)

@@ -210,6 +210,18 @@ def test_a_network_is_one_function() -> None:
         close(got.numpy(), want.numpy(), "gradient")
 
 
+def test_axes_are_turned_once_on_the_way_in() -> None:
+    """What stands between convolutions keeps their order of axes, batch normalization and its gradient included."""
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 6, 3))
+    step = tg.static(lambda x, *w: tg.grad((model(x) ** 2.0).sum(), w), level="O3")
+    x = tg.tensor(np.random.default_rng(0).normal(size=(17, 2, 9, 9)), dtype="float32")
+    for got, want in zip(step(x, *model.parameters()), tg.grad((model(x) ** 2.0).sum(), list(model.parameters())),
+                         strict=True):
+        close(got.numpy(), want.numpy(), "gradient")
+    kernels = [line for line in tg.source(step).splitlines() if line.startswith("KERNEL")]
+    assert [line for line in kernels if "copy" in line.partition("(")[0]] == kernels[:1]
+
+
 def test_long_sums_keep_their_digits() -> None:
     """The gradient of a weight sums over all places of all images: half a million terms here, all positive."""
     x = np.random.default_rng(0).uniform(size=(32, 1, 130, 130)).astype(np.float32)
