@@ -52,6 +52,7 @@ BARS: list[Bar] = [
     Bar("mlp: static O3 over PyTorch, eager", f"mlp: {FAST} / torch", 0.95),
     Bar("mlp: static O3 over jax.jit", f"mlp: {FAST} / jax", 0.95),
     Bar("chain: static O3 over jax.jit", f"chain: {FAST} / jax", 0.6),
+    *(Bar(f"{name}: static O3 on two cores over one", f"cores: {name}", 0.667) for name in ("mlp", "cnn", "gpt")),
     *_step("dynamic over PyTorch, eager", DYNAMIC, "torch", 1.5),
     *(bar for peer in OTHERS_TO_BEAT for bar in _step(f"dynamic ahead of {PEERS[peer].title}", DYNAMIC, peer, 1.0)),
     *(

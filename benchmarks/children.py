@@ -30,8 +30,8 @@ class Finished:
     peak_bytes: int
 
 
-def run(arguments: list[str], core: int, limit_s: float) -> Finished:
-    """Run `python ARGUMENTS` on one core to its end.
+def run(arguments: list[str], core: int | str, limit_s: float) -> Finished:
+    """Run `python ARGUMENTS` on one core to its end, or on several ("0,1").
 
     It has a process group of its own, so that the helpers a library starts end with it, and finds all compile caches
     empty, so that compiling costs the same in the first run and in the tenth.
@@ -62,7 +62,7 @@ def run(arguments: list[str], core: int, limit_s: float) -> Finished:
         return Finished(out.read(), peak)
 
 
-def _on_core(core: int) -> list[str]:
+def _on_core(core: int | str) -> list[str]:
     """The prefix that pins a command to one core from its first instruction, where there is such a program."""
     return ["taskset", "--cpu-list", str(core)] if shutil.which("taskset") else []
 

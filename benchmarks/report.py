@@ -118,6 +118,9 @@ def _costs(results: Results) -> Iterator[str]:
     if "profile" in costs:
         rows = [[name, f"{_spread(e)}x"] for name, e in costs["profile"].items()]
         yield f"## A step while a profile is taken, over one without\n\n{_table(['', 'ratio'], rows)}"
+    if "cores" in costs:
+        rows = [[name, f"{_spread(e)}x"] for name, e in costs["cores"].items()]
+        yield f"## A step of static O3 on two cores, over the same on one\n\n{_table(['', 'ratio'], rows)}"
     if "memory" in costs:
         yield _memory(costs["memory"])
 

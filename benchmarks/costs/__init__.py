@@ -1,4 +1,5 @@
-"""What teachgrad costs besides its steps: importing it, one op, being recorded, being profiled, memory.
+"""What teachgrad costs besides its steps: importing it, one op, being recorded, being profiled, memory; and what a second
+core is worth.
 
 Each module has `measure(core, limit_s)`, giving the rows of one table: a figure, or why there is none.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..results import Rows
-from . import import_time, memory, op, profile, recording
+from . import cores, import_time, memory, op, profile, recording
 
 COSTS: dict[str, Callable[[int, float], Rows]] = {
     "import": import_time.measure,
@@ -16,4 +17,5 @@ COSTS: dict[str, Callable[[int, float], Rows]] = {
     "recording": recording.measure,
     "profile": profile.measure,
     "memory": memory.measure,
+    "cores": cores.measure,
 }
