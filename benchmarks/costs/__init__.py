@@ -1,5 +1,5 @@
-"""What teachgrad costs besides its steps: importing it, one op, being recorded, being profiled, memory; and what a second
-core is worth.
+"""What teachgrad costs besides its steps: importing it, one op, being recorded, being profiled, memory; and what a
+second core is worth.
 
 Each module has `measure(core, limit_s)`, giving the rows of one table: a figure, or why there is none.
 """

@@ -73,10 +73,12 @@ ACTIONS: dict[str, Action] = {
         _action("tape", "1", "show('tape')", "Tape", "the Tape screen", "Look"),
         _action("chain", "2", "show('chain')", "Chain", "the Chain screen", "Look"),
         _action("map", "3", "show('map')", "Map", "the Map screen", "Look"),
+        _action("passes", "4", "show('passes')", "Passes", "the Passes screen", "Look"),
         _action("memory", "5", "show('memory')", "Memory", "the Memory screen", "Look"),
         _action("stops", "B", "show('stops')", "Stops", "breakpoints and watched conditions", "Look"),
         _action("doctor", "exclamation_mark", "show('doctor')", "Doctor", "what goes wrong, and where", "Question"),
         _action("train_screen", "6", "show('train')", "Train", "the Train screen", "Look"),
+        _action("kernels", "7", "show('kernels')", "Kernels", "the Kernels screen", "Look"),
         _action(
             "open", "enter", "open", "open", "open: unfold a module, on Map go into it, else the chain rule", "Look"
         ),
@@ -110,7 +112,8 @@ _SHOWN = {
     "exclamation_mark": "!",
 }  # fmt: skip
 TOGETHER = {
-    "element": ("hjkl", "element"), "line": ("jk", "line"), "candidate": ("jk", "candidate"), "boxes": ("hjkl", "box"),
+    "element": ("hjkl", "element"), "boxes": ("hjkl", "box"), "line": ("jk", "line"), "rule": ("jk", "rule"),
+    "candidate": ("jk", "candidate"), "linked": ("jk", "in this pane"),
 }  # fmt: skip
 """Keys that the last line of a screen shows as one."""
 

@@ -20,11 +20,14 @@ from .render.chain import draw_chain
 from .render.doctor import PANES as DOCTOR_PANES
 from .render.doctor import draw_doctor
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
+from .render.kernels import draw_kernels
 from .render.map import PANES as MAP_PANES
 from .render.map import draw_map, map_height
 from .render.memory import PANES as MEMORY_PANES
 from .render.memory import draw_memory
 from .render.panes import draw_text
+from .render.passes import PANES as PASSES_PANES
+from .render.passes import draw_passes
 from .render.tape import PANES as TAPE_PANES
 from .render.tape import draw_tape, tape_height
 from .render.train import PANES as TRAIN_PANES
@@ -36,10 +39,13 @@ from .render.whatif import draw_what_if
 from .session import Session
 from .views.chain import view_chain
 from .views.doctor import left_to_examine, look_for_troubles, view_doctor
+from .views.kernels import PANES as KERNELS_PANES
+from .views.kernels import view_kernels
 from .views.map import view_map
 from .views.memory import view_memory
 from .views.narrate import short_note
 from .views.options import Options
+from .views.passes import view_passes
 from .views.plain import plain
 from .views.tape import view_tape
 from .views.train import view_train
@@ -95,6 +101,10 @@ SCREENS: dict[str, Screen] = {
                ("boxes", "open", "up", "step", "back", "pane", "fold", "phase", "go", "help", "quit"),
                lambda session, moment, options, height: view_map(session, moment, options, map_height(height)),
                draw_map),
+        Screen("passes", "4", "Passes", PASSES_PANES,
+               ("step", "back", "rule", "over", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
+               lambda session, moment, options, height: view_passes(session, moment, options),
+               draw_passes),
         Screen("memory", "5", "Memory", MEMORY_PANES,
                ("step", "back", "candidate", "what_if", "mode", "pane", "zoom", "phase", "go", "help", "quit"),
                lambda session, moment, options, height: view_memory(session, moment, options),
@@ -103,6 +113,10 @@ SCREENS: dict[str, Screen] = {
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),
                draw_train, "training_step", lambda session: session.history.left(), _read_history),
+        Screen("kernels", "7", "Kernels", KERNELS_PANES,
+               ("step", "back", "linked", "pane", "zoom", "phase", "go", "search", "up", "help", "quit"),
+               lambda session, moment, options, height: view_kernels(session, moment, options),
+               draw_kernels),
         Screen("doctor", "!", "Doctor", DOCTOR_PANES,
                ("line", "open", "up", "pane", "go", "help", "quit"),
                lambda session, moment, options, height: view_doctor(session, options),

@@ -12,6 +12,8 @@ from teachgrad.errors import Where
 from teachgrad.recording import Recorder
 from tests.recording.runs import micrograd, scalar, send
 
+from .accounts import account, add
+
 SOURCE = "/somewhere/net.py"
 LINES = """\
 class Net(nn.Module):
@@ -211,4 +213,6 @@ def make(name: str, folder: Path, level: str = "values") -> Path:
     path = folder / f"{name}.tgr"
     with Recorder(path, level=level):  # type: ignore[arg-type]
         MAKERS[name]()
+    if name == "program":
+        add(path, account())
     return path

@@ -353,6 +353,98 @@ async def test_the_train_screen(session: Open) -> None:
         assert app_of(pilot).shown == "tape"
 
 
+async def test_the_passes_screen(session: Open) -> None:
+    async with running(session("program"), "t1/fwd/3", size=(120, 34)) as pilot:
+
+        def address() -> str:
+            text = "\n".join(shown(pilot))
+            return text.split("pass:")[1].split()[0] if "pass:" in text else "recorded"
+
+        await pilot.press("4")
+        start = shown(pilot)
+        assert (app_of(pilot).shown, address()) == ("passes", "recorded")
+        for key, where in (
+            ("s", "lower/1"), ("right", "merge/1"), ("S", "lower/1"), ("left", "recorded"), ("G", "merge/2"),
+            ("g", "recorded"), ("o", "lower/1"), ("o", "merge/1"), ("O", "lower/1"),
+            ("right_square_bracket", "merge/1"), ("left_square_bracket", "lower/1"),
+            ("j", "merge/1"), ("down", "merge/2"), ("k", "merge/1"),
+            ("pagedown", "merge/2"), ("pageup", "recorded"), ("l", "lower/1"), ("h", "recorded"),
+        ):  # fmt: skip
+            await pilot.press(key)
+            assert address() == where, key
+            assert str(app_of(pilot).moment) == "t1/fwd/3"
+        assert shown(pilot) == start
+        await pilot.press("colon")
+        await type_in(pilot, ":pass:merge/2")
+        assert address() == "merge/2"
+        assert "+" not in [line[40:44].strip() for line in shown(pilot)]
+        await pilot.press("colon")
+        await type_in(pilot, ":pass:nonsense")
+        assert "there is no 'pass:nonsense'" in shown(pilot)[-1]
+        row, line = next((y, line) for y, line in enumerate(shown(pilot)) if "transposed_products" in line)
+        await pilot.click(Sheet, offset=(line.index("transposed"), row))
+        await pilot.pause()
+        assert address() == "lower/1"
+        await pilot.press("tab", "z")
+        assert shown(pilot)[1].startswith("╭─ before ─")
+        await pilot.press("escape", "right_curly_bracket")
+        assert app_of(pilot).options.stop == 0
+        await pilot.press("enter")
+        assert app_of(pilot).shown == "kernels"
+        await pilot.press("backspace")
+        assert app_of(pilot).shown == "tape"
+
+
+async def test_passes_of_a_recording_without_programs(session: Open) -> None:
+    async with running(session("net"), "t0/fwd/0", "passes") as pilot:
+        await pilot.press("s")
+        assert str(app_of(pilot).moment) == "t0/fwd/1"
+        assert "no static program runs in this recording" in "\n".join(shown(pilot))
+        await pilot.press("colon")
+        await type_in(pilot, "pass:lower/1")
+        assert "so there are no passes" in shown(pilot)[-1]
+
+
+async def test_the_kernels_screen(session: Open) -> None:
+    """The kernel, the lines of code and the user's line go with the op; and the other way round, from each pane."""
+    async with running(session("program"), "t0/fwd/4", size=(120, 34)) as pilot:
+
+        def marked() -> list[str]:
+            return [line.split("▶")[1].split()[0] for line in shown(pilot) if "▶" in line]
+
+        await pilot.press("7")
+        assert "k1_matmul" in marked()
+        await pilot.press("j")
+        assert str(app_of(pilot).moment) == "t0/fwd/5"
+        assert "k2_relu" in marked()
+        assert "▶18         const double h = z[i] < 0 ? 0 : z[i];  // net.py:4" in "\n".join(shown(pilot))
+        assert any("▶4 " in line and "h = nn.functional.relu(z)" in line for line in shown(pilot))
+        await pilot.press("s", "s")
+        assert "k3_sum_to_multiply" in marked()
+        await pilot.press("tab", "j", "j", "down")
+        assert app_of(pilot).options.line == 28
+        assert str(app_of(pilot).moment) == "t0/fwd/8"  # gy is computed in that line
+        assert "gy" in marked()
+        await pilot.press("k")
+        assert str(app_of(pilot).moment) == "t0/fwd/7"
+        await pilot.press("tab", "j")
+        assert str(app_of(pilot).moment) == "t0/fwd/8"
+        await pilot.press("k", "tab", "k")
+        assert shown(pilot)[-2].startswith(" t0/fwd/6 ")  # the line before in the user's source
+        await pilot.press("j")
+        assert shown(pilot)[-2].startswith(" t0/fwd/7 ")
+        await pilot.press("tab", "z")
+        assert shown(pilot)[1].startswith("╭─ 8 kernels of train ─")
+
+
+async def test_a_click_on_a_line_of_code(session: Open) -> None:
+    async with running(session("program"), "t0/fwd/7", "kernels", size=(120, 34)) as pilot:
+        row, line = next((y, line) for y, line in enumerate(shown(pilot)) if "const double gy" in line)
+        await pilot.click(Sheet, offset=(line.index("double"), row))
+        await pilot.pause()
+        assert str(app_of(pilot).moment) == "t0/fwd/8"
+
+
 async def test_the_memory_screen(session: Open) -> None:
     async with running(session("program"), "t1/fwd/3", size=(120, 30)) as pilot:
 

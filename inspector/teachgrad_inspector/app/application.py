@@ -18,6 +18,7 @@ from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
 from .. import navigation, stops
+from ..arrows import ARROWS, arrow
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
@@ -26,11 +27,10 @@ from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
 from ..views.doctor import chosen_finding, report
-from ..views.map import along, beside, level_at, module_here
+from ..views.map import level_at, module_here
 from ..views.memory import candidate_line
 from ..views.options import Options
-from ..views.train import chosen_line
-from ..views.watches import chosen_stop
+from ..views.passes import moved, went_to
 from ..views.whatif import edit_of
 from .help import HelpScreen, help_text
 from .sheet import Sheet
@@ -42,6 +42,8 @@ SLOW_ROWS = 5000
 FIRST = ("pane", "pane_back", "search", "go")
 """Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
 that letters typed right after it are not taken for keys."""
+PAGE = 10
+"""So many rewrites are a page."""
 FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
@@ -177,9 +179,7 @@ class Inspector(Stopping, App[int]):
         if canvas.cursor is not None:  # screen readers and magnifiers follow the terminal's own cursor
             self.cursor_position = sheet.region.offset + canvas.cursor
 
-    def _set(
-        self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: object
-    ) -> None:
+    def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
         """Change the state and draw it; not while something is looked for in the background."""
         if self.seeking:
             return
@@ -188,6 +188,8 @@ class Inspector(Stopping, App[int]):
                 options.setdefault("revealed", False)
                 options.setdefault("check", False)
                 options.setdefault("element", moment.element)
+                if self.shown == "kernels":
+                    options.setdefault("line", None)
             self.moment = Moment(moment.step, moment.row, moment.phase)
         if screen is not None and screen != self.shown:
             self.shown = screen
@@ -205,14 +207,16 @@ class Inspector(Stopping, App[int]):
 
     @on(Sheet.Clicked)
     def _clicked(self, event: Sheet.Clicked) -> None:
-        if event.target.startswith("screen:"):
+        if event.target.startswith("stop:"):
+            self._set(stop=int(event.target.removeprefix("stop:")))
+        elif event.target.startswith("screen:"):
             self._set(screen=event.target.removeprefix("screen:"))
         else:
             self._go_to(event.target)
 
     @on(Sheet.Scrolled)
     def _scrolled(self, event: Sheet.Scrolled) -> None:
-        if self.shown in ("map", "train", "memory"):
+        if self.shown in ARROWS and self.shown != "chain":
             self.action_arrow(0, 1 if event.lines > 0 else -1)
             return
         self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
@@ -220,11 +224,17 @@ class Inspector(Stopping, App[int]):
     # ---- moving ------------------------------------------------------------------------------------------------------
 
     def action_move(self, how: str, forward: bool) -> None:
+        if self.shown == "passes" and (changes := self._moved(how, 1 if forward else -1)):
+            self._set(**changes)
+            return
         mover = getattr(navigation, SCREENS[self.shown].stride if how == "step" else how)
         self._set(mover(self.session, self.moment, self.options.folded, forward))
 
     def action_page(self, direction: int) -> None:
-        """A screen of lines further; on Train, a tenth of the training."""
+        """A screen of lines further; on Train, a tenth of the training; on Passes, of the rewrites."""
+        if self.shown == "passes" and (changes := self._moved("page", PAGE * direction)):
+            self._set(**changes)
+            return
         if self.shown == "train":
             count = max(1, self.session.run.steps // 10) * direction
             self._set(navigation.training_steps(self.session, self.moment, count))
@@ -233,38 +243,16 @@ class Inspector(Stopping, App[int]):
         self._set(navigation.page(self.session, self.moment, self.options.folded, lines))
 
     def action_arrow(self, right: int, down: int) -> None:
-        """An element further on Chain, a box on Map, a training step or a line of the table on Train; elsewhere a
-        line."""
-        if self.shown == "map" and (down or self.options.pane != 1):
-            move = (
-                along(self.session, self.moment, self.options, down)
-                if self.options.pane == 1
-                else (beside(self.session, self.moment, self.options, right, down))
-            )
-            self._set(move)
-            return
-        if self.shown in ("memory", "train", "doctor", "stops") and down:
-            at = self._line_here()
-            self._set(line=max(0, at + down) if at is not None else None)
-            return
-        if self.shown != "chain":
+        """What is beside on this screen (`arrows`), else a line in time."""
+        changes = arrow(self.session, self.moment, self.options, self.shown, right, down)
+        if changes is None:
             self.action_move("step", right + down > 0)
-            return
-        row = self.session.row(self.moment)
-        element = element_of(self.session, self.moment, row, self.options)
-        info = self.session.info(row.part)
-        if not element or info is None:
-            self.action_move("step", right + down > 0)
-            return
-        self._set(element=navigation.neighbour(element, info.shape, right, down))
+        else:
+            self._set(**changes)
 
-    def _line_here(self) -> int | None:
-        """The chosen line of the table on this screen."""
-        if self.shown == "memory":
-            return candidate_line(self.session, self.moment, self.options)[0]
-        if self.shown == "train":
-            return chosen_line(self.session, self.moment, self.options)
-        return chosen_stop(self.options) if self.shown == "stops" else chosen_finding(self.session, self.options)
+    def _moved(self, how: str, count: int) -> dict[str, Any]:
+        """What a move changes on the Passes screen; nothing where there is no compilation."""
+        return moved(self.session, self.moment, self.options, how, count)
 
     def action_largest(self) -> None:
         self._set(element=None)
@@ -272,6 +260,9 @@ class Inspector(Stopping, App[int]):
     def _go_to(self, address: str) -> None:
         try:
             text = address.strip().removeprefix(":")
+            if text.startswith("pass:"):
+                self._set(screen="passes", **went_to(self.session, self.moment, self.options, text))
+                return
             if re.fullmatch(r"\s*\[[\d,\s]+\]\s*", text):  # an element of what is here
                 text = f"{self.moment}{text}"
             moment = stops.resolve(self.session, text, self.moment)
@@ -364,6 +355,9 @@ class Inspector(Stopping, App[int]):
                 self._set(self.session.run.resolve(report(self.session).findings[at].moment), screen="tape")
             return
         folded = self._fold_here()
+        if self.shown == "passes":
+            self._set(screen="kernels")
+            return
         if self.shown == "map" and (module := module_here(self.session, self.moment, self.options)):
             self._set(level=module)
             return

@@ -51,11 +51,23 @@ _INTRODUCTION = {
         "them. h j k l go from box to box, or along the tree when it has the focus; enter goes into a module. What is "
         "still to come has a dotted frame. Lines that are joined are one value; where two cross, one is broken."
     ),
+    "passes": (
+        "Passes: how a static function was compiled. s and S do and undo a rewrite, o and O go from pass to pass, j "
+        "and k from rule to rule, g is the recorded graph and G the compiled one; { and } choose the program where "
+        "there are several. In the graph, + is what the rewrite made and - what it left out. Each rewrite was computed "
+        "on the recorded inputs, both ways. Near misses say why a rule did not apply. Addresses: pass:lower/3."
+    ),
     "memory": (
         "Memory: where each value of a training step lies and for how long, offsets from the bottom up and time from "
         "left to right. s and S move the present row; what is held there is listed with the reason. m shows what "
         "dynamic mode would hold instead of the plan. j and k choose a value that lies idle for a while, x computes it "
         "again instead of keeping it: the peak and the flops are predicted. Parameters are not counted."
+    ),
+    "kernels": (
+        "Kernels: what runs, and its code. s and S go from op to op; its kernel, its lines of code and your line go "
+        "with it. j and k move in the pane that has the focus: from kernel to kernel, from op to op, from line to line "
+        "of the code, where the op that it computes comes along, or to the next of your lines. Bytes are those of "
+        "inputs and results; the roofline is the least time that the machine needs for the bytes or for the arithmetic."
     ),
     "train": (
         "Train: the whole training. s and S go a training step on and back, page keys a tenth of the training. j and k "

@@ -17,7 +17,7 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "memory", "train", "doctor", "what-if", "stops")
+SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "what-if", "stops")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -85,6 +85,7 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     from ..session import Session
     from ..stops import resolve, stop
     from ..views.options import Options
+    from ..views.passes import went_to
     from ..views.whatif import edit_of
 
     with Reader(path) as run:
@@ -98,6 +99,12 @@ def _show(args: Namespace, path: Path, title: str) -> int:
             return _doctor(args, session, options)
         if args.inside and session.run.steps:
             args.at = _inside(args, session)
+        if args.at is not None and args.at.startswith("pass:"):
+            options, args.at, args.screen = (
+                options.but(**went_to(session, session.first, options, args.at)),
+                None,
+                "passes",
+            )
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
             args.output = "text"
         if args.output is not None:

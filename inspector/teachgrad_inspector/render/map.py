@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ..canvas import Canvas, cell_width
-from ..channel import DOWN, LEFT, RIGHT, UP, sides
+from ..channel import DOWN, LEFT, RIGHT, UP, Stretch, sides
 from ..levels import MODULE, OUTSIDE
 from ..numbers import number, shape, spoken
 from ..views.map import BoxView, MapView, TreeLine
@@ -13,6 +15,16 @@ from .panes import Part, array_part, stack
 PANES = ("boxes", "modules", "value")
 SIDE_BY_SIDE = 72
 Grid = dict[tuple[int, int], tuple[str, str]]
+
+
+class Boxes(Protocol):
+    """What can be drawn as boxes with lines between them."""
+
+    @property
+    def boxes(self) -> tuple[BoxView, ...]: ...
+
+    @property
+    def lines(self) -> tuple[Stretch, ...]: ...
 
 
 def map_height(height: int) -> int:
@@ -59,7 +71,7 @@ def _draw_boxes(canvas: Canvas, view: MapView, x: int, y: int, width: int, heigh
     canvas.box(x, y, width, height, title, ", ".join(notes))
     if focus:
         canvas.put(x + 2, y, f" {title} ", "focus", width - 4)
-    grid = _grid(canvas, view)
+    grid = grid_of(canvas, view)
     dx, dy = x + 2 - left, y + 1 - top
     for (column, row), (mark, style) in grid.items():
         end = column + max(1, cell_width(mark))
@@ -80,7 +92,7 @@ def _window(middle: int, size: int, whole: int) -> int:
     return max(0, min(middle - size // 2, whole - size))
 
 
-def _grid(canvas: Canvas, view: MapView) -> Grid:
+def grid_of(canvas: Canvas, view: Boxes) -> Grid:
     """All cells of the map: lines, the names of values beside them, boxes."""
     g = canvas.glyphs
     grid: Grid = {}

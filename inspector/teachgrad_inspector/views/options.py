@@ -42,6 +42,10 @@ class Options:
 
     line: int | None = None
     """The line of a table that is looked at closely; None for the one that this moment is about."""
+    program: int | None = None
+    """The static program that is looked at; None for the one that this moment is in."""
+    stop: int = 0
+    """On Passes, how many rewrites have been done."""
     dynamic: bool = False
     """On Memory, what dynamic mode would hold rather than the plan."""
     dropped: frozenset[int] = frozenset()

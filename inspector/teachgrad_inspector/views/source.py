@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from teachgrad.recording import Moment, Row
+from teachgrad.recording import Moment, Row, Site
 
 from ..session import Session
 
@@ -25,7 +25,15 @@ class SourceView:
 
 def view_source(session: Session, row: Row, moment: Moment) -> SourceView | None:
     """The source of a row, or None if it has none."""
-    site = session.site(row, moment)
+    return _around(session, session.site(row, moment))
+
+
+def source_around(session: Session, site: int | None) -> SourceView | None:
+    """The source around a place, by its number in the recording."""
+    return _around(session, session.run.site(site))
+
+
+def _around(session: Session, site: Site | None) -> SourceView | None:
     if site is None:
         return None
     text = session.run.source(site.file)

@@ -1,0 +1,89 @@
+"""What the arrow keys do, screen by screen: they move within what is shown, where steps move in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from teachgrad.recording import Moment
+
+from . import navigation
+from .session import Session
+from .views.chain import element_of
+from .views.doctor import chosen_finding
+from .views.kernels import PANES as KERNEL_PANES
+from .views.kernels import linked
+from .views.map import along, beside
+from .views.memory import candidate_line
+from .views.options import Options
+from .views.passes import moved
+from .views.train import chosen_line
+from .views.watches import chosen_stop
+
+Changes = dict[str, Any]
+"""What changes: `moment`, or switches of `Options` by name."""
+
+
+def arrow(session: Session, moment: Moment, options: Options, screen: str, right: int, down: int) -> Changes | None:
+    """What an arrow changes on a screen, or None where it is a step in time."""
+    how = ARROWS.get(screen)
+    return how(session, moment, options, right, down) if how is not None else None
+
+
+def _chain(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """An element further."""
+    row = session.row(moment)
+    element = element_of(session, moment, row, options)
+    info = session.info(row.part)
+    if not element or info is None:
+        return None
+    return {"element": navigation.neighbour(element, info.shape, right, down)}
+
+
+def _map(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A box further, or a line of the tree where that has the focus."""
+    if options.pane == 1:
+        return {"moment": along(session, moment, options, down)} if down else None
+    return {"moment": beside(session, moment, options, right, down)}
+
+
+def _passes(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A rule further, or a rewrite."""
+    return moved(session, moment, options, "rule" if down else "step", right + down) or None
+
+
+def _memory(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A line of the what-if table further."""
+    return {"line": max(0, candidate_line(session, moment, options)[0] + down)} if down else None
+
+
+def _train(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A line of the table further."""
+    at = chosen_line(session, moment, options)
+    return {"line": max(0, (at or 0) + down) if at is not None else None} if down else None
+
+
+def _doctor(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A finding further."""
+    return {"line": max(0, (chosen_finding(session, options) or 0) + down)} if down else None
+
+
+def _stops(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A stop further."""
+    return {"line": max(0, (chosen_stop(options) or 0) + down)} if down else None
+
+
+def _kernels(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A line further in the pane that has the focus."""
+    if not down:
+        return None
+    pane = KERNEL_PANES[options.pane % len(KERNEL_PANES)]
+    target, line = linked(session, moment, options, pane, down)
+    return {"moment": target, "line": line}
+
+
+Arrow = Callable[[Session, Moment, Options, int, int], Changes | None]
+ARROWS: Mapping[str, Arrow] = {
+    "chain": _chain, "map": _map, "passes": _passes, "memory": _memory, "train": _train, "kernels": _kernels,
+    "doctor": _doctor, "stops": _stops,
+}  # fmt: skip
