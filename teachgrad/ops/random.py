@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..op import Array, Op, Shape, Spec
+from ..op import Array, Op, Shape, Spec, Vertex
+from . import philox_c
 
 
 class _Philox(threading.local):
@@ -88,6 +89,9 @@ class RandomUniform(Draw):
             z += low
         return z.astype(dtype, copy=False)
 
+    def c_body(self, z: Vertex, cell: Vertex) -> str | None:
+        return philox_c.uniform(z, z.attrs["low"], z.attrs["high"])
+
 
 class RandomIntegers(Draw):
     r"""z = an integer with low ≤ z < high, each equally likely: `generator.integers(low, high, shape, dtype)`"""
@@ -101,6 +105,9 @@ class RandomBernoulli(Draw):
 
     def draw(self, bits: np.random.Generator, shape: Shape, dtype: dtypes.DType, *, p: float) -> Any:
         return np.asarray(bits.random(shape, np.float32) < np.float32(p)).astype(dtype, copy=False)
+
+    def c_body(self, z: Vertex, cell: Vertex) -> str:
+        return philox_c.bernoulli(z, z.attrs["p"])
 
 
 class RandomPermutation(Draw):
@@ -122,6 +129,9 @@ class NextStep(Op):
         z = cell.copy()
         z[2] += 1
         return z
+
+    def c_body(self, z: Vertex, cell: Vertex) -> str:
+        return "z[0] = cell[0];\nz[1] = cell[1];\nz[2] = cell[2] + 1;\nreturn 0;\n"
 
 
 random_normal, random_uniform, random_integers = RandomNormal(), RandomUniform(), RandomIntegers()

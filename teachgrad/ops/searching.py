@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
+from ..dtypes import C_TYPES
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
+from .code import Code, index
 from .elementwise import lift
 from .shape import astype, normalize_axis, reshape
 
@@ -17,7 +20,7 @@ class ArgExtremum(Op):
     """The place of an extreme element along one axis, or among all elements in row-major order; int64."""
 
     differentiable = False
-    find = ""
+    find = sign = ""
 
     def __call__(self, x: Vertex, /, *, axis: int | None = None, keepdims: bool = False) -> Any:
         if axis is not None:
@@ -35,17 +38,34 @@ class ArgExtremum(Op):
         found = getattr(xp, self.find)(x, axis=axis, keepdims=keepdims and x.ndim > 0)
         return xp.asarray(found, dtype=dtypes.int64)
 
+    def c_body(self, z: Vertex, x: Vertex) -> str:
+        shape = x.shape or (1,)
+        n, inner = shape[z.attrs["axis"]], prod(shape[z.attrs["axis"] + 1:])
+        better = f"element {self.sign} best"
+        if x.dtype.kind == "f":
+            better += " || (element != element && best == best)"
+        code = Code()
+        code.put("/* where the first of the extreme elements is; a nan is more extreme than all numbers */")
+        with code.loop("i", z.size // inner) as i, code.loop("j", inner) as j:
+            target, first = index((inner, i), (1, j)), index((n * inner, i), (1, j))
+            code.put(f"{C_TYPES[x.dtype]} best = x[{first}];", f"z[{target}] = 0;")
+            with code.loop("k", n, start="1") as k:
+                code.put(f"const {C_TYPES[x.dtype]} element = x[{index((n * inner, i), (inner, k), (1, j))}];")
+                with code.block(f"if ({better})"):
+                    code.put("best = element;", f"z[{target}] = {k};")
+        return code.text()
+
 
 class Argmax(ArgExtremum):
     r"""z = the index of the largest x along the axis, the first of several"""
 
-    find = "argmax"
+    find, sign = "argmax", ">"
 
 
 class Argmin(ArgExtremum):
     r"""z = the index of the smallest x along the axis, the first of several"""
 
-    find = "argmin"
+    find, sign = "argmin", "<"
 
 
 class Searchsorted(Op):
