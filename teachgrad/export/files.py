@@ -12,7 +12,7 @@ import hashlib
 import struct
 
 from ..dtypes import C_TYPES
-from ..executors.c.spelling import constant_array, literal, remark
+from ..executors.c.spelling import bare, constant_array, literal, remark
 from ..graph import describe
 from ..op import Vertex
 from ..version import __version__
@@ -118,7 +118,7 @@ def initial(program: Standalone) -> list[str]:
     body: list[str] = []
     for field in program.held:
         if not field.array.ndim:
-            body.append(f"    state->{field.name} = {literal(field.array[()], field.array.dtype).strip('()')};")
+            body.append(f"    state->{field.name} = {bare(literal(field.array[()], field.array.dtype))};")
         elif field.array.any():
             lines += constant_array(f"initial_{field.name}", field.array, field.words)
             body.append(f"    memcpy(state->{field.name}, initial_{field.name}, sizeof state->{field.name});")

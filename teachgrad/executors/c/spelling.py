@@ -148,10 +148,15 @@ def is_sum(v: Vertex) -> bool:
 def constant_array(name: str, array: Any, comment: str, width: int = 120) -> list[str]:
     """The definition of a constant array."""
     flat = array.reshape(-1)
-    words = [literal(number, flat.dtype).strip("()") for number in flat] if flat.any() else ["0"]
+    words = [bare(literal(number, flat.dtype)) for number in flat] if flat.any() else ["0"]
     rows = textwrap.wrap(", ".join(words), width - 4)
     return [f"static const {C_TYPES[array.dtype]} {name}[{flat.size}] = {{  /* {comment} */",
             *(f"    {row}" for row in rows), "};", ""]
+
+
+def bare(expression: str) -> str:
+    """An expression without the parentheses around it."""
+    return expression[1:-1] if expression.startswith("(") else expression
 
 
 def labels_of(label: Any, x: Vertex, views: Any) -> str:

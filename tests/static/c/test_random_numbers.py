@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,22 @@ def test_a_step_with_dropout_and_its_accuracy_is_one_function() -> None:
         for got, want in zip(step(x, labels), some, strict=True):
             np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-4, atol=1e-6)
     assert "numpy:" not in tg.source(step)
+
+
+def test_a_step_that_draws_leaves_python(tmp_path: Path) -> None:
+    """The state of a draw holds numbers that need all of their 64 bits."""
+    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.4), nn.Linear(8, 5))
+
+    def train(x: Any, labels: Any) -> Any:
+        return nn.functional.cross_entropy(model(x), labels)
+
+    example = (tg.ones((3, 6)), tg.zeros((3,), dtype=tg.int64))
+    source = next(f for f in tg.export_c(train, tmp_path / "drop", example=example, train=True) if f.suffix == ".c")
+    how = compiler()
+    assert how is not None
+    done = subprocess.run([*how.command, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-c",
+                           str(source), "-o", str(tmp_path / "drop.o")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("op", [tg.argmax, tg.argmin])
