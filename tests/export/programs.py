@@ -76,6 +76,41 @@ class Perceptron(nn.Module):
         return self.fc2(self.drop(tg.tanh(self.fc1(x))))
 
 
+class LeNet(nn.Module):
+    """Two convolutions with pooling and three layers, as LeNet has them, for pictures of 8 x 8 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 16, 3)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(16, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc1(x.reshape((x.shape[0], 16))))
+        return self.fc3(F.relu(self.fc2(x)))
+
+
+def step_of(model: Any, optimizer: Any) -> Any:
+    """A training step of a classifier."""
+    def step(x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def lenet(rows: int = 32) -> tuple[Any, Any, Any]:
+    """A training step of LeNet, and a batch for it."""
+    tg.seed(7)
+    model = LeNet()
+    x, y = digits(flatten=False)
+    return step_of(model, optim.Adam(model.parameters(), lr=0.01)), model, (x[:rows], y[:rows])
+
+
 def moons(rows: int = 40) -> tuple[Any, Any, Any]:
     """A training step of a small classifier, and a batch for it."""
     tg.seed(5)
@@ -99,16 +134,8 @@ def classifier(rows: int = 50) -> tuple[Any, Any, Any]:
     tg.seed(6)
     model = nn.Sequential(nn.Linear(64, 40), nn.ReLU(), nn.LayerNorm(40), nn.Linear(40, 10))
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=0.001)
-
-    def step(x: Any, y: Any) -> Any:
-        loss = F.cross_entropy(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
     x, y = digits()
-    return step, model, (x[:rows], y[:rows])
+    return step_of(model, optimizer), model, (x[:rows], y[:rows])
 
 
 def digits(flatten: bool = True) -> tuple[Any, Any]:

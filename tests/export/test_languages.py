@@ -13,7 +13,18 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn
-from tests.export.programs import COMPILERS, SANITIZERS, Perceptron, build, classifier, digits, moons, tensors
+from tests.export.programs import (
+    COMPILERS,
+    SANITIZERS,
+    LeNet,
+    Perceptron,
+    build,
+    classifier,
+    digits,
+    lenet,
+    moons,
+    tensors,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not COMPILERS, reason="needs gcc or clang")]
 
@@ -30,6 +41,8 @@ PROGRAMS: dict[str, Callable[[], tuple[Any, Any, bool]]] = {
     "perceptron": lambda: (Perceptron(), digits()[0], False),
     "moons": lambda: (moons()[0], moons()[2], True),
     "classifier": lambda: (classifier()[0], classifier()[2], True),
+    "lenet": lambda: (LeNet(), digits(flatten=False)[0][:9], False),
+    "lenet_step": lambda: (lenet()[0], lenet()[2], True),
     "odd": lambda: (odd, (np.ones((2, 3), np.float32), np.array([1, 3])), False),
 }
 

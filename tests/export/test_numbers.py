@@ -14,8 +14,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, optim
-from teachgrad.nn import functional as F
-from tests.export.programs import COMPILERS, Library, Perceptron, classifier, digits, moons, tensors
+from tests.export.programs import COMPILERS, Library, Perceptron, classifier, digits, lenet, moons, step_of, tensors
 
 pytestmark = pytest.mark.skipif(not COMPILERS, reason="needs gcc or clang")
 
@@ -30,7 +29,7 @@ def test_inference_on_all_digits(tmp_path: Path) -> None:
     tg.seed(1)
     model = Perceptron()
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    step = tg.static(lambda x, y: _step(model, optimizer, x, y))
+    step = tg.static(step_of(model, optimizer))
     for _ in range(30):
         step(*tensors((x, y)))
     program = exported(model, tmp_path, tg.tensor(x))
@@ -45,15 +44,41 @@ def test_inference_on_all_digits(tmp_path: Path) -> None:
     assert (got.argmax(axis=1) == y).mean() > 0.8
 
 
-def _step(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
-    loss = F.cross_entropy(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss
+@pytest.mark.slow
+def test_lenet_on_all_digits(tmp_path: Path) -> None:
+    step, model, batch = lenet(256)
+    x, y = digits(flatten=False)
+    train = tg.static(step)
+    for _ in range(60):
+        train(*tensors(batch))
+    program = exported(model, tmp_path, tg.tensor(x))
+    assert len((tmp_path / "program.c").read_text().splitlines()) <= 600
+    with tg.no_grad():
+        wanted = model(tg.tensor(x)).numpy()
+    got = program.run([x], (1797, 10))
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+    assert (got.argmax(axis=1) == wanted.argmax(axis=1)).all()
+    assert (got.argmax(axis=1) == y).mean() > 0.7
 
 
-@pytest.mark.parametrize("make", [moons, classifier])
+def recurrent() -> tuple[Any, Any, Any]:
+    """A training step of a recurrent network by tg.scan."""
+    w = tg.Parameter(np.eye(8, dtype=np.float32) * 0.5, name="w")
+    u = tg.Parameter(np.linspace(-0.5, 0.5, 40, dtype=np.float32).reshape(5, 8), name="u")
+    optimizer = optim.SGD([w, u], lr=0.1)
+
+    def step(x: Any) -> Any:
+        h = tg.scan(lambda h, row: (tg.tanh(row @ u + h @ w), None), tg.zeros((4, 8)), x)[0]
+        loss = ((h - 0.5) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, nn.ParameterList([u, w]), (np.random.default_rng(3).normal(size=(6, 4, 5)).astype(np.float32),)
+
+
+@pytest.mark.parametrize("make", [moons, classifier, recurrent, pytest.param(lenet, marks=pytest.mark.slow)])
 def test_a_training_step(make: Any, tmp_path: Path) -> None:
     step, model, arrays = make()
     program = exported(step, tmp_path, tensors(arrays), train=True)
