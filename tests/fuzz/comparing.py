@@ -1,10 +1,11 @@
 """How far two answers may be apart: as far as rounding can carry them, and rounding is measured, not guessed.
 
-Two numbers are the same if they are within the documented bound of one op. Where they are not, the program is run again
-in double precision with every operand, result and gradient multiplied by 1 + δ, δ random and as small as a rounding
-error: what that changes is what rounding may change (Monte Carlo arithmetic: D. S. Parker, 1997). A disturbance that
-makes a number jump stands near a kink or a tie, where a comparison would be unfair; such elements count as undecided.
-What ops round within themselves, no disturbance from outside shows; it is seen when they run in single precision.
+Two numbers are the same if they are within the documented bound of one op, or two units in the last place of the
+largest number of their array. Where they are not, the program is run again in double precision with every operand,
+result and gradient multiplied by 1 + δ, δ random and as small as a rounding error: what that changes is what rounding
+may change (Monte Carlo arithmetic: D. S. Parker, 1997). A disturbance that makes a number jump stands near a kink or a
+tie, where a comparison would be unfair; such elements count as undecided. What ops round within themselves, no
+disturbance from outside shows; it is seen when they run in single precision.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ CLOSE = {"float32": 1e-5, "float64": 1e-12}
 """Relative differences that need no explanation: the documented bound of one op at O3."""
 MARGIN = 8.0
 """So many times the measured effect of rounding is allowed."""
-FEW, MANY = 4, 24
+FEW, MANY = 3, 24
 JUMP = 1e-3
 """A disturbance of one part in millions that changes a number by so much, relatively, stands near a kink."""
 
@@ -57,14 +58,19 @@ def exactly(got: Numbers, want: Numbers) -> Difference | None:
 
 
 def unequal(a: Any, b: Any) -> Any:
-    """Where two arrays differ by more than a unit or so in the last place."""
+    """Where two arrays differ by more than the bound of one op, and more than two units of their largest number."""
     if b.dtype.kind != "f":
         return a != b
-    bound = CLOSE[str(b.dtype)]
     with np.errstate(all="ignore"):
-        a, b = a.astype(np.float64), b.astype(np.float64)
-        same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= bound * np.abs(b))
-    return ~same
+        a, allowed = a.astype(np.float64), CLOSE[str(b.dtype)] * np.abs(b.astype(np.float64)) + floor_of(b, b.dtype)
+        b = b.astype(np.float64)
+        return ~((a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= allowed))
+
+
+def floor_of(b: Any, dtype: Any) -> float:
+    """Two units in the last place of the largest finite number of an array."""
+    size = np.abs(b)
+    return 2 * float(np.finfo(dtype).eps) * float(np.max(np.where(np.isfinite(size), size, 0), initial=0))
 
 
 class Judge:
@@ -99,8 +105,7 @@ class Judge:
             return np.where(most > 0, np.inf, 0.0)
         rounded = like.dtype == np.float32 or self.program.special or self.program.mentions("float32")
         scale = 1.0 if rounded else 2.0 ** -51 / DISTURBANCE
-        floor = 2 * float(np.finfo(like.dtype).eps) * np.max(np.where(np.isfinite(size), size, 0), initial=0)
-        return np.where(jumps, np.inf, MARGIN * scale * most + floor)
+        return np.where(jumps, np.inf, MARGIN * scale * most + floor_of(base, like.dtype))
 
     def difference(self, got: Numbers, want: Numbers) -> Difference | None:
         """The first number that differs by more than rounding explains, or None."""

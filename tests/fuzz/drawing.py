@@ -272,7 +272,7 @@ def draw(seed: int, *, needs: Sequence[str] = (), special: bool | None = None) -
     names = [name for name in ROWS if not special or name in vocabulary.SPECIAL]
     weights = np.array([ROWS[name][1] for name in names])
     weights = weights / weights.sum()
-    wanted = d.whole(2, 7)
+    wanted = d.whole(1, 6)
     for _ in range(4 * wanted):
         if len(d.lines) >= wanted:
             break

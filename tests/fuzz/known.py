@@ -34,8 +34,6 @@ KNOWN = (
     Known("torch", r"tg\.sign\(", "PyTorch says that the sign of nan is 0; the array API standard and NumPy, nan.",
           special=True, difference="nan"),
     Known("torch", r"binary_cross_entropy\(", "PyTorch adds 1e-12 to a denominator of the second derivative.", order=2),
-    Known("torch", r"cosine_embedding_loss\(", "PyTorch adds 1e-12 to the squares of both lengths; we, as "
-          "cosine_similarity does, take at least 1e-8 for their product."),
     Known("torch", r"tg\.(cumulative_)?prod\(", "PyTorch divides products by each factor, which rounds, and "
           "differentiates that again.", order=2),
     Known("torch", r"tg\.copysign\(", "PyTorch's derivative is z / x, which rounds and is differentiated again; ours "

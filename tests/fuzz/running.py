@@ -25,11 +25,17 @@ DISTURBANCE = 2.0 ** -22
 """How much operands and results are changed to learn how sensitive a program is: twice the precision of float32."""
 
 
-def compiled(text: str, space: dict[str, Any]) -> Callable[..., Any]:
-    """The function that a text defines. Its lines can be shown in errors and in generated C."""
+@functools.lru_cache(64)
+def code_of(text: str) -> Any:
+    """A text, compiled. Its lines can be shown in errors and in generated C."""
     file = f"<graphs {zlib.crc32(text.encode()):08x}>"
     linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    exec(compile(text, file, "exec"), space)
+    return compile(text, file, "exec")
+
+
+def compiled(text: str, space: dict[str, Any]) -> Callable[..., Any]:
+    """The function that a text defines."""
+    exec(code_of(text), space)
     function: Callable[..., Any] = space["program"]
     return function
 
