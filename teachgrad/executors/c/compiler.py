@@ -36,6 +36,8 @@ FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-fwrapv", "-fno-math-errno", "-fno-trapp
          "-mprefer-vector-width=512")
 OPENMP = "-fopenmp"
 """The flag for loops that are divided among threads; only programs that have some are compiled and linked with it."""
+SPINS = 1000
+"""So many turns, some microseconds, a thread spins at the end of a loop before it sleeps until the others are there."""
 PATIENCE = 300
 """Seconds after which a compiler is given up."""
 STALE = 3600
@@ -168,7 +170,7 @@ def answer_of(how: Compiler, source: str, extra: tuple[str, ...] = ()) -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             library = compiled(how, source, Path(folder), extra)
-            return int(ctypes.CDLL(str(library)).answer())
+            return int(opened(library).answer())
     except (ExecutorError, OSError):
         return 0
 
@@ -198,7 +200,7 @@ def load(source: str, extra: tuple[str, ...] = ()) -> ctypes.CDLL:
     key = digest(source, *how.command, how.version, *how.flags, *extra, *how.libraries, processor())
     for known in folder.glob(f"{key}-*.so"):
         if known.stem.partition("-")[2] == digest_of(known.read_bytes()):
-            return ctypes.CDLL(str(known))
+            return opened(known)
         known.unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +214,22 @@ def load(source: str, extra: tuple[str, ...] = ()) -> ctypes.CDLL:
         final = folder / f"{key}-{digest_of(library.read_bytes())}.so"
         os.replace(Path(inside, "program.c"), folder / f"{key}.c")
         os.replace(library, final)
-    return ctypes.CDLL(str(final))
+    return opened(final)
+
+
+def opened(library: Path) -> ctypes.CDLL:
+    """Load a library. With the first that has threads comes the OpenMP of GCC, and asks how long threads shall spin.
+
+    By default it is milliseconds, in which a thread that waits keeps its core from those that it waits for: on a
+    machine with other work to do, a step takes a hundred times as long. So they soon go to sleep.
+    """
+    if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        return ctypes.CDLL(str(library))
+    os.environ["GOMP_SPINCOUNT"] = str(SPINS)
+    try:
+        return ctypes.CDLL(str(library))
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
