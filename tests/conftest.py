@@ -12,6 +12,7 @@ from hypothesis import settings
 
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+os.environ.setdefault("TEACHGRAD_STRICT", "1")  # a bug of the C executor fails a test, where users get a warning
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

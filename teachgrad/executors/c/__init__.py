@@ -7,6 +7,8 @@ branches), `program` (a call).
 
 from __future__ import annotations
 
+import os
+from traceback import extract_tb
 from typing import Any
 
 from ...errors import ExecutorError
@@ -16,22 +18,32 @@ from ...threads import asked
 from ..numpy import NumpyProgram
 from . import steps  # noqa: F401  (they add themselves to what there is C for)
 from .blas import blas
-from .compiler import Compiler, cache_dir, clear, compiler, has_openmp, say_once
+from .compiler import CompilationError, Compiler, cache_dir, clear, compiler, has_openmp, say_once
 from .control import ControlBuilding
 from .program import CProgram
 from .team import Team
 
+STRICT = "TEACHGRAD_STRICT"
+"""The environment variable under which bugs of this executor are raised, rather than told of. Our tests set it."""
+
 
 def build(graph: Graph, plan: Plan, exact: bool = False, threads: int | None = None) -> Any:
-    """Make a graph ready to run as C; on NumPy, after a word about it, where there is no compiler."""
+    """Make a graph ready to run as C; on NumPy, after a word about it, where there is no compiler, or we have a bug."""
     how = compiler()
     if how is None:
         say_once("There is no C compiler here; install gcc or clang, or `pip install ziglang`")
         return NumpyProgram(graph, plan)
     try:
         return CProgram(ControlBuilding(graph, exact, team(how, asked() if threads is None else threads)))
-    except ExecutorError as error:
-        say_once(str(error))
+    except Exception as error:
+        if isinstance(error, ExecutorError) and not isinstance(error, CompilationError):
+            say_once(str(error))
+        elif os.environ.get(STRICT):
+            raise
+        else:
+            place = extract_tb(error.__traceback__)[-1]
+            say_once(f"teachgrad has a bug: it cannot write {graph.name} as C ({type(error).__name__}: {error}; "
+                     f"{os.path.basename(place.filename)}:{place.lineno}). Please report it, with the function")
         return NumpyProgram(graph, plan)
 
 

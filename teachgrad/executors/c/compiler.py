@@ -50,6 +50,10 @@ VECTORISED = {
 """The functions of which the GNU C library has vector versions, of one number and of two."""
 
 
+class CompilationError(ExecutorError):
+    """A compiler refuses generated C, which is a bug of ours."""
+
+
 @dataclass(frozen=True)
 class Compiler:
     """A C compiler: how it is called, what it says of itself, and what it can do."""
@@ -187,7 +191,7 @@ def compiled(how: Compiler, source: str, folder: Path, extra: tuple[str, ...] = 
         except subprocess.TimeoutExpired:
             raise ExecutorError(f"the C compiler {how.command[0]} was not done after {PATIENCE} seconds") from None
         if done.returncode:
-            raise ExecutorError(f"the C compiler {how.command[0]} refuses what was generated for it:\n{done.stderr}")
+            raise CompilationError(f"the C compiler {how.command[0]} refuses what was generated for it:\n{done.stderr}")
     return library
 
 

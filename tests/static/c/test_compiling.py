@@ -244,3 +244,27 @@ def test_names_that_would_leave_their_comment_stay_in_it() -> None:
         warnings.simplefilter("error")
         np.testing.assert_allclose(fast(x).numpy(), np.exp(x.numpy()) + 1, rtol=1e-6)
     assert "#error" in tg.source(fast)
+
+
+@needs_compiler
+def test_a_bug_of_ours_is_told_and_numpy_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("a kernel that is not there")
+
+    monkeypatch.setattr("teachgrad.executors.c.loops.LoopFunction.text", broken)
+    f = tg.static(lambda x: tg.exp(x) + 17.0, level="O3")
+    with pytest.raises(KeyError):
+        f(tg.ones((3,)))
+    monkeypatch.delenv("TEACHGRAD_STRICT")
+    tg.c.say_once.cache_clear()
+    f = tg.static(lambda x: tg.exp(x) + 17.0, level="O3")
+    with pytest.warns(RuntimeWarning, match=r"has a bug: .*KeyError.*test_compiling.py:\d+.*report it"):
+        np.testing.assert_allclose(f(tg.ones((3,))).numpy(), np.e + 17, rtol=1e-6)
+    tg.c.say_once.cache_clear()
+
+
+@needs_compiler
+def test_c_that_a_compiler_refuses_is_a_bug_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachgrad.executors.c.loops.LoopFunction.text", lambda self: "this is no C\n")
+    with pytest.raises(tg.ExecutorError, match="refuses what was generated"):
+        tg.static(lambda x: tg.exp(x) + 19.0, level="O3")(tg.ones((3,)))
