@@ -11,6 +11,8 @@ from . import navigation
 from .session import Session
 from .views.chain import element_of
 from .views.doctor import chosen_finding
+from .views.explain import chosen_line as chosen_line_of_tree
+from .views.explain import view_explain
 from .views.kernels import PANES as KERNEL_PANES
 from .views.kernels import linked
 from .views.map import along, beside
@@ -68,6 +70,12 @@ def _doctor(session: Session, moment: Moment, options: Options, right: int, down
     return {"line": max(0, (chosen_finding(session, options) or 0) + down)} if down else None
 
 
+def _explain(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A number further."""
+    lines = len(view_explain(session, moment, options).lines)
+    return {"line": max(0, min(lines - 1, chosen_line_of_tree(options, lines) + down))} if down else None
+
+
 def _stops(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
     """A stop further."""
     return {"line": max(0, (chosen_stop(options) or 0) + down)} if down else None
@@ -85,5 +93,5 @@ def _kernels(session: Session, moment: Moment, options: Options, right: int, dow
 Arrow = Callable[[Session, Moment, Options, int, int], Changes | None]
 ARROWS: Mapping[str, Arrow] = {
     "chain": _chain, "map": _map, "passes": _passes, "memory": _memory, "train": _train, "kernels": _kernels,
-    "doctor": _doctor, "stops": _stops,
+    "doctor": _doctor, "explain": _explain, "stops": _stops,
 }  # fmt: skip

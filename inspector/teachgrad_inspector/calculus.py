@@ -49,6 +49,29 @@ def local_column(
     return None
 
 
+def local_row(
+    op: Op, inputs: Sequence[np.ndarray], attrs: Mapping[str, Any], element: tuple[int, ...]
+) -> list[np.ndarray | None] | None:
+    """∂z[element]/∂x for all elements of each input x: the gradient rule of the op, given 1 at this element of z.
+
+    None for inputs that no gradient flows to, and altogether if the op has no rule or more than one result.
+    """
+    arrays = [as_float64(x) for x in inputs]
+    settings = {key: as_float64(value) for key, value in attrs.items()}
+    with observe.watching(None), np.errstate(all="ignore"):
+        try:
+            given = [tg.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
+            z = apply(op, tuple(given), settings)
+            seed = np.zeros(z.shape)
+            seed[element] = 1.0
+            wanted = [x for x in given if x.requires_grad]
+            found = iter(tg.grad(z, wanted, tg.tensor(seed, dtype=z.dtype), allow_unused=True))
+        except Exception:  # the op may come from a stranger's file, with settings that make no sense
+            return None
+    slopes = [next(found) if x.requires_grad else None for x in given]
+    return [None if slope is None else np.asarray(slope.numpy(), dtype=np.float64) for slope in slopes]
+
+
 def _by_rule(op: Op, arrays: list[Any], attrs: Mapping[str, Any], edge: int, direction: np.ndarray) -> Any:
     constants = [tg.tensor(x) for x in arrays]
 

@@ -92,6 +92,7 @@ ACTIONS: dict[str, Action] = {
         _action("numbers", "number_sign", "switch('numbers')", "numbers", "arrays as numbers, and back", "Look"),
         _action("narration", "v", "switch('narration')", "narrate", "a line that says what happens", "Look"),
         _action("mode", "m", "mode", "plan/dynamic", "on Memory, the plan or what dynamic mode would hold", "Look"),
+        _action("explain", "e", "explain", "explain", "where this number comes from", "Question"),
         _action("what_if", "x", "what_if", "what if", "change a number and run on; on Memory, recompute", "Question"),
         _action("check", "f", "check", "finite diff", "compare the gradient with finite differences", "Question"),
         _action(

@@ -19,6 +19,8 @@ from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.doctor import PANES as DOCTOR_PANES
 from .render.doctor import draw_doctor
+from .render.explain import PANES as EXPLAIN_PANES
+from .render.explain import draw_explain
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
 from .render.kernels import draw_kernels
 from .render.map import PANES as MAP_PANES
@@ -39,6 +41,7 @@ from .render.whatif import draw_what_if
 from .session import Session
 from .views.chain import view_chain
 from .views.doctor import left_to_examine, look_for_troubles, view_doctor
+from .views.explain import view_explain
 from .views.kernels import PANES as KERNELS_PANES
 from .views.kernels import view_kernels
 from .views.map import view_map
@@ -121,6 +124,10 @@ SCREENS: dict[str, Screen] = {
                ("line", "open", "up", "pane", "go", "help", "quit"),
                lambda session, moment, options, height: view_doctor(session, options),
                draw_doctor, reads=left_to_examine, read=look_for_troubles, tab=False),
+        Screen("explain", "e", "Explain", EXPLAIN_PANES,
+               ("line", "open", "explain", "up", "go", "help", "quit"),
+               lambda session, moment, options, height: view_explain(session, moment, options),
+               draw_explain, tab=False),
         Screen("what-if", "x", "What if", WHAT_IF_PANES,
                ("what_if", "pane", "zoom", "train", "train_back", "help", "quit"),
                lambda session, moment, options, height: view_what_if(session, moment, options),

@@ -318,6 +318,25 @@ async def test_what_if(session: Open) -> None:
         assert "hidden as long as" in "\n".join(shown(pilot))
 
 
+async def test_explaining_a_number(session: Open) -> None:
+    async with running(session("net"), "t0/bwd/fc1.weight.grad[0,1]", size=(120, 30)) as pilot:
+        await pilot.press("e")
+        assert app_of(pilot).shown == "explain"
+        text = "\n".join(shown(pilot))
+        assert "where fc1.weight.grad[0,1] comes from" in text
+        assert "z.grad[0,1]" in text
+        await pilot.press("j", "e")
+        assert "where z.grad[0,1] comes from" in "\n".join(shown(pilot))
+        await pilot.press("j", "enter")
+        assert app_of(pilot).shown == "tape"
+        assert shown(pilot)[-2].split()[1] == "h.grad"
+        await pilot.press("p", "e")
+        assert "hidden as long as" in "\n".join(shown(pilot))
+    async with running(session("net", "stats"), "t0/fwd/2", size=(100, 30)) as pilot:
+        await pilot.press("e", "j", "e", "enter")
+        assert "not recorded" in "\n".join(shown(pilot)) or app_of(pilot).shown == "tape"
+
+
 async def test_the_doctor(session: Open) -> None:
     async with running(session("trouble"), size=(100, 30)) as pilot:
         await pilot.press("exclamation_mark")

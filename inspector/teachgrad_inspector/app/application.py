@@ -27,6 +27,7 @@ from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
 from ..views.chain import element_of
 from ..views.doctor import chosen_finding, report
+from ..views.explain import chosen_number
 from ..views.map import level_at, module_here
 from ..views.memory import candidate_line
 from ..views.options import Options
@@ -350,6 +351,10 @@ class Inspector(Stopping, App[int]):
         if self.shown == "stops":
             self.action_stop_at(True)
             return
+        if self.shown == "explain":
+            moment = chosen_number(self.session, self.moment, self.options)
+            self._set(moment, screen="tape", element=moment.element if moment is not None else None)
+            return
         if self.shown == "doctor":
             if (at := chosen_finding(self.session, self.options)) is not None:
                 self._set(self.session.run.resolve(report(self.session).findings[at].moment), screen="tape")
@@ -413,6 +418,14 @@ class Inspector(Stopping, App[int]):
     def action_mode(self) -> None:
         """The plan, or what dynamic mode would hold."""
         self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
+
+    def action_explain(self) -> None:
+        """Where the number here comes from; on Explain, the chosen one in turn."""
+        moment = chosen_number(self.session, self.moment, self.options) if self.shown == "explain" else None
+        if moment is None:
+            self._set(screen="explain")
+        else:
+            self._set(moment, element=moment.element, line=None)
 
     def action_what_if(self) -> None:
         """Ask for a change of what this row is about; on Memory, compute the chosen value again, or keep it."""

@@ -79,6 +79,11 @@ _INTRODUCTION = {
         "Doctor: what goes wrong in the training, where it began, and what helps. j and k choose a finding, enter goes "
         "to its moment on the tape. What could not be looked for stands below."
     ),
+    "explain": (
+        "Explain: where a number comes from. Below each number stand those that count most for it: value times local "
+        "derivative. A gradient is the sum of them; a value is, where its op adds up, and else they say what counts "
+        "how much, to first order. j and k choose a number, enter goes to it on the tape, e explains it in turn."
+    ),
     "what-if": (
         "What if: one number is changed, and all that depends on it is computed again, in float64. The gradient "
         "predicts how much the goal changes, gradient times change; what is left over is not linear, and shrinks with "

@@ -17,7 +17,8 @@ import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "what-if", "stops")
+SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "explain", "what-if",
+           "stops")  # fmt: skip
 
 
 def add_arguments(parser: ArgumentParser) -> None:

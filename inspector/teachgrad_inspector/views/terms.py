@@ -25,6 +25,8 @@ class Term:
     local_name: str
     local: float
     product: float
+    spot: tuple[int, ...]
+    """Which element of the incoming gradient it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,14 @@ class Sum:
     count: int
     """How many terms there are that are not zero."""
     total: float
+    gross: float
+    """What the terms add up to without their signs."""
     recorded: float | None
 
 
-def view_sum(session: Session, edge_row: Row, op_row: Row, element: tuple[int, ...]) -> Sum | None:
+def view_sum(
+    session: Session, edge_row: Row, op_row: Row, element: tuple[int, ...], most: int = SHOWN
+) -> Sum | None:
     """The sum behind one element of what flows along an edge, or None if the recording does not hold the numbers."""
     here = Moment(op_row.step, op_row.row, op_row.phase)
     arrays = [session.array(session.value_of(vertex, here)) for vertex in op_row.inputs]
@@ -57,22 +63,23 @@ def view_sum(session: Session, edge_row: Row, op_row: Row, element: tuple[int, .
     contribution = session.array(edge_row.delta)
     recorded = float(contribution[element]) if contribution is not None else None
     gradient = incoming.astype(np.float64)
+    spots: list[tuple[int, ...]]
     product = _matrix_product(op_row.op or "", edge, inputs, gradient, element, names, result)
     if product is not None:
-        formula, locals_, gradients, places = product
+        formula, locals_, gradients, places, spots = product
     else:
         column = local_column(op, inputs, session.attrs(op_row), edge, element)
         if column is None or column.shape != gradient.shape:
             return None
         where = np.flatnonzero(column)
         locals_, gradients = column.reshape(-1)[where], gradient.reshape(-1)[where]
-        spots: list[tuple[int, ...]] = [()] * len(where)
+        spots = [()] * len(where)
         if gradient.ndim:
             spots = [tuple(map(int, spot)) for spot in zip(*np.unravel_index(where, gradient.shape), strict=True)]
         x = f"{names[edge]}{index(element)}"
         places = [(f"{result}.grad{index(spot)}", f"∂{result}{index(spot)}/∂{x}") for spot in spots]
         formula = _general_formula(x, result, spots)
-    return _gather(names[edge], element, formula, gradients, locals_, places, recorded)
+    return _gather(names[edge], element, formula, gradients, locals_, places, spots, recorded, most)
 
 
 def _gather(
@@ -82,16 +89,19 @@ def _gather(
     gradients: np.ndarray,
     locals_: np.ndarray,
     places: list[tuple[str, str]],
+    spots: list[tuple[int, ...]],
     recorded: float | None,
+    most: int,
 ) -> Sum:
     products = gradients * locals_
-    order = [i for i in np.argsort(-np.abs(products), kind="stable")[:SHOWN] if products[i]]
+    order = [i for i in np.argsort(-np.abs(products), kind="stable")[:most] if products[i]]
     terms = tuple(
-        Term(places[i][0], float(gradients[i]), places[i][1], float(locals_[i]), float(products[i]))
+        Term(places[i][0], float(gradients[i]), places[i][1], float(locals_[i]), float(products[i]), spots[i])
         for i in map(int, order)
     )
     total, count = float(products.sum()), int(np.count_nonzero(products))
-    return Sum(f"{name}.grad", element, formula, terms, count, total, recorded)
+    gross = float(np.abs(products).sum())
+    return Sum(f"{name}.grad", element, formula, terms, count, total, gross, recorded)
 
 
 def _general_formula(x: str, result: str, spots: list[tuple[int, ...]]) -> str:
@@ -105,7 +115,7 @@ def _general_formula(x: str, result: str, spots: list[tuple[int, ...]]) -> str:
     return f"{left} = Σ {result}.grad[…] · ∂{result}[…]/∂{x}   over {len(spots)} elements"
 
 
-Product = tuple[str, np.ndarray, np.ndarray, list[tuple[str, str]]]
+Product = tuple[str, np.ndarray, np.ndarray, list[tuple[str, str]], list[tuple[int, ...]]]
 
 
 def _matrix_product(
@@ -123,6 +133,7 @@ def _matrix_product(
             np.ones(n),
             g[:, j],
             [(f"{result}.grad[{i},{j}]", "1") for i in range(n)],
+            [(i, j) for i in range(n)],
         )
     r, c = element
     other = inputs[1 - edge].astype(np.float64)
@@ -150,6 +161,10 @@ def _contracted(
     def at(template: str, i: object) -> str:
         return "[" + template.format(r=r, c=c).replace("i", str(i)) + "]"
 
+    def spot_of(i: int) -> tuple[int, ...]:
+        first, second = gradient_spot.format(r=r, c=c).replace("i", str(i)).split(",")
+        return int(first), int(second)
+
     formula = f"{target} = Σᵢ {name}{at(spot, 'i')} · {result}.grad{at(gradient_spot, 'i')}"
     places = [(f"{result}.grad{at(gradient_spot, i)}", f"{name}{at(spot, i)}") for i in range(len(gradients))]
-    return formula, locals_, gradients, places
+    return formula, locals_, gradients, places, [spot_of(i) for i in range(len(gradients))]
