@@ -174,13 +174,9 @@ def small(v: Vertex, product: Product, places: list[str], team: Team) -> list[st
     given = f"({first})" if places[0] else "x"
     target = f"(z{places[2]})" if places[2] else "z"
     if product.sums_in_registers:
-        return [f"{kind} sum[{m * n}] = {{0}};", f"for (int64_t l = 0; l < {k}; l++) {{", f"    #pragma GCC unroll {m}",
-                f"    for (int64_t i = 0; i < {m}; i++) {{",
-                f"        const {kind} factor = {given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}];",
-                "        #pragma omp simd", f"        for (int64_t j = 0; j < {n}; j++)",
-                f"            sum[{index((n, 'i'), (1, 'j'))}] += factor * "
-                f"{source}[{index((product.y[0], 'l'), (product.y[1], 'j'))}];", "    }", "}",
-                f"for (int64_t i = 0; i < {m * n}; i++)", f"    {target}[i] = sum[i];"]
+        left = f"{given}[{index((product.x[0], 'i'), (product.x[1], 'l'))}]"
+        right = f"{source}[{index((product.y[0], 'l'), (product.y[1], 'j'))}]"
+        return sums_in_registers(kind, product, left, right, target)
     if n > 1 and (product.y[1] != 1 or k * n <= REGISTERS):
         lines += [f"{kind} turned[{k * n}];", f"for (int64_t l = 0; l < {k}; l++)",
                   f"    for (int64_t j = 0; j < {n}; j++)",
@@ -196,6 +192,24 @@ def small(v: Vertex, product: Product, places: list[str], team: Team) -> list[st
             f"            row[j] += factor * {source}[{index((down, 'l'), (1, 'j'))}];", "    }",
             "    #pragma omp simd", f"    for (int64_t j = 0; j < {n}; j++)",
             f"        {target}[{index((n, 'i'), (1, 'j'))}] = row[j];", "}"]
+
+
+def sums_in_registers(kind: str, product: Product, left: str, right: str, target: str) -> list[str]:
+    """All of z summed at once, as vectors along its rows; or along its columns, if these are longer and x lies so."""
+    m, n = product.m, product.n
+    upright = n < m and product.x[0] == 1
+    rows, row, columns, column = (n, "j", m, "i") if upright else (m, "i", n, "j")
+    single, vector = (right, left) if upright else (left, right)
+    at = index((columns, row), (1, column))
+    lines = [f"{kind} sum[{m * n}] = {{0}};", f"for (int64_t l = 0; l < {product.k}; l++) {{",
+             f"    #pragma GCC unroll {rows}", f"    for (int64_t {row} = 0; {row} < {rows}; {row}++) {{",
+             f"        const {kind} factor = {single};", "        #pragma omp simd",
+             f"        for (int64_t {column} = 0; {column} < {columns}; {column}++)",
+             f"            sum[{at}] += factor * {vector};", "    }", "}"]
+    if not upright:
+        return [*lines, f"for (int64_t i = 0; i < {m * n}; i++)", f"    {target}[i] = sum[i];"]
+    return [*lines, f"for (int64_t i = 0; i < {m}; i++)", f"    for (int64_t j = 0; j < {n}; j++)",
+            f"        {target}[{index((n, 'i'), (1, 'j'))}] = sum[{at}];"]
 
 
 def index(*terms: tuple[int, str]) -> str:

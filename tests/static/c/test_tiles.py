@@ -192,6 +192,25 @@ def test_vectors(dtype: str) -> None:
         assert (np.abs(r.numpy() - p.array @ q.array) <= bound).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_small_products(dtype: str) -> None:
+    """Those that are loops: sums in registers, along rows or columns, and rows with either matrix transposed."""
+    rng = np.random.default_rng(3)
+    shapes = [(16, 2, 100), (32, 3, 40), (2, 16, 100), (7, 7, 7), (5, 60, 9), (100, 16, 16), (3, 2, 2), (33, 2, 33)]
+    pairs = [(rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)) for m, n, k in shapes]
+    x, y = zip(*pairs, strict=True)
+
+    def run(xs: Any, ys: Any, turned_xs: Any, turned_ys: Any) -> Any:
+        return [[a @ b, c.mT @ b, a @ d.mT, c.mT @ d.mT]
+                for a, b, c, d in zip(xs, ys, turned_xs, turned_ys, strict=True)]
+
+    step = tg.static(run, level="O3")
+    lists = [[tg.tensor(array.copy()) for array in arrays] for arrays in (x, y, [a.T for a in x], [b.T for b in y])]
+    for (a, b), results in zip(pairs, step(*lists), strict=True):
+        assert all(within_bound(a, b, z.numpy()) for z in results), (a.shape, b.shape)
+    assert "product_" not in tg.source(step)
+
+
 class Wide:
     """An array of long doubles that is indexed and transposed as a tensor is."""
 
