@@ -93,8 +93,6 @@ def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: E
     """Turn an error of the array library into one that names the op, the shapes and the user's line."""
     if isinstance(error, TeachgradError):
         return error
-    what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
-    settings = "".join(f", {key}={value!r}" for key, value in attrs.items())
     where = where or locate(user_site())
     reason: Exception = error
     with suppress(Exception):  # the op's own shape rule often says better what is wrong, and how to go on
@@ -102,6 +100,6 @@ def explain(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], error: E
             op.infer(*[x._data for x in inputs], **attrs)
         except TeachgradError as rule:
             reason = rule
-    text = f"{op.name}({what}{settings}): {reason}" + (f"\n{where.show()}" if where else "")
+    text = f"{op.told(inputs, attrs)}: {reason}" + (f"\n{where.show()}" if where else "")
     kinds = {TypeError: DTypeError, ValueError: ShapeError, np.linalg.LinAlgError: MatrixError}
     return kinds.get(type(error), type(error))(text)

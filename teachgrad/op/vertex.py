@@ -309,6 +309,11 @@ class Op:
         """Compute the result from arrays of the namespace `xp`."""
         raise NotImplementedError(f"{self.name} has no forward computation")
 
+    def told(self, inputs: Sequence[Any], attrs: Mapping[str, Any]) -> str:
+        """How an error names a call of the op."""
+        what = ", ".join(f"{x.name or 'a tensor'} {x.dtype}{list(x.shape)}" for x in inputs)
+        return f"{self.name}({what}{''.join(f', {key}={value!r}' for key, value in attrs.items())})"
+
     def parts(self, z: Any, *inputs: Any) -> Any:
         """The result `z` made of simpler ops, for executors that put many ops into one loop; None if it has no parts.
 

@@ -30,7 +30,10 @@ def need_integers(name: str, indices: Vertex) -> None:
 
 
 class Within(Elementwise):
-    r"""z = x, an index from 0 to length - 1; anything else is an IndexError that calls it `what`"""
+    r"""z = x, an index from 0 to length - 1; anything else is an IndexError that calls it `what`, one of `of`
+
+    `of` is the op that the user called, of which this is a part.
+    """
 
     c = "{x}"
     c_kinds = "iu"
@@ -38,14 +41,17 @@ class Within(Elementwise):
     may_fail = True
     differentiable = False
 
-    def forward(self, xp: Any, x: Array, out: Array | None = None, *, length: int, what: str) -> Array:
+    def told(self, inputs: Any, attrs: Any) -> str:
+        return str(attrs["of"])
+
+    def forward(self, xp: Any, x: Array, out: Array | None = None, *, length: int, what: str, of: str) -> Array:
         in_range(x, length, what)
         return xp.positive(x, out=out)
 
 
-def within(x: Vertex, length: int, what: str) -> Any:
+def within(x: Vertex, length: int, what: str, of: str) -> Any:
     """`x`, all of whose elements must be indices from 0 to length - 1."""
-    return apply(within_length, (x,), {"length": length, "what": what})
+    return apply(within_length, (x,), {"length": length, "what": what, "of": of})
 
 
 class Embedding(Op):

@@ -120,7 +120,7 @@ def soft_choice(x: Vertex, target: Vertex, ignore_index: int) -> tuple[Any, Any,
     """Which targets count, where the class is the target's, x less its largest, exp of that, and the sum of these."""
     axis = class_axis(x.shape)
     counted = counts(target, ignore_index)
-    index = within(where(counted, target, 0), x.shape[axis], "target")
+    index = within(where(counted, target, 0), x.shape[axis], "target", "cross_entropy")
     classes = lift(np.arange(x.shape[axis], dtype=np.int32).reshape([-1 if a == axis else 1 for a in range(x.ndim)]), x)
     hit = equal(classes, expand_dims(astype(index, np.int32), axis=axis))
     low = x - max(x, axis=axis, keepdims=True)
