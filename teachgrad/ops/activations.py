@@ -74,7 +74,7 @@ class Relu(Unary):
     r"""z = max(x, 0),   dz/dx = 1 where x > 0, else 0"""
 
     kinds = "iuf"
-    c = "{x} < 0 ? 0 : {x}"
+    c = "{x} > 0 || {x} != {x} ? {x} : 0"  # 0 for -0, as NumPy's maximum has it
     c_kinds = "if"
     derivatives = ("x > 0",)
     may_overwrite = (0,)
@@ -136,7 +136,7 @@ class LeakyReluGradient(ActivationGradient):
 class Elu(Activation):
     r"""z = x where x > 0, else α (exp(x) - 1),   dz/dx = 1, or z + α"""
 
-    c = "{x} > 0 ? {x} : {alpha} * expm1({x})"
+    c = "{x} > 0 ? {x} : {alpha} * expm1({x}) + 0"  # 0 for -0, as a sum with max(x, 0)
     derivatives = ("where(x > 0, 1, z + alpha)",)
 
     def __call__(self, x: Vertex, /, alpha: float = 1.0) -> Any:

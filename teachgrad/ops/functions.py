@@ -264,8 +264,8 @@ class Clip(Elementwise):
     At a bound itself the gradient goes to x, as in PyTorch. Where low > high, z = high.
     """
 
-    c = ("{low} != {low} ? {low} : {x} != {x} ? {x} : {high} != {high} || {x} > {high} || {low} > {high} ? {high}"
-         " : {x} < {low} ? {low} : {x}")
+    c = ("{low} != {low} ? {low} : {x} != {x} ? {x} : {high} != {high} || {x} >= {high} || {low} >= {high} ? {high}"
+         " : {x} <= {low} ? {low} : {x}")  # of two equal zeros the one that NumPy gives
     operands = ("x", "low", "high")
     may_overwrite = (0,)
     derivatives = ("(x >= low)*(x <= high)", "(x < low)*(low < high)", "(x > high) + (low > high)*(x <= high)")

@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle
+from operator import attrgetter
 from sys import getrefcount
 from threading import RLock
 from typing import Any
@@ -36,6 +37,9 @@ class Table:
         self.given: list[Any] = [None] * outputs
 
 
+writable = attrgetter("flags.writeable")
+
+
 class CProgram:
     """A `Building` with an arena, and with the arrays of the present call in its tables of pointers."""
 
@@ -57,6 +61,8 @@ class CProgram:
         self.inputs = [(v.id, building.slots.get(v.id)) for v in self.graph.inputs]
         self.held: list[Any] = [None] * len(self.inputs)
         self.written = {leaf.id for leaf, _ in self.graph.updates}
+        self.targets: list[Any] = []
+        """The arrays that are overwritten. C would not ask whether they may be."""
         self.given = [(building.slots.setdefault(b.id, len(building.slots)), b) for b in building.outputs.values()]
         """What is handed out in arrays of its own, and the place of each in the table."""
         self.tables = [Table(len(building.slots), len(self.given)) for _ in range(2)]
@@ -121,8 +127,10 @@ class CProgram:
                 for v, array in zip(self.graph.cells, cells, strict=True):
                     if array is not self.arrays.get(v.id):
                         self.take((v.id, self.building.slots.get(v.id)), array)
-                check_writable(self.graph.name, *[self.arrays[leaf] for leaf in self.written])
+                self.targets = [self.arrays[leaf] for leaf in self.written]
                 self.bound = cells
+            if not all(map(writable, self.targets)):
+                check_writable(self.graph.name, *self.targets)
             table = next(self.turns)
             for k, array in enumerate(table.given):
                 if getrefcount(array) != self.free_count:

@@ -326,3 +326,21 @@ def test_a_sum_of_one_number() -> None:
     step = tg.static(lambda x: (tg.linalg.inv(x.reshape((1, 1)).sum(axis=0, keepdims=True)), x.sum(axis=0)), level="O3")
     inverse, total = step(tg.tensor([4.0]))
     assert (inverse.item(), total.item()) == (0.25, 4.0)
+
+
+def test_memory_that_became_read_only_is_not_written() -> None:
+    w = tg.Parameter(np.ones(3))
+
+    def train(x: Any) -> Any:
+        with tg.no_grad():
+            w[...] = w - x
+        return w.sum()
+
+    step = tg.static(train, level="O3")
+    step(tg.ones((3,), dtype=tg.float64))
+    w._data.flags.writeable = False
+    with pytest.raises(tg.TraceError, match="TG-S09"):
+        step(tg.ones((3,), dtype=tg.float64))
+    assert w.numpy().tolist() == [0, 0, 0]
+    w._data.flags.writeable = True
+    assert step(tg.ones((3,), dtype=tg.float64)).item() == -3

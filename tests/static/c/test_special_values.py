@@ -10,6 +10,7 @@ import pytest
 
 import teachgrad as tg
 from teachgrad.executors.c import compiler
+from teachgrad.nn import functional as F
 from teachgrad.op import REGISTRY, apply
 from teachgrad.ops.elementwise import Elementwise
 
@@ -86,3 +87,21 @@ def test_the_sign_of_minus_zero_is_zero(dtype: str) -> None:
     got = tg.static(tg.sign, level="O3")(x).numpy()
     np.testing.assert_array_equal(got, np.sign(x.numpy()))
     np.testing.assert_array_equal(np.signbit(got[[0, 1]]), [False, False])
+
+
+NEAR_ZERO = ("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "gelu", "silu", "softplus", "mish", "hardtanh",
+             "hardswish", "hardsigmoid", "softsign")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sign_of_zero(dtype: Any) -> None:
+    """Activations of zeros of both signs, and clip with bounds that are zeros, give the zeros that NumPy gives."""
+    bounds = [(low, high) for low in (-1.0, -0.0, 0.0) for high in (1.0, -0.0, 0.0)]
+
+    def run(x: Any) -> list[Any]:
+        return [*(getattr(F, name)(x) for name in NEAR_ZERO), *(tg.clip(x, low, high) for low, high in bounds)]
+
+    x = tg.tensor(np.array([-0.0, 0.0] * 11, dtype))
+    for what, plain, fast in zip((*NEAR_ZERO, *bounds), run(x), tg.static(run, level="O3")(x), strict=True):
+        np.testing.assert_array_equal(fast.numpy(), plain.numpy(), err_msg=str(what))
+        np.testing.assert_array_equal(np.signbit(fast.numpy()), np.signbit(plain.numpy()), err_msg=str(what))
