@@ -283,6 +283,11 @@ def is_open(value: Any) -> bool:
     return isinstance(value, Quantity)
 
 
+def values_of(shape: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape as it is in the call that is traced. What follows from it must hold for all sizes, or be asked."""
+    return tuple([n.value if isinstance(n, Quantity) else n for n in shape])
+
+
 def broadcast_shapes(*shapes: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shape that arrays of these shapes have together. ValueError if there is none."""
     if not any(map(is_open, shapes)):
@@ -303,4 +308,7 @@ def broadcast(lengths: Sequence[Any], shapes: Any) -> Any:
     return answer
 
 
-__all__ = ["Condition", "Number", "OpenShape", "Quantity", "Size", "Sizes", "as_length", "broadcast_shapes", "is_open"]
+__all__ = [
+    "Condition", "Number", "OpenShape", "Quantity", "Size", "Sizes", "as_length", "broadcast_shapes", "is_open",
+    "values_of",
+]

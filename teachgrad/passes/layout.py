@@ -14,6 +14,8 @@ import numpy as np
 
 from ..graph import Graph, is_constant
 from ..op import Spec, Vertex, shares_memory
+from ..ops.shape import permute_dims, reshape, stop_gradient
+from ..sizes import is_open, values_of
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Samples:
     def make(self, v: Vertex) -> Any:
         if type(v._data) is not Spec:
             return v._data if is_constant(v) else None
+        if is_open(v._data.shape):
+            return self.made_open(v)
         if v.op is None or not v.op.view:
             return sample_of(v._data, self.strides.get(v.id) if v.op is None else None)
         source = self.of(v.inputs[0])
@@ -49,6 +53,19 @@ class Samples:
             return None
         view = v.op.forward(np, source, **v.attrs)
         return view if shares_memory(view, source) else sample_of(v._data, None)
+
+    def made_open(self, v: Vertex) -> Any:
+        """The sample of a value of which sizes are open, if it has the same layout whatever they are."""
+        if v.op is None or not v.op.view:
+            return np.empty(values_of(v._data.shape), v._data.dtype)
+        source = self.of(v.inputs[0])
+        if source is None:
+            return None
+        if v.op is permute_dims and all(n > 1 for n in v._data.shape if is_open((n,))):
+            return source.transpose(v.attrs["axes"])
+        if v.op in (reshape, stop_gradient) and source.flags.c_contiguous:
+            return source.reshape(values_of(v._data.shape))
+        return None
 
     def is_dense(self, v: Vertex) -> bool:
         """Whether a value is known to lie in C order without gaps."""

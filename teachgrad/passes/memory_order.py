@@ -36,9 +36,11 @@ def zeros_around_images(v: Vertex) -> Vertex | None:
 
 def turn_later(v: Vertex) -> Vertex | None:
     """f(x with the images first, c) = f(x, c) with the images first: elementwise ops keep their order of axes."""
+    if not isinstance(v.op, Elementwise):
+        return None
     first = (v.ndim - 1, *range(v.ndim - 1)) if type(v._data) is Spec else ()
     turned = [x.op is permute_dims and x.attrs["axes"] == first and x.shape == v.shape for x in v.inputs]
-    if not isinstance(v.op, Elementwise) or not any(turned):
+    if not any(turned):
         return None
     if not all(is_turned or not x.ndim or (x.ndim == v.ndim and x.size < v.size)
                for x, is_turned in zip(v.inputs, turned, strict=True)):
@@ -55,8 +57,10 @@ def copies(samples: Samples) -> Asked:
         """f(x) = f(copy of x), for an op with loops of its own, or a reshape that has to copy anyway."""
         x = v.inputs[0] if v.inputs else v
         known = samples.of(x)
-        if v.op is reshape and known is not None and not shares_memory(samples.of(v), known):
-            return reshape(copy_of(x), v.shape)
+        if v.op is reshape and known is not None:
+            mine = samples.of(v)  # None where sizes are open and the input is not dense
+            if mine is None or not shares_memory(mine, known):
+                return reshape(copy_of(x), v.shape)
         if v.op is None or type(v.op).c_body is Op.c_body or all(map(samples.is_dense, v.inputs)):
             return None
         return apply(v.op, tuple([x if samples.is_dense(x) else copy_of(x) for x in v.inputs]), v.attrs)
