@@ -121,6 +121,9 @@ def _costs(results: Results) -> Iterator[str]:
     if "cores" in costs:
         rows = [[name, f"{_spread(e)}x"] for name, e in costs["cores"].items()]
         yield f"## A step of static O3 on two cores, over the same on one\n\n{_table(['', 'ratio'], rows)}"
+    if "sizes" in costs:
+        rows = [[name, _spread(e)] for name, e in costs["sizes"].items()]
+        yield f"## The first step with a new batch size, above a later one\n\n{_table(['', ''], rows)}"
     if "memory" in costs:
         yield _memory(costs["memory"])
 
