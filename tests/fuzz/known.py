@@ -34,8 +34,10 @@ KNOWN = (
     Known("torch", r"tg\.sign\(", "PyTorch says that the sign of nan is 0; the array API standard and NumPy, nan.",
           special=True, difference="nan"),
     Known("torch", r"binary_cross_entropy\(", "PyTorch adds 1e-12 to a denominator of the second derivative.", order=2),
-    Known("torch", r"tg\.(cumulative_)?prod\(", "PyTorch divides products by each factor, which rounds, and "
-          "differentiates that again.", order=2),
+    Known("torch", r"tg\.prod\(", "PyTorch divides the product by each factor, which rounds, and differentiates that "
+          "again.", order=2),
+    Known("torch", r"tg\.cumulative_prod\(", "PyTorch divides a sum of products by each factor; where they cancel, "
+          "digits are lost.", order=1),
     Known("torch", r"tg\.copysign\(", "PyTorch's derivative is z / x, which rounds and is differentiated again; ours "
           "is a sign, whose derivative is 0.", order=2),
 )

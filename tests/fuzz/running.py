@@ -138,9 +138,9 @@ class TracedOnce(StaticFunction):
         super().__init__(step, level, "c" if level == "O3" else "numpy", plan)
         self.recordings = recordings
 
-    def recorded(self, leaves: list[Any], tree: Any) -> Any:
+    def recorded(self, *given: Any) -> Any:
         if not self.recordings:
-            self.recordings.append(super().recorded(leaves, tree))
+            self.recordings.append(super().recorded(*given))
         return self.recordings[0]
 
 

@@ -34,8 +34,9 @@ def simpler(p: Program) -> Iterator[Program]:
     if p.cells:
         yield replace(p, cells={}).trimmed()
     for line in p.lines:
-        if p.outputs != line.targets:
-            yield replace(p, outputs=line.targets, cells={}).trimmed()
+        smaller = replace(p, outputs=line.targets, cells={}).trimmed()
+        if len(smaller.lines) < len(p.lines) or len(smaller.outputs) < len(p.outputs):
+            yield smaller
     for k in range(len(p.outputs)):
         yield replace(p, outputs=(*p.outputs[:k], *p.outputs[k + 1:])).trimmed()
     for line in reversed(p.lines):
