@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import teachgrad as tg
-from teachgrad import nn, optim
 from teachgrad.graph import Graph, is_constant
-from teachgrad.nn import functional as F
-from teachgrad.ops.activations import sigmoid
 from tests.core.test_random_programs import Teachgrad, inputs, run
+from tests.static.models import MODELS
+from tests.static.models import trained as trained_model
+from tests.static.outcomes import plainly
 
 PROGRAMS, QUICK = 500, 40
 
@@ -128,108 +128,8 @@ def test_random_moves(block: int) -> None:
 
 # ---- models ----------------------------------------------------------------------------------------------------------
 
-RNG = np.random.default_rng(0)
-IMAGES = RNG.uniform(size=(16, 1, 8, 8)).astype(np.float32)
-LABELS = RNG.integers(0, 10, 16)
-WORDS = RNG.integers(0, 20, (4, 9))
-POINTS = RNG.standard_normal((64, 2)).astype(np.float32)
-SIDES = (POINTS[:, :1] * POINTS[:, 1:] > 0).astype(np.float32)
-
-
-class Block(nn.Module):
-    """A block of a transformer, with an embedding before and a head behind it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tokens, self.places = nn.Embedding(20, 16), nn.Embedding(8, 16)
-        self.norm, self.after = nn.LayerNorm(16), nn.LayerNorm(16)
-        self.attention = nn.MultiheadAttention(16, 4)
-        self.mlp = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 16))
-        self.head = nn.Linear(16, 20)
-
-    def forward(self, words: Any) -> Any:
-        x = self.tokens(words) + self.places(tg.arange(words.shape[1]))
-        y = self.norm(x)
-        x = x + self.attention(y, y, y)[0]
-        return self.head(x + self.mlp(self.after(x)))
-
-
-class Reader(nn.Module):
-    """An LSTM that reads a row of words and names a class."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tokens, self.lstm, self.head = nn.Embedding(20, 8), nn.LSTM(8, 12), nn.Linear(12, 10)
-
-    def forward(self, words: Any) -> Any:
-        return self.head(self.lstm(self.tokens(words).permute_dims(1, 0, 2))[0][-1])
-
-
-def textbook_cross_entropy(scores: Any, labels: Any) -> Any:
-    """As a beginner writes it; O2 makes it stable."""
-    e = tg.exp(scores)
-    return F.nll_loss(tg.log(e / e.sum(-1, keepdims=True)), labels)
-
-
-def textbook_logistic(scores: Any, t: Any) -> Any:
-    p = 1 / (1 + tg.exp(-scores))
-    return -(t * tg.log(p) + (1 - t) * tg.log(1 - p)).mean()
-
-
-def mlp() -> Any:
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-
-
-def cnn() -> Any:
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))
-
-
-def normed() -> Any:
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.BatchNorm1d(32), nn.Tanh(), nn.Dropout(0.2),
-                         nn.Linear(32, 10))
-
-
-def moons() -> Any:
-    return nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 1))
-
-
-def chain() -> Any:
-    return nn.Sequential(*[layer for _ in range(10) for layer in (nn.Linear(2, 2), nn.Tanh())], nn.Linear(2, 1))
-
-
-def autoencoder() -> Any:
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Sigmoid(), nn.Linear(8, 64))
-
-
-MODELS: dict[str, tuple[Callable[[], Any], Callable[..., Any], Any, Any]] = {
-    "mlp": (mlp, textbook_cross_entropy, IMAGES, LABELS),
-    "cnn": (cnn, F.cross_entropy, IMAGES, LABELS),
-    "batch norm and dropout": (normed, F.cross_entropy, IMAGES, LABELS),
-    "gpt block": (Block, lambda y, t: F.cross_entropy(y.reshape(-1, 20), t.reshape(-1)), WORDS[:, :8], WORDS[:, 1:]),
-    "lstm": (Reader, F.cross_entropy, WORDS, LABELS[:4]),
-    "moons": (moons, textbook_logistic, POINTS, SIDES),
-    "chain": (chain, lambda y, t: ((sigmoid(y) - t) ** 2).mean(), POINTS, SIDES),
-    "autoencoder": (autoencoder, lambda y, t: F.mse_loss(y, t.reshape(16, 64)), IMAGES, IMAGES),
-}
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_models_train_alike(name: str) -> None:
-    make, loss_of, x, t = MODELS[name]
-
-    def losses(level: str | None) -> list[float]:
-        tg.seed(0)
-        model = make()
-        optimizer = optim.Adam(model.parameters(), lr=0.003) if "norm" in name else optim.SGD(model.parameters(), 0.1)
-
-        def step(x: Any, t: Any) -> Any:
-            loss = loss_of(model(x), t)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        call = tg.static(step, level=level, verify=True) if level else step
-        return [call(tg.tensor(x), tg.tensor(t)).item() for _ in range(5)]
-
-    assert np.allclose(losses("O2"), losses(None), rtol=1e-6, atol=0)
+    """With every rewrite, op, gradient rule and plan verified on the way."""
+    got, want = (trained_model(name, how)[:5] for how in (partial(tg.static, level="O2", verify=True), plainly))
+    assert np.allclose(got, want, rtol=1e-6, atol=0)
