@@ -22,6 +22,7 @@ from .passes.recompute import Setting
 from .passes.recompute import recompute as recomputed
 from .passes.report import Cost, costs, near_misses
 from .passes.rewriting import Log, NearMiss
+from .paths import Step
 from .signature import Fit
 from .sizes import Sizes
 from .stand_ins import Source
@@ -104,6 +105,10 @@ class Trace:
         self.calls = 0
         self.watcher: weakref.ref[Any] | None = None
         """Who was told last that this was compiled."""
+        self.path: tuple[Step, ...] = ()
+        """In guard mode, the questions that lead here, and their answers; the graph is what is left to do then."""
+        self.whole: Trace | None = None
+        """In guard mode, the whole of that graph, made when somebody first watches."""
         cells = [self.sources[leaf.id].tensor for leaf in self.graph.cells]
         world = family.world
         self.fit = Fit(leaves, family.tree, [*world.guards, *shells(recording.sources.values(), world)],

@@ -5,24 +5,28 @@ It is the living specification of what a graph means; folding, verification of r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .graph import Graph, is_constant
-from .op import Vertex
+from .op import Op, Vertex
 
 
 def evaluate(v: Vertex, values: Mapping[int, Any]) -> Any:
     """The value of one vertex, given those of its inputs by id."""
     assert v.op is not None
-    arrays = [values.get(x.id, x._data) for x in v.inputs]
-    result = v.op.forward(np, *arrays, **v.attrs)
+    return computed(v.op, [values.get(x.id, x._data) for x in v.inputs], v.attrs)
+
+
+def computed(op: Op, arrays: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+    """The result of an op on arrays."""
+    result = op.forward(np, *arrays, **attrs)
     if type(result) is tuple:
         return result
     array = np.asarray(result)
-    return array if v.op.view or array.flags.c_contiguous else array.copy()
+    return array if op.view or array.flags.c_contiguous else array.copy()
 
 
 def interpret(graph: Graph, leaves: Mapping[int, Any]) -> dict[int, Any]:

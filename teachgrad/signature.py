@@ -193,6 +193,15 @@ class Fit:
         alike = [kind_of_gradient(g) == like for g, (_, like) in zip(gradients, entries, strict=True)]
         return all(alike) and self.lasts()
 
+    def still(self, leaves: Sequence[Any]) -> bool:
+        """Whether the trace is true of the world, asked in the quick way first."""
+        if self.quick(leaves, state.now):
+            return True
+        found = self.holds(leaves)
+        if found:
+            self.renew(leaves)
+        return found
+
     def lasts(self) -> bool:
         """Whether all guards hold."""
         return all(guard.holds() for guard in self.guards) and self.counted.hold()

@@ -32,17 +32,22 @@ from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
 from .passes.recompute import Recomputation, parsed
+from .paths import MOST_PATHS, GuardedTracer, cut, follow, refuse_paths
 from .refusals import refuse_new_flags
 from .runmode import current_mode
 from .signature import difference, refuse_shared_memory, signature
 from .sizes import Sizes
 from .structure import Tree, flatten, unflatten
+from .summary import summary, which_way
 from .tensor import Tensor
 from .threads import checked
 from .trace import FunctionTracer, History, Recording
 from .verification import check_fresh, verify
 from .watcher import Watcher
+from .world import World
 
+ON_PYTHON = ("error", "guard")
+"""What a static function does where Python decides by values."""
 MOST_PROGRAMS = 8
 """So many traces of one function are kept; beyond them, something varies that should not."""
 
@@ -53,14 +58,22 @@ class StaticFunction:
     __watched__ = ("fn",)
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
-                 threads: int | None = None, recompute: Any = None, dims: Mapping[str, Any] | None = None) -> None:
+                 threads: int | None = None, recompute: Any = None, dims: Mapping[str, Any] | None = None,
+                 on_python: str = "error") -> None:
+        if dims and on_python == "guard":
+            raise TeachgradError('dims= and on_python="guard" do not go together: what is looked at has one size')
         if level not in LEVELS:
             raise TeachgradError(f"there is no level {level!r}; here are {', '.join(LEVELS)}")
         if plan not in PLANS:
             raise TeachgradError(f"there is no memory plan {plan!r}; here are {', '.join(PLANS)}")
         if threads is not None and executor == "numpy":
             raise TeachgradError(f"threads={threads} is for generated C; give level=\"O3\" or executor=\"c\" as well")
+        if on_python not in ON_PYTHON:
+            raise TeachgradError(f"there is no on_python={on_python!r}; here are {', '.join(ON_PYTHON)}")
+        if verify and on_python == "guard":
+            raise TeachgradError('verify=True and on_python="guard" do not go together: what is verified is one graph')
         self.fn = fn
+        self.on_python = on_python
         self.level, self.executor, self.plan_mode, self.verify = level, executor, plan, verify
         self.threads = None if threads is None else checked(threads)
         self.recompute_setting = parsed(recompute)
@@ -72,6 +85,8 @@ class StaticFunction:
         """What was traced, by the signature with names for the sizes that are left open."""
         self.lock = threading.RLock()
         self.last: Trace | None = None
+        self.tracer: GuardedTracer | None = None
+        """In guard mode, what recorded the last trace, until its graph is cut."""
         functools.update_wrapper(self, fn, updated=())
 
     def __repr__(self) -> str:
@@ -98,7 +113,8 @@ class StaticFunction:
     def settings(self) -> dict[str, Any]:
         """What `tg.static` was given besides the function."""
         return {"level": self.level, "executor": self.executor, "plan": self.plan_mode, "verify": self.verify,
-                "threads": self.threads, "recompute": self.recompute_setting, "dims": self.dims.patterns}
+                "threads": self.threads, "recompute": self.recompute_setting, "dims": self.dims.patterns,
+                "on_python": self.on_python}
 
     @property
     def exact(self) -> bool:
@@ -141,6 +157,11 @@ class StaticFunction:
             raise TeachgradError(f"{self.name} computes nothing twice: neither tg.static(recompute=) nor tg.checkpoint "
                                  "asks for it")
         return found
+
+    def summary(self) -> str:
+        """What was traced, as text: for which arguments, what it depends on, how often it ran, and in guard mode the
+        questions that Python asked, line by line, with the calls that each answer has led."""
+        return summary(self.name, self.programs)
 
     @property
     def source(self) -> str:
@@ -205,6 +226,9 @@ class StaticFunction:
           trace 1: it is good where N > 2 (...:1); here N is 2
         """
         leaves, tree = flatten((args, kwargs))
+        known = self.programs.get(signature(leaves, tree), ()) if self.on_python == "guard" else ()
+        if known:
+            return which_way(self.name, [trace for trace in known if trace.fit.still(leaves)], leaves)
         return explain(self.families, self.name, leaves, tree, self.dims.opened(leaves, tree))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -216,12 +240,17 @@ class StaticFunction:
             return self.fn(*args, **kwargs)
         last = self.last
         if last is not None and last.fit.flat and not kwargs and how == "static" and not self.verify \
-                and last.fit.quick(args, now):
+                and self.on_python == "error" and last.fit.quick(args, now):
             return self.run(last, args)
         leaves, tree = flatten((args, kwargs))
         if any(isinstance(leaf, Vertex) and type(leaf.base) is Symbolic for leaf in leaves):
             return self.fn(*args, **kwargs)  # on placeholders: an expression
-        trace = self.prepared(leaves, tree)
+        if self.on_python == "guard":
+            trace, leaves = self.on_its_path(leaves, tree)
+            if observe.sink is not None and trace.path:
+                trace = self.whole(trace, leaves, tree)
+        else:
+            trace = self.prepared(leaves, tree)
         if self.verify:
             self.check(trace, leaves, tree)
         if how == "check":
@@ -233,10 +262,7 @@ class StaticFunction:
         last = self.last
         if last is not None and tree == last.fit.tree and last.fit.quick(leaves, state.now):
             return last
-        for number, leaf in enumerate(leaves):
-            if isinstance(leaf, np.ndarray):
-                raise TraceError.at("TG-S08", f"argument {number} of {self.name} is a NumPy array", user_site(),
-                                    "Its values would be frozen.", "pass tg.tensor(array)")
+        self.refuse_arrays(leaves)
         key = signature(leaves, tree)
         with self.lock:
             for trace in self.programs.get(key, ()):
@@ -276,6 +302,50 @@ class StaticFunction:
             user_site(), f"Of these, {difference([*self.families, key])}; {self.name}.explain(...) says why a call is "
             "traced again.", *ways)
 
+    def on_its_path(self, leaves: list[Any], tree: Tree) -> tuple[Trace, list[Any]]:
+        """In guard mode: the trace at the end of the path that the values take, and the leaves with what the stages on
+        the way hand on."""
+        self.refuse_arrays(leaves)
+        key = signature(leaves, tree)
+        with self.lock:
+            known = [trace for trace in self.programs.get(key, ()) if trace.fit.still(leaves)]
+            trace, handed, stages = follow(known, leaves)
+            if trace is None:
+                if len(known) >= MOST_PATHS:
+                    raise refuse_paths(self.name, len(known), stages[-1].site if stages else user_site())
+                if key not in self.families and len(self.families) >= MOST_PROGRAMS and not self.forget_stale():
+                    self.refuse_many(key)
+                recording, output, watcher = self.recorded(leaves, tree)
+                tracer, self.tracer = self.tracer, None
+                assert tracer is not None
+                rest, path, handed = cut(recording, tracer, len(leaves), stages, self.level, self.plan_mode, self.build)
+                trace = self.family(rest, output, tree, watcher.world, Sizes({})).trace({}, leaves)
+                trace.recording, trace.path = recording, path
+                others = self.programs.setdefault(key, [])
+                others.append(trace)
+                if len(others) > 2 * MOST_PATHS:
+                    others[:] = [*known, trace]  # the world of the others is gone, for now at least
+                self.families[key] = [trace.family for trace in others]
+            refuse_shared_memory(self.name, trace.written, trace.sources.values(), [*leaves, *handed])
+            self.last = trace
+            return trace, [*leaves, *handed]
+
+    def whole(self, trace: Trace, leaves: list[Any], tree: Tree) -> Trace:
+        """In guard mode: the graph of a path in one piece, as watchers see it."""
+        if trace.whole is None:
+            trace.whole = self.family(trace.recording, trace.output, tree, trace.family.world,
+                                      Sizes({})).trace({}, leaves)
+        trace.calls += 1
+        trace.whole.fit.still(leaves)
+        return trace.whole
+
+    def refuse_arrays(self, leaves: Sequence[Any]) -> None:
+        """NumPy arrays are not arguments."""
+        for number, leaf in enumerate(leaves):
+            if isinstance(leaf, np.ndarray):
+                raise TraceError.at("TG-S08", f"argument {number} of {self.name} is a NumPy array", user_site(),
+                                    "Its values would be frozen.", "pass tg.tensor(array)")
+
     def forget_stale(self) -> bool:
         """Drop traces whose guards no longer hold (their world is gone); whether there were any."""
         before = self.count
@@ -302,7 +372,11 @@ class StaticFunction:
         shapes = {number: sizes.shape(shape) for number, shape in opened.shapes.items()}
         recording, output, watcher = self.recorded(leaves, tree, shapes)
         sizes.tracing = False
-        return Family(recording, output, tree, watcher.world, sizes,
+        return self.family(recording, output, tree, watcher.world, sizes)
+
+    def family(self, recording: Recording, output: Tree, tree: Tree, world: World, sizes: Sizes) -> Family:
+        """What was recorded, improved."""
+        return Family(recording, output, tree, world, sizes,
                       level=self.level, plan=self.plan_mode, build=self.build, recompute=self.recompute_setting)
 
     def recorded(self, leaves: list[Any], tree: Tree,
@@ -313,6 +387,8 @@ class StaticFunction:
         """
         watcher, leaves = Watcher(), list(leaves)
         tracer = FunctionTracer(self.name, watcher.line_of)
+        if self.on_python == "guard":
+            tracer = self.tracer = GuardedTracer(self.name, watcher.line_of)
         watcher.world.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):
@@ -455,7 +531,7 @@ class StaticFunction:
     def pull_back_of(self, trace: Trace) -> Callable[..., Any]:
         """The function that carries gradients through a call of `trace`."""
         if trace.backward is None:
-            trace.backward = StaticFunction(pulling_back(trace.recording), "O1", "numpy", "reuse")
+            trace.backward = static(pulling_back(trace.recording), on_python=self.on_python)
         return trace.backward
 
 
@@ -487,7 +563,7 @@ def _made_again(fn: Callable[..., Any], settings: dict[str, Any]) -> Any:
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
            plan: str = "reuse", verify: bool = False, threads: int | None = None, recompute: Any = None,
-           dims: Mapping[str, Any] | None = None) -> Any:
+           dims: Mapping[str, Any] | None = None, on_python: str = "error") -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -507,16 +583,20 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
             `lambda v: v.op.name in ("tanh", "relu")`. `step.recompute.table()` shows what it costs.
         verify: check every op, rewrite, plan and program on the inputs of the call that traced it, and on later calls
             that the trace is not stale. What is wrong is named in a `VerificationError`. Slow: for looking for errors.
+        on_python: what happens where Python decides by values (`if loss > 1:`, `float(x)`, `x[mask]`). "error" refuses;
+            "guard" makes a program for each way that Python goes, looks at the values in every call, and traces the
+            function again where they lead on a new way, for at most 16 of them. `step.summary()` lists them.
         threads: on how many cores generated C runs; if it is not given, on `tg.get_num_threads()`.
         dims: sizes that are left open, by parameter: `{"x": ("N", 784), "t": ("N",)}`. One trace then serves every N.
             For each axis a name, a number, or None for a size that is traced as it is; `...` for all axes that remain.
     """
     if fn is None:
         return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads,
-                                 recompute=recompute, dims=dims)
+                                 recompute=recompute, dims=dims, on_python=on_python)
     if isinstance(fn, StaticFunction):
         fn = fn.fn
-    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads, recompute, dims)
+    return StaticFunction(fn, level, executor or executors.default(level), plan, verify, threads, recompute, dims,
+                          on_python)
 
 
 def source(step: Any) -> str:

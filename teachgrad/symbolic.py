@@ -64,7 +64,9 @@ class State(Tensor):
     def array_for(self, why: str) -> Any:
         """The present value, for `numpy()`, `item()` and the like; an error while a function is traced."""
         if state.now.tracer is not None:
-            state.now.tracer.leak(self, why)
+            known = state.now.tracer.leak(self, why)
+            if known is not None:
+                return known
         return self.value
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -135,9 +135,10 @@ class Tensor(Methods):
         return shape.matrix_transpose(self)
 
     def __repr__(self) -> str:
-        if state.now.tracer is not None:
-            state.now.tracer.leak(self, "turned into text")
         value = self._data
+        if state.now.tracer is not None:
+            known = state.now.tracer.leak(self, "turned into text")
+            value = value if known is None else known
         if isinstance(value, Spec):
             text = f"shape={value.shape}"
         else:
@@ -159,7 +160,9 @@ class Tensor(Methods):
     def array_for(self, why: str) -> Any:
         """The array, for a use that leaves the graph; an error while a function is traced."""
         if state.now.tracer is not None:
-            state.now.tracer.leak(self, why)
+            known = state.now.tracer.leak(self, why)
+            if known is not None:
+                return known
         if state.now.leak is not None:
             state.now.leak(self, why)
         if isinstance(self._data, Spec):

@@ -198,12 +198,16 @@ class FunctionTracer(Tracer):
                 user_site(), "A gradient could not reach what it was made from.", "make it inside the static function",
                 "pass it as an argument", "detach() it")
 
-    def leak(self, x: Vertex, why: str) -> None:
+    def leak(self, x: Vertex, why: str) -> Any:
+        if self.is_constant(x):
+            self.read.append(x)  # fine unless it is overwritten later
+            return None
+        return super().leak(x, why)
+
+    def is_constant(self, x: Vertex) -> bool:
+        """Whether the function itself has made `x` from plain numbers, and has not used it yet."""
         made_here = x.id > self.start and id(x) not in self.stand_ins and x.base is None
-        if made_here and isinstance(x._data, np.ndarray) and not x.requires_grad:
-            self.read.append(x)  # a constant; fine unless it is overwritten later
-            return
-        super().leak(x, why)
+        return made_here and isinstance(x._data, np.ndarray) and not x.requires_grad
 
     # ---- ops ---------------------------------------------------------------------------------------------------------
 

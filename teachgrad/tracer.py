@@ -40,14 +40,7 @@ class Tracer:
         for x in xs:
             if x.base is not None:
                 self.refresh(x)
-        try:
-            data = op.infer(*[spec(x) for x in xs], **attrs)
-        except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
-            if "depends on" in str(error):
-                raise TraceError.at(
-                    "TG-S04", str(error), user_site(), "In a static graph every shape is known before the values are.",
-                    "tg.where(mask, x, 0) keeps the shape", "do this outside the static function") from error
-            raise explain(op, xs, attrs, error) from error
+        data = self.infer(op, xs, attrs)
         if type(data) is Spec and is_open(data.shape):
             data = Spec(OpenShape(data.shape), data.dtype)
         z = (xs[0] if xs else op).result_type(data)
@@ -59,6 +52,19 @@ class Tracer:
         if state.now.scope:
             self.scopes[z.id] = state.now.scope
         return z
+
+    def infer(self, op: Op, xs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> Any:
+        """The spec of a result."""
+        try:
+            return op.infer(*[spec(x) for x in xs], **attrs)
+        except (ValueError, TypeError, IndexError, ArithmeticError, NotImplementedError) as error:
+            if "depends on" in str(error):
+                raise TraceError.at(
+                    "TG-S04", str(error), user_site(), "In a static graph every shape is known before the values are.",
+                    "tg.where(mask, x, 0) keeps the shape",
+                    'tg.static(function, on_python="guard") makes a program for each shape',
+                    "do this outside the static function") from error
+            raise explain(op, xs, attrs, error) from error
 
     def refresh(self, x: Vertex) -> None:
         """Bring a view up to date after what it is a view of was overwritten: it becomes a view of the younger base.
@@ -95,14 +101,15 @@ class Tracer:
         """Whether a gradient has passed here."""
         return z.id in self.freed
 
-    def leak(self, x: Vertex, why: str) -> None:
-        """A value is asked for that is not there."""
+    def leak(self, x: Vertex, why: str) -> Any:
+        """A value is asked for that is not there: the value if it can be had, None if x itself has it."""
         self.refusal = TraceError.at(
             "TG-S01", f"a tensor was {why} while {self.name} was traced", user_site(),
             f"The value {history(self.resolve(x))}. In static mode it would be decided once and frozen.",
             "tg.where(condition, a, b) computes both sides and chooses; tg.cond(condition, f, g, x) runs one of two "
             "functions; tg.while_loop(condition, f, x) runs one as long as the condition holds",
             "move the line out of the static function and pass what it decides as an argument",
+            'tg.static(function, on_python="guard") makes a program for each way that Python may go',
             'run it in dynamic mode: `with tg.mode("dynamic"):`')
         raise self.refusal
 

@@ -44,6 +44,34 @@ class Doubled(tg.Function):
         return g * 2.0
 
 
+# ---- TG-S02: too many paths ------------------------------------------------------------------------------------------
+
+@provokes("TG-S02")
+def many_values() -> None:
+    f = tg.static(lambda x: x * float(x.sum()), on_python="guard")  # here
+    for k in range(18):
+        f(tg.tensor([float(k)]))
+
+
+@provokes("TG-S02")
+def many_steps() -> None:
+    def f(x: Any) -> Any:
+        while x.sum() > 0:  # here
+            x = x - 1.0
+        return x
+
+    g = tg.static(f, on_python="guard")
+    for k in range(18):
+        g(tg.tensor([float(k)]))
+
+
+@provokes("TG-S02")
+def many_lengths_of_a_mask() -> None:
+    f = tg.static(lambda x: x[x > 0.0] * 2.0, on_python="guard")  # here
+    for k in range(18):
+        f(tg.tensor((np.arange(20.0) < k).astype(np.float32)))
+
+
 # ---- TG-S03: too many traces -----------------------------------------------------------------------------------------
 
 @provokes("TG-S03")
