@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import executors, observe
-from .calls import Call, pulling_back
+from .calls import pulling_back
 from .checking import run_both
 from .compiled import Family, Trace
 from .dims import Dims, Opened
@@ -27,7 +27,7 @@ from .errors import Site, TeachgradError, TraceError, user_site
 from .explaining import explain
 from .fetching import Names, fetch, needed
 from .graph import Graph
-from .op import INFERENCE, Shape, Symbolic, Vertex, Witness, apply, modes, next_id, remember, state
+from .op import Shape, Symbolic, Vertex, modes, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.plan import Plan
@@ -35,13 +35,14 @@ from .passes.recompute import Recomputation, parsed
 from .paths import MOST_PATHS, GuardedTracer, cut, follow, refuse_paths
 from .refusals import refuse_new_flags
 from .runmode import current_mode
+from .running import run
 from .signature import difference, refuse_shared_memory, signature
 from .sizes import Sizes
 from .structure import Tree, flatten, unflatten
 from .summary import summary, which_way
 from .tensor import Tensor
 from .threads import checked
-from .trace import FunctionTracer, History, Recording
+from .trace import FunctionTracer, Recording
 from .verification import check_fresh, verify
 from .watcher import Watcher
 from .world import World
@@ -241,7 +242,7 @@ class StaticFunction:
         last = self.last
         if last is not None and last.fit.flat and not kwargs and how == "static" and not self.verify \
                 and self.on_python == "error" and last.fit.quick(args, now):
-            return self.run(last, args)
+            return run(last, args, self.pull_back_of)
         leaves, tree = flatten((args, kwargs))
         if any(isinstance(leaf, Vertex) and type(leaf.base) is Symbolic for leaf in leaves):
             return self.fn(*args, **kwargs)  # on placeholders: an expression
@@ -438,123 +439,14 @@ class StaticFunction:
     # ---- running -----------------------------------------------------------------------------------------------------
 
     def run(self, trace: Trace, leaves: Sequence[Any]) -> Any:
-        """Run a program on the present values and put the results where they belong."""
-        now, recording = state.now, trace.recording
-        if now.witness is not None:
-            self.note_use(now.witness, trace, leaves)
-        inputs = ([leaves[k]._data for k in trace.places] if trace.places is not None
-                  else [source.find(leaves)._data for source in trace.inputs])
-        held = () if trace.plain else [what[1].find(leaves) if what[0] in ("held", "view") else None
-                                       for what in recording.results]
-        call = Call(recording, leaves, self.pull_back_of(trace)) if trace.differentiable else None
-        if observe.sink is None:
-            arrays = trace.program(inputs, trace.fit.arrays)
-        elif now.meter is not None:
-            arrays = now.meter.run(trace, inputs, trace.fit.arrays)
-        else:
-            if not trace.is_known_to(observe.sink):
-                observe.sink(observe.Compiled(trace, {i: source.find(leaves)._data
-                                                      for i, source in trace.sources.items()}))
-            arrays = trace.watched(inputs, trace.fit.arrays)
-        trace.calls += 1
-        if trace.written:
-            self.note_writes(trace, leaves)
-        count = len(trace.outputs)
-        takers = trace.takers
-        if takers is None:
-            takers = [source.owner(leaves) for source in recording.deposits]
-        for x, array in zip(takers, arrays[count:], strict=True):
-            x._grad = Tensor(array)
-        for source in recording.cleared:
-            source.owner(leaves)._grad = None
-        if recording.links:
-            self.link(recording, leaves)
-        answers = made = self.presented(trace, arrays[:count], call)
-        if not trace.plain:
-            answers = self.results(recording, leaves, made, held)
-        return answers[0] if trace.output is None else unflatten(trace.output, answers)
-
-    @staticmethod
-    def results(recording: Recording, leaves: Sequence[Any], made: Sequence[Any], held: Sequence[Any]) -> list[Any]:
-        """What the call returns, one by one: outputs of the graph, plain values, gradients, tensors from outside."""
-        answers = []
-        for what, x in zip(recording.results, held, strict=True):
-            kind = what[0]
-            if kind == "output":
-                answers.append(made[what[1]])
-            elif kind == "value":
-                answers.append(what[1])
-            elif kind == "gradient":
-                answers.append(what[1].owner(leaves)._grad)
-            else:
-                answers.append(x if kind == "held" else view_of(x, what[2], what[3]))
-        return answers
-
-    @staticmethod
-    def note_use(witness: Witness, trace: Trace, leaves: Sequence[Any]) -> None:
-        """Tell who watches for it what a call reads and overwrites."""
-        witness.reads([x for x in (source.find(leaves) for source in trace.sources.values()) if x is not None])
-        for source in trace.written:
-            x = source.find(leaves)
-            witness.writes(x if x.base is None else x.base)
-
-    @staticmethod
-    def note_writes(trace: Trace, leaves: Sequence[Any]) -> None:
-        """Tell the tensors that were overwritten, as writing in place would have."""
-        stamp, site = next_id(), user_site()
-        targets = trace.targets
-        if targets is None:
-            targets = [source.find(leaves) for source in trace.written]
-        for x in targets:
-            if x.base is not None:
-                x = x.base
-            x.stamp = stamp
-            if x.exposed is not None:
-                remember(x)
-            if x.op is None:
-                x.site = site
-
-    @staticmethod
-    def link(recording: Recording, leaves: Sequence[Any]) -> None:
-        """Make tensors from outside gradients of others."""
-        for (source, _), g in zip(recording.links, [other.find(leaves) for _, other in recording.links], strict=True):
-            source.owner(leaves)._grad = g
-
-    @staticmethod
-    def presented(trace: Trace, arrays: Sequence[Any], call: Call | None) -> list[Any]:
-        """The outputs as tensors, with the history that plain Python would have left."""
-        if call is None or not call.matters:
-            return [present(array, history) for array, history in zip(arrays, trace.outputs, strict=True)]
-        live = call.results(arrays, [h.requires_grad and h.op is not None and not h.freed for h in trace.outputs])
-        return [present(array, history, z) for array, history, z in zip(arrays, trace.outputs, live, strict=True)]
+        """Run the program of a trace, and put the results where they belong."""
+        return run(trace, leaves, self.pull_back_of)
 
     def pull_back_of(self, trace: Trace) -> Callable[..., Any]:
         """The function that carries gradients through a call of `trace`."""
         if trace.backward is None:
             trace.backward = static(pulling_back(trace.recording), on_python=self.on_python)
         return trace.backward
-
-
-def present(array: Any, history: History, z: Any = None) -> Any:
-    """An output as a tensor; `z` has the history that leads through the call, if there is one."""
-    if z is None or z.op is None:
-        z = history.type.__new__(history.type)
-        Vertex.__init__(z, array, history.requires_grad, history.name)
-        if history.requires_grad:
-            z.op, z.site = history.op, history.site
-        if history.marked:
-            z.base = INFERENCE
-    z.name = history.name
-    return z
-
-
-def view_of(x: Any, steps: Sequence[tuple[Any, Any, bool]], name: str | None) -> Any:
-    """A view of a tensor from outside, taken as the function took it."""
-    for op, attrs, tracked in steps:
-        with modes(grad=state.now.grad and tracked):
-            x = apply(op, (x,), attrs)
-    x.name = name
-    return x
 
 
 def _made_again(fn: Callable[..., Any], settings: dict[str, Any]) -> Any:
