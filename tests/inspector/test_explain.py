@@ -11,10 +11,10 @@ import pytest
 import teachgrad as tg
 from teachgrad import nn
 from teachgrad.recording import Moment, Reader, Recorder
-from teachgrad_inspector.provenance import Origin, number_at, origin
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.explain import chosen_number, view_explain
 from teachgrad_inspector.views.options import Options
+from teachgrad_inspector.views.provenance import Origin, number_at, origin
 
 Open = Callable[..., Session]
 X, W1 = np.array([[1.0, 2.0], [3.0, 0.0], [0.0, -1.0]]), np.array([[1.0, -1.0], [0.0, 2.0]])

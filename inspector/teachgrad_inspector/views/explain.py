@@ -10,10 +10,10 @@ from teachgrad.recording import Moment
 
 from .. import formulas
 from ..numbers import index
-from ..provenance import Number, Origin, Source, number_at, origin, place_of
 from ..session import Session
 from .chain import element_of
 from .options import Options
+from .provenance import Number, Origin, Source, number_at, origin, place_of
 
 BRANCHES = 4
 """Of each number, so many sources are followed."""

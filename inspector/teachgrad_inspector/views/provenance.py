@@ -14,11 +14,11 @@ import numpy as np
 
 from teachgrad.recording import Moment, Row
 
-from .calculus import local_row
-from .formulas import op_named
-from .session import Session
-from .views.ledger import inside
-from .views.terms import Sum, view_sum
+from ..calculus import local_row
+from ..formulas import op_named
+from ..session import Session
+from .ledger import inside
+from .terms import Sum, view_sum
 
 LARGEST = 1 << 20
 """Ops on arrays of more elements are not taken apart: it would take seconds."""
