@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import accumulate, pairwise
+from itertools import pairwise
+
+import numpy as np
 
 from teachgrad.op import Op, Spec
 from teachgrad.recording import Reader, RecordingError, Row, Step
@@ -54,18 +56,36 @@ class Holding:
         """Bytes of the arena, up to the highest that was used."""
 
     @cached_property
-    def live(self) -> list[int]:
+    def covered(self) -> set[tuple[int, int]]:
+        """(vertex, row) where another value is written over it: they lie in the same bytes then."""
+        return {(span.over, span.first) for span in self.spans if span.over is not None}
+
+    def end(self, span: Span) -> int:
+        """The last row at which a span counts for itself."""
+        return span.last - ((span.vertex, span.last) in self.covered)
+
+    @cached_property
+    def live(self) -> np.ndarray:
         """Bytes held at each row. What is written over another value counts once."""
-        return live_bytes(self.spans, self.rows)
+        change = np.zeros(self.rows + 1, np.int64)
+        for span in self.spans:
+            change[min(span.first, self.rows)] += span.bytes
+            change[min(self.end(span) + 1, self.rows)] -= span.bytes
+        return np.cumsum(change[: self.rows])
 
     @cached_property
     def peak_row(self) -> int:
         """The first row at which most is held."""
-        return max(range(self.rows), key=lambda row: (self.live[row], -row), default=0)
+        return int(self.live.argmax()) if self.rows else 0
 
     @property
     def peak(self) -> int:
-        return self.live[self.peak_row] if self.rows else 0
+        return int(self.live[self.peak_row]) if self.rows else 0
+
+    def heights(self, count: int) -> tuple[tuple[int, int], ...]:
+        """At most so many (row, bytes), evenly spread; each is the most of its stretch."""
+        width = max(1, -(-self.rows // count))
+        return tuple([(row, int(self.live[row : row + width].max())) for row in range(0, self.rows, width)])
 
     @cached_property
     def extent(self) -> int:
@@ -77,22 +97,20 @@ class Holding:
         """The spans that take the most room for the longest time first."""
         return sorted(self.spans, key=lambda span: -span.bytes * (span.last - span.first + 1))
 
+    @cached_property
+    def values(self) -> dict[int, Span]:
+        """The spans of values, not of gradients, by vertex."""
+        return {span.vertex: span for span in self.spans if span.kind == "value"}
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([span.first for span in self.spans]), np.array([span.last for span in self.spans])
+
     def at(self, row: int) -> list[Span]:
         """What is held at a row, the largest first."""
-        found = [span for span in self.spans if span.first <= row <= span.last]
+        first, last = self._rows
+        found = [self.spans[number] for number in np.flatnonzero((first <= row) & (row <= last))]
         return sorted(found, key=lambda span: (-span.bytes, span.first))
-
-
-def live_bytes(spans: Iterable[Span], rows: int) -> list[int]:
-    """Bytes held at each of so many rows."""
-    change = [0] * (rows + 1)
-    covered = {(span.over, span.first) for span in spans if span.over is not None}
-    for span in spans:
-        # In the row that writes over it, a value lies in the same bytes as the new one.
-        end = span.last - 1 if (span.vertex, span.last) in covered else span.last
-        change[min(span.first, rows)] += span.bytes
-        change[min(end + 1, rows)] -= span.bytes
-    return list(accumulate(change[:rows]))
 
 
 # ---- by the plan -----------------------------------------------------------------------------------------------------
@@ -235,10 +253,9 @@ def recomputed(run: Reader, step: Step, holding: Holding, lives: Lives, chosen: 
     A value is computed again just before it is read again, from its inputs: those that were dropped too are computed
     again with it, and stay then until they are read themselves; the others are kept until then.
     """
-    values = {span.vertex: span for span in holding.spans if span.kind == "value"}
+    values = holding.values
     cuts = {vertex: gap for vertex in chosen & values.keys()
             if (gap := idle(values[vertex], lives.readers.get(vertex, ()))) is not None}  # fmt: skip
-    made = {row.vertex: row for row in step.rows if row.kind == "op"}
     again = {vertex: after for vertex, (_, after) in cuts.items()}
     """The row at which each is computed again."""
     kept: dict[int, int] = {}
@@ -246,7 +263,7 @@ def recomputed(run: Reader, step: Step, holding: Holding, lives: Lives, chosen: 
     while todo:
         vertex = todo.pop()
         at = again[vertex]
-        for x in made[vertex].inputs:
+        for x in step.rows[step.made[vertex]].inputs:
             x = lives.base.get(x, x)
             if x in cuts and cuts[x][0] < at:
                 if at < again[x]:
@@ -254,17 +271,24 @@ def recomputed(run: Reader, step: Step, holding: Holding, lives: Lives, chosen: 
                     todo.append(x)
             elif x in values and values[x].last < at:
                 kept[x] = max(kept.get(x, 0), at)
-    spans = []
-    for span in holding.spans:
-        if span.kind == "value" and span.vertex in cuts:
-            last = span.last if span.stays else max(again[span.vertex], lives.last[span.vertex])
-            spans.append(replace(span, last=cuts[span.vertex][0]))
-            spans.append(replace(span, first=again[span.vertex], last=last, over=None))
-        else:
-            spans.append(replace(span, last=max(span.last, kept.get(span.vertex, 0))))
-    after = Holding(spans, holding.rows)
-    flops = sum(flops_of(run, step, made[vertex]) or 0 for vertex in again)
-    return Recomputed(after.peak, after.peak_row, flops, tuple(sorted(kept)))
+    change = np.zeros(holding.rows + 1, np.int64)
+
+    def count(first: int, last: int, size: int) -> None:
+        if first <= last:
+            change[first] += size
+            change[last + 1] -= size
+
+    for vertex, (before, _) in cuts.items():
+        span = values[vertex]
+        last = span.last if span.stays else max(again[vertex], lives.last[vertex])
+        count(before + 1, holding.end(span), -span.bytes)
+        count(again[vertex], holding.end(replace(span, last=last)), span.bytes)
+    for vertex, last in kept.items():
+        count(holding.end(values[vertex]) + 1, last, values[vertex].bytes)
+    live = holding.live + np.cumsum(change[: holding.rows])
+    row = int(live.argmax()) if holding.rows else 0
+    flops = sum(flops_of(run, step, step.rows[step.made[vertex]]) or 0 for vertex in again)
+    return Recomputed(int(live[row]) if holding.rows else 0, row, flops, tuple(sorted(kept)))
 
 
 def flops_of(run: Reader, step: Step, row: Row) -> int | None:

@@ -45,7 +45,7 @@ from .views.explain import view_explain
 from .views.kernels import PANES as KERNELS_PANES
 from .views.kernels import view_kernels
 from .views.map import view_map
-from .views.memory import view_memory
+from .views.memory import hold, left_to_hold, view_memory
 from .views.narrate import short_note
 from .views.options import Options
 from .views.passes import view_passes
@@ -75,15 +75,15 @@ class Screen:
     draw: Callable[[Canvas, Any, Options, int, int], None]
     stride: str = "step"
     """What a step forward is on this screen: a function of `navigation`."""
-    reads: Callable[[Session], int] = lambda session: 0
+    reads: Callable[[Session, Moment], int] = lambda session, moment: 0
     """About how many rows are to be read besides those of the training step, before there is anything to see."""
-    read: Callable[[Session, Going], None] = lambda session, going: None
+    read: Callable[[Session, Moment, Going], None] = lambda session, moment, going: None
     """Reads them, as long as `going` says so."""
     tab: bool = True
     """Whether it has a place in the first line."""
 
 
-def _read_history(session: Session, going: Going) -> None:
+def _read_history(session: Session, moment: Moment, going: Going) -> None:
     for _ in session.history.facts():
         if not going():
             return
@@ -111,11 +111,11 @@ SCREENS: dict[str, Screen] = {
         Screen("memory", "5", "Memory", MEMORY_PANES,
                ("step", "back", "candidate", "what_if", "mode", "pane", "zoom", "phase", "go", "help", "quit"),
                lambda session, moment, options, height: view_memory(session, moment, options),
-               draw_memory),
+               draw_memory, reads=left_to_hold, read=hold),
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),
-               draw_train, "training_step", lambda session: session.history.left(), _read_history),
+               draw_train, "training_step", lambda session, moment: session.history.left(), _read_history),
         Screen("kernels", "7", "Kernels", KERNELS_PANES,
                ("step", "back", "linked", "pane", "zoom", "phase", "go", "search", "up", "help", "quit"),
                lambda session, moment, options, height: view_kernels(session, moment, options),
@@ -123,7 +123,8 @@ SCREENS: dict[str, Screen] = {
         Screen("doctor", "!", "Doctor", DOCTOR_PANES,
                ("line", "open", "up", "pane", "go", "help", "quit"),
                lambda session, moment, options, height: view_doctor(session, options),
-               draw_doctor, reads=left_to_examine, read=look_for_troubles, tab=False),
+               draw_doctor, reads=lambda session, moment: left_to_examine(session),
+               read=lambda session, moment, going: look_for_troubles(session, going), tab=False),
         Screen("explain", "e", "Explain", EXPLAIN_PANES,
                ("line", "open", "explain", "up", "go", "help", "quit"),
                lambda session, moment, options, height: view_explain(session, moment, options),

@@ -20,7 +20,8 @@ from tests.house import pages
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ["teachgrad", "teachgrad_gpu", "teachgrad_inspector"]
-SCRIPTS = ["teachgrad_inspector.demos.micrograd", "teachgrad_inspector.demos.mlp"]  # importing them would run them
+SCRIPTS = [f"teachgrad_inspector.demos.{name}" for name in ("micrograd", "mlp", "static_mlp")]
+"""Importing them would run them."""
 RUNS = [page for page in PAGES if any(pages.pieces(page.read_text(encoding="utf-8")))]
 
 

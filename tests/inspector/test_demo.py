@@ -9,6 +9,8 @@ import pytest
 
 from teachgrad.cli import main
 from teachgrad.recording import Reader
+from teachgrad_inspector.demos import write_demo
+from teachgrad_inspector.session import Session
 
 
 def test_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,3 +27,18 @@ def test_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run.steps == 5
         assert run.level == "values"
         assert run.trouble is None
+
+
+def test_the_demo_of_a_static_program(tmp_path: Path) -> None:
+    """Its passes can be stepped through, its kernels have lines and seconds, and its losses fall."""
+    write_demo("static_mlp", tmp_path / "demo.tgr")
+    with Reader(tmp_path / "demo.tgr") as run:
+        account = run.program(0)
+        assert account.rewrites
+        assert all(rewriting.trouble == "" for rewriting in account.rewrites)
+        assert account.machine is not None
+        assert all(piece.seconds is not None for piece in account.pieces if piece.first)
+        losses = [facts.loss for facts in Session(run).history.facts()]
+        assert len(losses) == 5
+        assert losses[-1] is not None
+        assert losses[-1] < (losses[0] or 0)

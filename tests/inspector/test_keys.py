@@ -494,6 +494,16 @@ async def test_the_memory_screen(session: Open) -> None:
         assert app_of(pilot).shown == "memory"
 
 
+async def test_memory_is_worked_out_in_the_background(session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachgrad_inspector.app.application.SLOW_ROWS", 3)
+    async with running(session("program"), "t1/fwd/3") as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("5")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "arena 576 B, by the plan" in shown(pilot)[1]
+
+
 async def test_a_click_on_a_block(session: Open) -> None:
     async with running(session("program"), "t0/fwd/5", "memory", size=(120, 30)) as pilot:
         row, line = max((y, line) for y, line in enumerate(shown(pilot)) if "▒▒▒▒▒" in line)  # the lowest

@@ -123,22 +123,26 @@ class Inspector(Stopping, App[int]):
             then()
         else:
             self.draw()
-            self._read(self.moment.step, self.options.folded, SCREENS[self.shown].read, then)
+            self._read(self.moment, self.options.folded, SCREENS[self.shown].read, then)
 
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
         step = self.moment.step
         laid_out = self.session.has_layout(step, self.options.folded)
         rows = 0 if laid_out else self.session.run.length(step)
-        return rows + SCREENS[self.shown].reads(self.session) <= SLOW_ROWS
+        return rows + SCREENS[self.shown].reads(self.session, self.moment) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _read(
-        self, step: int, folded: frozenset[str], read: Callable[[Session, Going], None], then: Callable[[], None]
+        self,
+        moment: Moment,
+        folded: frozenset[str],
+        read: Callable[[Session, Moment, Going], None],
+        then: Callable[[], None],
     ) -> None:
         worker = get_current_worker()
-        self.session.lanes(step, folded)
-        read(self.session, lambda: not worker.is_cancelled)
+        self.session.lanes(moment.step, folded)
+        read(self.session, moment, lambda: not worker.is_cancelled)
         if not worker.is_cancelled:
             self.call_from_thread(then)
 
@@ -168,7 +172,7 @@ class Inspector(Stopping, App[int]):
             canvas.put(2, 1, f"{self.seeking} … (esc gives up)", "text")
         elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
-            rows = self.session.run.length(self.moment.step) + SCREENS[self.shown].reads(self.session)
+            rows = self.session.run.length(self.moment.step) + SCREENS[self.shown].reads(self.session, self.moment)
             canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
         else:
             keys = footer(SCREENS[self.shown].actions, self._keys)

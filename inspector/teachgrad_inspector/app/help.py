@@ -67,7 +67,8 @@ _INTRODUCTION = {
         "Kernels: what runs, and its code. s and S go from op to op; its kernel, its lines of code and your line go "
         "with it. j and k move in the pane that has the focus: from kernel to kernel, from op to op, from line to line "
         "of the code, where the op that it computes comes along, or to the next of your lines. Bytes are those of "
-        "inputs and results; the roofline is the least time that the machine needs for the bytes or for the arithmetic."
+        "inputs and results; the roofline is the least time that the machine needs for the bytes or the arithmetic. "
+        "More than 100% comes from caches, or from a machine that was busy when it was measured."
     ),
     "train": (
         "Train: the whole training. s and S go a training step on and back, page keys a tenth of the training. j and k "

@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="FILE|SCRIPT", nargs="?", help="a recording, or a Python file to run and record"
     )
-    parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp or layered:N instead")
+    parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp, static_mlp or layered:N instead")
     parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
     parser.add_argument("--screen", choices=SCREENS, default="tape", help="what to show (default: tape)")
     parser.add_argument("--print", choices=("text", "json"), dest="output", help="print the screen and end")

@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent
 DEMOS = {
     "micrograd": "a = 2, b = -3, f = -2, e = a·b, d = e + a, L = d·f",
     "mlp": "a few training steps of a network 64-32-10 on the optical digits",
+    "static_mlp": "the same network as a static program: its passes, its memory, its kernels in C",
     "layered:N": "a made-up graph of N ops",
 }
 
@@ -31,8 +32,8 @@ def write_demo(name: str, path: Path) -> None:
     elif name == "micrograd":
         with Recorder(path, level="values"):
             _run("micrograd", [])
-    elif name == "mlp":
-        _run("mlp", [str(path)])
+    elif name in ("mlp", "static_mlp"):
+        _run(name, [str(path)])
     else:
         raise RecordingError(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
 

@@ -69,8 +69,8 @@ def _draw_arena(canvas: Canvas, x: int, y: int, width: int, height: int, view: M
     for number, block in sorted(enumerate(view.blocks), key=lambda item: -item[1].bytes):
         grid.fill(block, number)
     grid.rule()
-    for block in view.blocks:
-        grid.name(block)
+    for number, block in enumerate(view.blocks):
+        grid.name(block, number)
     _draw_axis(canvas, grid, view)
 
 
@@ -80,6 +80,8 @@ class Grid:
     def __init__(self, canvas: Canvas, x: int, y: int, width: int, height: int, view: MemoryView) -> None:
         self.canvas, self.view = canvas, view
         self.x, self.y, self.width, self.height = x, y, max(1, width), max(1, height)
+        self.owner = [[-1] * (x + self.width) for _ in range(self.y + self.height)]
+        """The number of the block that is to be seen in a cell, line by line."""
 
     def column(self, row: int) -> int:
         """Where a row begins."""
@@ -106,17 +108,26 @@ class Grid:
         style = f"{'glane' if block.own else 'lane'}{number % COLOURS}" if block.alive else "future"
         for line in range(top, bottom + 1):
             self.canvas.put(left, line, mark * (right - left + 1), "cursor" if block.cursor else style)
+            self.owner[line][left : right + 1] = [number] * (right + 1 - left)
             self.canvas.link(left, line, right - left + 1, block.moment)
 
-    def name(self, block: Block) -> None:
-        """The name of a block inside it, where there is room."""
+    def name(self, block: Block, number: int) -> None:
+        """The name of a block inside it, where there is room and no other block lies."""
         left, right, top, bottom = self.rectangle(block)
+        line = (top + bottom) // 2
+        cells = self.owner[line]
+        while right > left and cells[right] != number:
+            right -= 1
+        while left < right and cells[left] != number:
+            left += 1
         room = right - left - 1
+        if any(cell != number for cell in cells[left : right + 1]):
+            return
         text = block.name if cell_width(self.canvas.text_of(block.name)) <= room else block.name.rpartition(".")[2]
         if room >= min(4, cell_width(text)):
             text = clip(self.canvas.text_of(text), room, self.canvas.glyphs.ellipsis)
             style = "cursor" if block.cursor else "label" if block.alive else "future"
-            self.canvas.put(left + 1, (top + bottom) // 2, text, style, room)
+            self.canvas.put(left + 1, line, text, style, room)
 
     def rule(self) -> None:
         """The present row, as a line where nothing is written."""
@@ -155,7 +166,7 @@ def _bytes_part(view: MemoryView) -> Part:
         for row, total in enumerate(view.totals):
             _draw_total(canvas, x, y + row, width, total, total is main)
         if height > lines:
-            points = tuple(enumerate(float(value) for value in main.live))
+            points = tuple([(row, float(value)) for row, value in main.live])
             curve = Curve(points, float(main.now))
             draw_curve(canvas, x, y + lines, width, height - lines, curve, (0, max(0, view.rows - 1)), view.row)
 

@@ -297,12 +297,17 @@ def _note(account: Account) -> str:
 def _numpy_calls(session: Session, moment: Moment, program: Program | None) -> KernelsView:
     """Rows that no program computes: each op of dynamic mode is a call of NumPy."""
     step = session.step(moment)
-    rows = [row for row in step.rows if row.kind == "op" and row.value is not None]
+    rows: list[Row] = session.kept(
+        lambda: [row for row in step.rows if row.kind == "op" and row.value is not None],
+        "ops", step.number, len(step.rows),
+    )  # fmt: skip
+    places: Mapping[int, int] = session.kept(
+        lambda: {row.vertex: place for place, row in enumerate(rows)}, "op places", step.number, len(step.rows)
+    )
     here = session.row(moment)
     about = here.source if here.kind == "edge" and here.source is not None else here.vertex
-    at = next((k for k, row in enumerate(rows) if row.vertex == about), None)
-    if at is None:
-        at = next((k for k, row in enumerate(rows) if about in row.inputs), 0)
+    readers = (places[step.rows[row].vertex] for row in step.readers(about) if step.rows[row].vertex in places)
+    at = places[about] if about in places else next(readers, 0)
     first = max(0, at - AROUND)
     lines = [_call(session, row, k + first == at) for k, row in enumerate(rows[first : first + 2 * AROUND])]
     chosen = rows[at] if rows else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,6 +16,10 @@ from .source import SourceView, view_source
 MAX_BLOCKS = 400
 """So many values are drawn: those that take the most room for the longest time, and those of the moment."""
 MAX_HELD = 100
+POINTS = 512
+"""So many heights a curve has, at most."""
+COUNTED = 20_000
+"""Of a training step with more rows, flops are not added up."""
 CANDIDATES = 12
 """For so many values it is predicted what recomputing them would bring."""
 
@@ -58,7 +63,8 @@ class Total:
     """Bytes held over the rows, in one way: `plan` or `dynamic`."""
 
     mode: str
-    live: tuple[int, ...]
+    live: tuple[tuple[int, int], ...]
+    """Rows and bytes; of a long training step the most of each stretch."""
     peak: int
     moment: str
     """Where the peak is."""
@@ -92,6 +98,7 @@ class WhatIf:
     peak: int
     flops: int
     step_flops: int
+    """Of the whole training step, or 0 where that is not known."""
     moment: str
     candidates: tuple[Candidate, ...]
 
@@ -130,7 +137,6 @@ def view_memory(session: Session, moment: Moment, options: Options) -> MemoryVie
     shown = {id(span): span for span in (*here.by_size[:MAX_BLOCKS], *here.at(moment.row)[:MAX_HELD])}
     blocks = sorted(shown.values(), key=lambda span: (span.first, span.offset))
     held = here.at(moment.row)
-    covered = {(span.over, span.first) for span in here.spans if span.over is not None}
     return MemoryView(
         moment=str(moment),
         row=moment.row,
@@ -138,7 +144,7 @@ def view_memory(session: Session, moment: Moment, options: Options) -> MemoryVie
         mode=mode,
         arena=here.arena,
         extent=here.extent,
-        blocks=tuple(_block(session, moment, span, about, covered) for span in blocks),
+        blocks=tuple(_block(session, moment, here, span, about) for span in blocks),
         left_out=len(here.spans) - len(blocks),
         totals=tuple(_total(session, moment, name, holding) for name, holding in holdings.items()),
         held=tuple(_held(session, moment, here, span, about) for span in held[:MAX_HELD]),
@@ -161,6 +167,20 @@ def holdings_of(session: Session, moment: Moment) -> dict[str, Holding]:
     return found
 
 
+def left_to_hold(session: Session, moment: Moment) -> int:
+    """How many rows are to be looked at before there is anything to see."""
+    rows = session.run.length(moment.step)
+    return 0 if session.has_kept("idling", moment.step, rows, PLAN) or session.has_kept(
+        "idling", moment.step, rows, DYNAMIC) else rows  # fmt: skip
+
+
+def hold(session: Session, moment: Moment, going: Callable[[], bool]) -> None:
+    """Work out beforehand what the screen shows, as long as `going` says so."""
+    for mode, holding in holdings_of(session, moment).items():
+        if going():
+            candidates_of(session, moment, mode, holding)
+
+
 def lives_of(session: Session, moment: Moment) -> Lives:
     """Who reads what in the training step."""
     step = session.step(moment)
@@ -179,9 +199,9 @@ def _at(session: Session, moment: Moment, row: int) -> str:
     return str(Moment(moment.step, row, rows[row].phase))
 
 
-def _block(session: Session, moment: Moment, span: Span, about: int, covered: set[tuple[int, int]]) -> Block:
+def _block(session: Session, moment: Moment, holding: Holding, span: Span, about: int) -> Block:
     """A span as it is drawn: what is written over ends where that happens."""
-    last = span.last - ((span.vertex, span.last) in covered)
+    last = holding.end(span)
     return Block(
         _name(session, moment, span), span.bytes, span.offset, span.first, last,
         _at(session, moment, span.first), span.own,
@@ -197,8 +217,8 @@ def _total(session: Session, moment: Moment, mode: str, holding: Holding) -> Tot
     row = rows[holding.peak_row]
     site = session.site(row, moment)
     place = f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site is not None else ""
-    return Total(mode, tuple(holding.live), holding.peak, _at(session, moment, holding.peak_row),
-                 session.run.label(row), place, holding.live[moment.row])  # fmt: skip
+    return Total(mode, holding.heights(POINTS), holding.peak, _at(session, moment, holding.peak_row),
+                 session.run.label(row), place, int(holding.live[moment.row]))  # fmt: skip
 
 
 def _held(session: Session, moment: Moment, holding: Holding, span: Span, about: int) -> Held:
@@ -265,11 +285,12 @@ def _what_if(session: Session, moment: Moment, options: Options, mode: str, hold
         "recomputed", step.number, len(step.rows), mode, options.dropped,
     )  # fmt: skip
     total = session.kept(
-        lambda: sum(flops_of(session.run, step, row) or 0 for row in step.rows if row.kind == "op"),
+        lambda: sum(flops_of(session.run, step, row) or 0 for row in step.rows[:COUNTED] if row.kind == "op"),
         "flops", step.number, len(step.rows),
     )  # fmt: skip
     return WhatIf(
-        holding.peak, together.peak, together.flops, total, _at(session, moment, together.row) if holding.rows else "",
+        holding.peak, together.peak, together.flops,
+        total if len(step.rows) <= COUNTED else 0, _at(session, moment, together.row) if holding.rows else "",
         tuple(
             Candidate(_name(session, moment, span), span.vertex, span.bytes, alone.peak, alone.flops,
                       len(alone.longer), span.vertex in options.dropped, number == line)
