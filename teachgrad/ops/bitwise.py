@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from .elementwise import Binary, Unary
 
 
@@ -51,6 +53,7 @@ class BitwiseLeftShift(Binary):
     ufunc = "left_shift"
     c = "{x} << {y}"
     c_kinds = ""  # NumPy defines shifts by more bits than there are
+    c_whole: ClassVar = dict.fromkeys("iu", "(uint64_t){y} < {bits} ? ({type}){x} << {y} : 0")
     kinds = "iu"
     differentiable = False
 
@@ -61,6 +64,8 @@ class BitwiseRightShift(Binary):
     ufunc = "right_shift"
     c = "{x} >> {y}"
     c_kinds = ""
+    c_whole: ClassVar = {"i": "(uint64_t){y} < {bits} ? ({type}){x} >> {y} : {x} < 0 ? -1 : 0",
+               "u": "(uint64_t){y} < {bits} ? ({type}){x} >> {y} : 0"}
     kinds = "iu"
     differentiable = False
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import builtins
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -68,6 +69,9 @@ class Elementwise(Op):
     """What the inputs are called in the C expression, in their order; settings stand there by name."""
     c_kinds: str = "f"
     """The kinds of dtype for which the C expression gives what the array library does, nan and overflow included."""
+    c_whole: ClassVar[Mapping[str, str]] = {}
+    """The C expressions for integers with a sign ("i") and without ("u"), where they are others; {bits} and {type} are
+    those of the result."""
     c_fails: str = ""
     """For an op that may fail: the C expression that says whether an element makes it do so."""
     result: np.dtype[Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..op import Vertex
 from .elementwise import Binary, Unary, positive
@@ -52,6 +52,9 @@ class FloorDivide(Binary):
     ufunc = "floor_divide"
     c = "floor({x} / {y})"
     c_kinds = ""  # the quotient is rounded before floor sees it
+    c_whole: ClassVar = {"i": "{y} == 0 ? 0 : {y} == -1 ? -({type}){x} :"
+                    " {x} / {y} - ({x} % {y} != 0 && ({x} < 0) != ({y} < 0))",
+               "u": "{y} == 0 ? 0 : {x} / {y}"}
     kinds = "iuf"
     differentiable = False
 
@@ -62,6 +65,9 @@ class Remainder(Binary):
     ufunc = "remainder"
     c = "{x} - {y} * floor({x} / {y})"
     c_kinds = ""
+    c_whole: ClassVar = {"i": "{y} == 0 || {y} == -1 ? 0 :"
+                    " {x} % {y} + ({x} % {y} != 0 && ({x} < 0) != ({y} < 0) ? {y} : 0)",
+               "u": "{y} == 0 ? 0 : {x} % {y}"}
     kinds = "iuf"
     derivatives = ("1", "-floor(x/y)")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ...dtypes import C_TYPES
 from ...op import Spec, Vertex
 from ...ops.elementwise import Elementwise
@@ -76,9 +78,10 @@ def is_elementwise(v: Vertex) -> bool:
         return False
     if isinstance(op, Elementwise):
         kind = v.inputs[op.operands.index("x")].dtype.kind
-        return bool(op.c) and kind in op.c_kinds and (not op.may_fail or bool(op.c_fails))
+        return kind in op.c_whole or (bool(op.c) and kind in op.c_kinds and (not op.may_fail or bool(op.c_fails)))
     if isinstance(op, Astype):
-        return v.inputs[0].dtype.kind != "f" or v.dtype.kind in "fb"  # what NumPy makes of 1e30 as an integer, it knows
+        # what NumPy makes of 1e30 as a short or unsigned integer depends on how its own loops were compiled
+        return v.inputs[0].dtype.kind != "f" or v.dtype.kind in "fb" or v.dtype in (np.int32, np.int64)
     return isinstance(op, Copy)
 
 

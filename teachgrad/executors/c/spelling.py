@@ -107,7 +107,7 @@ def expression(v: Vertex, operands: list[str]) -> str:
     op = v.op
     if isinstance(op, Elementwise):
         x = v.inputs[op.operands.index("x")]
-        return filled(op.c, v, x.dtype, operands)
+        return filled(op.c_whole.get(x.dtype.kind, op.c), v, x.dtype, operands)
     if is_reduction(v) or v.dtype == v.inputs[0].dtype:
         return operands[0]
     return f"{operands[0]} != 0" if v.dtype.kind == "b" else f"({C_TYPES[v.dtype]}){operands[0]}"
@@ -122,7 +122,8 @@ def failure(v: Vertex, operands: list[str]) -> str:
 def filled(pattern: str, v: Vertex, dtype: np.dtype[Any], operands: list[str]) -> str:
     """A C expression of an op with operands and settings put in."""
     assert isinstance(v.op, Elementwise)
-    settings = {key: literal(value, dtype if isinstance(value, float) else np.dtype(np.int64))
+    settings = {"type": C_TYPES[v.dtype], "bits": str(8 * v.dtype.itemsize)}
+    settings |= {key: literal(value, dtype if isinstance(value, float) else np.dtype(np.int64))
                 for key, value in v.attrs.items() if isinstance(value, (int, float))}
     return in_type(pattern, dtype).format(**dict(zip(v.op.operands, operands, strict=False)), **settings)
 

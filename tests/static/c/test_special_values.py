@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from string import Formatter
 from typing import Any
 
@@ -79,6 +80,46 @@ def test_integers_and_truth_values() -> None:
     for got, want in zip(tg.static(run, level="O3")(a, b), run(a, b), strict=True):
         assert got.dtype == want.dtype
         assert got.numpy().tolist() == want.numpy().tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
+def test_integer_division_and_shifts(dtype: str) -> None:
+    """By zero, by -1, of the least number, by more bits than there are: as NumPy has them, all in C."""
+    info = np.iinfo(dtype)
+    numbers = [0, 1, 2, 3, 7, 8, 31, 32, 63, 64, 100, info.max, info.max - 1, info.min]
+    numbers += [-1, -2, -7, info.min + 1] if info.min else []
+    x, y = (tg.tensor(grid.reshape(-1)) for grid in np.meshgrid(*[np.array(numbers, dtype)] * 2))
+
+    def run(x: Any, y: Any) -> Any:
+        return (x // y, x % y, x << y, x >> y, x // 3, x % 3, x << 1, x >> 1, tg.full_like(x, 3) << y,
+                tg.full_like(x, 3) >> y, tg.full_like(x, 3) // y)
+
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        want = run(x, y)
+        step = tg.static(run, level="O3")
+        got = step(x, y)
+    assert "numpy:" not in tg.source(step)
+    for a, b in zip(got, want, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_integers_of_floating_point_numbers(dtype: str) -> None:
+    x = tg.tensor(np.array([*VALUES, 2.0**31, -(2.0**31), 2.0**62, 1.9, -1.9] * 3, dtype))
+
+    def run(x: Any) -> Any:
+        return tg.astype(x, tg.int32), tg.astype(x, tg.int64)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        want = run(x)
+        step = tg.static(run, level="O3")
+        got = step(x)
+    assert "numpy:" not in tg.source(step)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
