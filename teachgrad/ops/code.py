@@ -12,11 +12,14 @@ class Code:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.depth = 0
-        self.divisible = False
+        self.divisible = 0
 
-    def divide(self) -> None:
-        """Say of the next loop that its turns may be divided among threads: none reads what another writes."""
-        self.divisible = True
+    def divide(self, loops: int) -> None:
+        """Say of the next so many loops that no turn reads what another writes: the first may be divided among threads.
+
+        The first that has more than one turn, that is.
+        """
+        self.divisible = loops
 
     def put(self, *lines: str) -> None:
         """Add lines at the present depth."""
@@ -39,11 +42,13 @@ class Code:
     @contextmanager
     def loop(self, name: str, count: int | str, step: int = 1, pragma: str = "", start: str = "0") -> Iterator[str]:
         """A loop around what is put inside. It gives the name of its variable, or "" where that is always 0."""
+        may_be_divided = self.divisible > 0
+        self.divisible -= may_be_divided
         if isinstance(count, int) and count <= step and start == "0":
             yield ""
             return
-        if self.divisible:
-            pragma, self.divisible = "omp parallel for", False
+        if may_be_divided:
+            pragma, self.divisible = "omp parallel for", 0
         if pragma:
             self.put(f"#pragma {pragma}")
         forward = f"{name}++" if step == 1 else f"{name} += {step}"

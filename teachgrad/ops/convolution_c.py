@@ -115,7 +115,7 @@ def forward(z: Vertex, x: Vertex, weight: Vertex, bias: Vertex | None = None) ->
     w = Windows(x.shape, weight.shape, z.shape[1:-1], z.attrs, z.dtype.itemsize)
     each = divisor(w.outputs, 4)
     code.put(w.said(f"z[o,{{p}},n] = {'' if bias is None else 'bias[o] + '}Σ weight[o,c,{{k}}] x[c, {{seen}}, n]"))
-    code.divide()
+    code.divide(len(w.places) + 1)
     with code.loop("g", w.groups) as g, code.loops(w.p[:-1], w.places[:-1]) as p, ExitStack() as outputs:
         at_once = w.outputs if w.gathers else each
         o = outputs.enter_context(code.loop("o", w.outputs, at_once))
@@ -155,7 +155,7 @@ def weight_gradient(z: Vertex, u: Vertex, x: Vertex) -> str | None:
     code.put(w.said("z[o,c,{k}] = Σ u[o,{p},n] x[c, {seen}, n]"))
     with code.loop("i", z.size) as i:
         code.put(f"z[{i or 0}] = 0;")
-    code.divide()
+    code.divide(len(w.kernel) + 3)
     with code.loop("g", w.groups) as g, code.loop("o", w.outputs, each) as o, \
             code.loop("c", w.channels, w.together) as c, code.loops(w.k[:-1], w.kernel[:-1]) as k, \
             code.loop("first", w.kernel[-1], w.line) as first, code.loop("start", count, part) as start:
@@ -205,7 +205,7 @@ def input_gradient(z: Vertex, u: Vertex, weight: Vertex) -> str | None:
     names = POSITIONS[len(POSITIONS) - len(size) + 1:]
     padding = " - padding" if any(map(any, z.attrs["padding"])) else ""
     code.put(w.said(f"z[c, {{seen}}{padding}, n] is the Σ of all weight[o,c,{{k}}] u[o,{{p}},n]"))
-    code.divide()
+    code.divide(len(size) + 1)
     with code.loop("g", w.groups) as g, code.loops(names, size[:-1]) as rows, code.loop("c", w.channels, each) as c:
         code.put(f"{kind} *row = {at('z', (w.channels * w.x[0], g), (w.x[0], c), *zip(w.x[1:], rows, strict=False))};")
         with code.loop("e", each) as e, code.loop("j", size[-1] * w.images) as j:

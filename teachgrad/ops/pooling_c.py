@@ -47,8 +47,7 @@ class Pools:
     def windows(self, code: Code) -> Iterator[tuple[list[str], str]]:
         """Loops over channels and places: their variables, and where what belongs to a window begins."""
         names = ["c", *PLACES[:len(self.places)]]
-        if self.channels > 1:
-            code.divide()
+        code.divide(1)
         with code.loops(names, [self.channels, *self.places]) as window:
             yield window, index(*zip(self.small, window, strict=False))
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import teachgrad as tg
 from teachgrad import nn
 from teachgrad.executors.c import compiler
+from teachgrad.executors.c.compiler import cache_dir, has_openmp
 from teachgrad.nn import functional as F
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
@@ -220,6 +221,30 @@ def test_axes_are_turned_once_on_the_way_in() -> None:
         close(got.numpy(), want.numpy(), "gradient")
     kernels = [line for line in tg.source(step).splitlines() if line.startswith("KERNEL")]
     assert [line for line in kernels if "copy" in line.partition("(")[0]] == kernels[:1]
+
+
+@pytest.mark.parametrize(("x", "weight"), [((40, 3, 20, 20), (5, 3, 3, 3)), ((33, 1, 4000), (1, 1, 5)),
+                                           ((2, 1, 200, 90), (1, 1, 1, 2))])
+def test_threads_share_windows_and_the_bits_stay(x: tuple[int, ...], weight: tuple[int, ...]) -> None:
+    """Also where there is but one channel, and no loop that may be divided."""
+    how = compiler()
+    if how is None or not has_openmp(how, str(cache_dir())):
+        pytest.skip("needs OpenMP")
+    rng = np.random.default_rng(0)
+    inputs = [tg.tensor(rng.normal(size=shape).astype(np.float32), requires_grad=True) for shape in (x, weight)]
+    name = f"{len(x) - 2}d"
+
+    def run(x: Any, w: Any) -> Any:
+        z = getattr(F, f"max_pool{name}")(getattr(F, f"conv{name}")(x, w, padding=1), 2)
+        z = getattr(F, f"avg_pool{name}")(z, 3, 1)
+        return z, *tg.grad((z * z).sum(), [x, w])
+
+    one, two = (tg.static(run, level="O3", threads=n) for n in (1, 2))
+    first = [a.numpy().tobytes() for a in one(*inputs)]
+    for _ in range(5):
+        assert [a.numpy().tobytes() for a in two(*inputs)] == first
+    forward = next(k for k in tg.source(two).split("KERNEL") if k.partition("(")[0].endswith("_convolution"))
+    assert ("#pragma omp parallel for" in forward) == (len(x) == 4)
 
 
 def test_long_sums_keep_their_digits() -> None:
