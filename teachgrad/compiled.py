@@ -52,12 +52,16 @@ class Family:
 
     def trace(self, sizes: Mapping[str, int], leaves: Sequence[Any]) -> Trace:
         """The trace for these sizes; made where there is none: with a plan and a program of its own."""
-        key = tuple([sizes[name] for name in self.sizes.values])
-        trace = self.traces.pop(key, None) or Trace(self, sizes, leaves)
-        self.traces[key] = trace
+        trace = self.traces.get(tuple([sizes[name] for name in self.sizes.values])) or Trace(self, sizes, leaves)
+        self.use(trace)
+        return trace
+
+    def use(self, trace: Trace) -> None:
+        """Note that a trace is the one that is used now; of many, let go the one that was not used for longest."""
+        self.traces.pop(trace.key, None)
+        self.traces[trace.key] = trace
         if len(self.traces) > MOST_SIZES:
             del self.traces[next(iter(self.traces))]
-        return trace
 
     @property
     def latest(self) -> Trace:
@@ -74,6 +78,8 @@ class Trace:
 
     def __init__(self, family: Family, sizes: Mapping[str, int], leaves: Sequence[Any]) -> None:
         self.family, self.output, self.level = family, family.output, family.level
+        self.key = tuple([sizes[name] for name in family.sizes.values])
+        """The sizes that it was made for."""
         self.instance = Instance(sizes) if sizes else None
         recording = self.recording = self.instance.recording(family.recording) if self.instance else family.recording
         self.graph: Graph
@@ -113,6 +119,11 @@ class Trace:
         world = family.world
         self.fit = Fit(leaves, family.tree, [*world.guards, *shells(recording.sources.values(), world)],
                        recording.entry, recording.sources.values(), world.known, cells, self.written)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the family still has it."""
+        return self.family.traces.get(self.key) is self
 
     def at_sizes(self, graph: Graph) -> Graph:
         """A graph of the family, for the sizes of this trace."""

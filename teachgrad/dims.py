@@ -1,4 +1,5 @@
-"""Declaring which sizes of arguments a static function leaves open: `dims={"x": ("N", 784), "t": ("N",)}`."""
+"""Which sizes of arguments a static function leaves open: those declared with `dims={"x": ("N", 784), "t": ("N",)}`,
+or, with `dims="auto"`, those that have varied."""
 
 from __future__ import annotations
 
@@ -50,6 +51,14 @@ class Dims:
                     "all axes that remain")
         return pattern
 
+    @property
+    def settings(self) -> Any:
+        """What was declared."""
+        return self.patterns
+
+    def traced(self, leaves: Sequence[Any], tree: Tree) -> None:
+        """Note that a call is traced."""
+
     def opened(self, leaves: Sequence[Any], tree: Tree) -> Opened:
         """What these arguments leave open. ShapeError where they do not fit what is declared."""
         found = Opened()
@@ -83,4 +92,52 @@ class Dims:
         return tuple(item if isinstance(item, str) else n for item, n in zip(pattern, shape, strict=True))
 
 
-__all__ = ["Dims", "Opened"]
+class Automatic(Dims):
+    """`dims="auto"`: sizes are left open that have varied. What has been equal in all calls so far gets one name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Any, list[tuple[int, ...]]] = {}
+        """The sizes of all axes in the calls that were traced, by the structure and the numbers of axes."""
+
+    @property
+    def settings(self) -> str:
+        return "auto"
+
+    def opened(self, leaves: Sequence[Any], tree: Tree) -> Opened:
+        kind, sizes = self.axes(leaves, tree)
+        calls = [*self.seen.get(kind, ()), sizes]
+        names: dict[tuple[int, ...], str] = {}
+        places = []
+        for column in zip(*calls, strict=True):
+            varies = len(set(column)) > 1
+            places.append(names.setdefault(column, f"N{len(names) + 1}" if names else "N") if varies else column[0])
+        found = Opened({name: column[-1] for column, name in names.items()})
+        items = iter(places)
+        for number, count in enumerate(kind[1]):
+            shape = tuple([next(items) for _ in range(count)])
+            if any(isinstance(n, str) for n in shape):
+                found.shapes[number] = shape
+        return found
+
+    def traced(self, leaves: Sequence[Any], tree: Tree) -> None:
+        kind, sizes = self.axes(leaves, tree)
+        self.seen.setdefault(kind, []).append(sizes)
+
+    @staticmethod
+    def axes(leaves: Sequence[Any], tree: Tree) -> tuple[Any, tuple[int, ...]]:
+        """What calls have in common whose sizes are compared, and the sizes of this one."""
+        shapes = [x.shape if isinstance(x, Vertex) and x._data.flags.c_contiguous else () for x in leaves]
+        return (tree, tuple(map(len, shapes))), tuple([n for shape in shapes for n in shape])
+
+
+def dims_of(fn: Callable[..., Any], dims: Any) -> Dims:
+    """What `tg.static(dims=)` says."""
+    if dims == "auto":
+        return Automatic()
+    if dims is not None and not isinstance(dims, Mapping):
+        raise SettingError('dims is "auto", or maps parameters to their sizes, as in {"x": ("N", 784)}; '
+                           f"not {dims!r}")
+    return Dims(fn, dims or {})
+
+
+__all__ = ["Dims", "Opened", "dims_of"]

@@ -22,7 +22,7 @@ from . import executors, observe
 from .calls import pulling_back
 from .checking import run_both
 from .compiled import Family, Trace
-from .dims import Dims, Opened
+from .dims import Opened, dims_of
 from .errors import Site, TeachgradError, TraceError, user_site
 from .explaining import explain
 from .fetching import Names, fetch, needed
@@ -59,7 +59,7 @@ class StaticFunction:
     __watched__ = ("fn",)
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
-                 threads: int | None = None, recompute: Any = None, dims: Mapping[str, Any] | None = None,
+                 threads: int | None = None, recompute: Any = None, dims: Any = None,
                  on_python: str = "error") -> None:
         if dims and on_python == "guard":
             raise TeachgradError('dims= and on_python="guard" do not go together: what is looked at has one size')
@@ -79,7 +79,7 @@ class StaticFunction:
         self.threads = None if threads is None else checked(threads)
         self.recompute_setting = parsed(recompute)
         self.build = executors.find(executor, exact=level != "O3", threads=threads)
-        self.dims = Dims(fn, dims or {})
+        self.dims = dims_of(fn, dims)
         self.programs: dict[Any, list[Trace]] = {}
         """The traces by the signature of a call."""
         self.families: dict[Any, list[Family]] = {}
@@ -114,7 +114,7 @@ class StaticFunction:
     def settings(self) -> dict[str, Any]:
         """What `tg.static` was given besides the function."""
         return {"level": self.level, "executor": self.executor, "plan": self.plan_mode, "verify": self.verify,
-                "threads": self.threads, "recompute": self.recompute_setting, "dims": self.dims.patterns,
+                "threads": self.threads, "recompute": self.recompute_setting, "dims": self.dims.settings,
                 "on_python": self.on_python}
 
     @property
@@ -269,6 +269,7 @@ class StaticFunction:
             for trace in self.programs.get(key, ()):
                 if trace.fit.holds(leaves):
                     trace.fit.renew(leaves)
+                    trace.family.use(trace)
                     break
             else:
                 trace = self.sized(leaves, tree)
@@ -288,10 +289,11 @@ class StaticFunction:
             if self.count >= MOST_PROGRAMS and not self.forget_stale():
                 self.refuse_many(key)
             family = self.traced(leaves, tree, opened)
+            self.dims.traced(leaves, tree)
             self.families.setdefault(key, []).append(family)
         trace = family.trace(opened.sizes, leaves)
-        for known in self.programs.values():  # those that the family has let go
-            known[:] = [other for other in known if other in other.family.traces.values()]
+        kept = {signature: [t for t in known if t.is_kept] for signature, known in self.programs.items()}
+        self.programs = {signature: known for signature, known in kept.items() if known}
         return trace
 
     def refuse_many(self, key: Any) -> None:
@@ -455,7 +457,7 @@ def _made_again(fn: Callable[..., Any], settings: dict[str, Any]) -> Any:
 
 def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor: str | None = None,
            plan: str = "reuse", verify: bool = False, threads: int | None = None, recompute: Any = None,
-           dims: Mapping[str, Any] | None = None, on_python: str = "error") -> Any:
+           dims: Any = None, on_python: str = "error") -> Any:
     """Make a function run as a static graph.
 
     The function is traced on its first call and whenever shapes, dtypes, Python arguments or the Python state that it
@@ -481,6 +483,7 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
         threads: on how many cores generated C runs; if it is not given, on `tg.get_num_threads()`.
         dims: sizes that are left open, by parameter: `{"x": ("N", 784), "t": ("N",)}`. One trace then serves every N.
             For each axis a name, a number, or None for a size that is traced as it is; `...` for all axes that remain.
+            "auto" leaves sizes open that have varied: the second size is traced again, a third is not.
     """
     if fn is None:
         return functools.partial(static, level=level, executor=executor, plan=plan, verify=verify, threads=threads,

@@ -404,6 +404,9 @@ def test_only_the_programs_that_were_used_last_are_kept() -> None:
         np.testing.assert_array_equal(step(T(n)).numpy(), T(n).numpy() / 2)
     assert step.count == 1
     assert sum(map(len, step.programs.values())) == 32
+    for n in (28, 1, 2):  # 28 would have been the first to go
+        step(T(n))
+    assert [n for n in range(60) if step.explain(T(n)).endswith(f"N = {n}")] == [1, 2, 28, *range(31, 60)]
     np.testing.assert_array_equal(step(T(1)).numpy(), T(1).numpy() / 2)
 
 
@@ -435,11 +438,52 @@ def test_a_recording_has_a_program_for_each_size(level: str, tmp_path: Path) -> 
     assert step.count == 1
 
 
+# ---- what has varied -------------------------------------------------------------------------------------------------
+
+def test_a_size_that_has_varied_is_left_open() -> None:
+    training, batch = made("mlp")
+    step, dynamic = tg.static(training.step, dims="auto"), made("mlp")[0]
+    counts = []
+    for n in (32, 32, 7, 5, 1, 32, 64):
+        inputs = [batch_of(n, x) for x in batch]
+        assert step(*inputs).numpy().tobytes() == dynamic.step(*inputs).numpy().tobytes()
+        counts.append(step.count)
+    assert counts == [1, 1, 2, 2, 2, 2, 2]
+    assert training.state() == dynamic.state()
+    assert step.graph.name == "Training.step[N=64]"
+
+
+def test_sizes_are_of_one_name_as_long_as_they_are_equal() -> None:
+    def function(x: Any, y: Any) -> Any:
+        return x.sum(axis=0) * y.sum(axis=0), x.shape[0] * y.shape[0]
+
+    step = tg.static(function, dims="auto")
+    names = []
+    for n, m, k in ((3, 3, 2), (4, 4, 2), (9, 9, 2), (4, 5, 2), (6, 2, 2), (6, 2, 5), (5, 8, 7), (3, 3, 2)):
+        x, y = T(n, k, seed=n), T(m, k, seed=m)
+        assert bits(step(x, y)) == bits(function(x, y))
+        names.append(step.graph.name.partition("[")[2])
+    assert names == ["", "N=4]", "N=9]", "N=4, N2=5]", "N=6, N2=2]", "N=6, N2=5, N3=2]", "N=5, N2=7, N3=8]", ""]
+    assert step.count == 4
+    assert "runs trace 4 for N = 1, N2 = 2, N3 = 9" in step.explain(T(1, 2), T(9, 2))
+
+
+def test_other_structures_and_layouts_are_compared_among_themselves() -> None:
+    step = tg.static(lambda x: x.sum(axis=0) if not isinstance(x, list) else x[0] + x[1], dims="auto")
+    for x in (T(3, 4), T(3), [T(3), T(3)], T(4, 3).T, T(5, 4), T(7), [T(2), T(2)]):
+        step(x)
+    assert step.count == 7
+    for x in (T(9, 4), T(9), [T(9), T(9)]):
+        step(x)
+    assert step.count == 7
+
+
 # ---- mistakes --------------------------------------------------------------------------------------------------------
 
 MISTAKES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "unknown parameter": (lambda: tg.static(halved, dims={"y": ("N",)}), tg.errors.SettingError,
                           "dims names 'y', which is no parameter of halved; its parameters: x"),
+    "no dims": (lambda: tg.static(halved, dims="N"), tg.errors.SettingError, "not 'N'"),
     "no size": (lambda: tg.static(halved, dims={"x": (2.5,)}), tg.errors.SettingError, r"2\.5 is no size"),
     "dots in the middle": (lambda: tg.static(halved, dims={"x": (..., 4)}), tg.errors.SettingError, "at the end"),
     "other axes": (lambda: tg.static(halved, dims={"x": ("N", 4)})(T(3)), tg.errors.ShapeError,
