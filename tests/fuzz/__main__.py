@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -19,13 +20,13 @@ from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
-from .checking import PLANS, Check, Tally
+from .checking import MANNERS, PLANS, Check, Tally
 from .drawing import Refused, draw
 from .program import Program
 from .shrinking import script
 
 BATCH = 25
-OPTIMISED, IN_JAX = 10, 16
+OPTIMISED, IN_JAX = 11, 16
 """Of the batches at all levels, one of so many is compiled as it is for users, with -O3; one of so many runs in JAX."""
 
 
@@ -57,6 +58,7 @@ def main() -> int:
 def work(job: list[tuple[int, int]], options: Any, end: float) -> Tally:
     """Check batches one after the other, and tell what is found."""
     warnings.simplefilter("ignore")
+    os.environ["TEACHGRAD_STRICT"] = "1"  # what cannot be written as C is a finding, too
     tally, told = Tally(), 0
     started = time.monotonic()
     stopped: list[int] = []
@@ -90,9 +92,11 @@ def check_batch(tally: Tally, first: int, size: int, every: int = 1, oracles: bo
         if program is not None and program.lines:
             seeds.append(seed)
             programs.append(program)
-    check = Check(tally, seeds, programs, PLANS[number % len(PLANS)])
+    turn = number // every
+    check = Check(tally, seeds, programs, PLANS[number % len(PLANS)], list(MANNERS)[turn % len(MANNERS)],
+                  "-O3" if turn % OPTIMISED == 1 else "-O0")
     if whole:
-        check.levels(("O0", "O1", "O2", "O3"), "-O3" if (number // every) % OPTIMISED == 1 else "-O0")
+        check.levels(("O0", "O1", "O2", "O3"))
     elif number % 3 == 0:
         check.levels(("O1",))
     if oracles and find_spec("torch") is not None:

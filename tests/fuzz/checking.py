@@ -10,7 +10,7 @@ import importlib
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,16 +73,28 @@ class Tally:
                 setattr(self, name, mine + value)
 
 
+MANNERS: dict[str, dict[str, int]] = {
+    "small": {},
+    "large products": {"products.SMALL": 0, "products.REGISTERS": 0},
+    "long loops": {"team.LEAST": 1, "sums.LEAST": 1, "sums.FEWEST": 2, "sums.LONGEST": 2},
+    "long lines": {"nest.LONGEST_LINE": 4, "groups.TILE": 8, "fusion.MOST_MEMBERS": 3, "products.LONGEST_ROW": 2},
+}
+"""What generated C does for large arrays, it is made to do for small ones: limits by their module and name."""
+
+
 @contextmanager
-def optimised(flag: str) -> Iterator[None]:
-    """Generated C compiled with another degree of optimisation: a tenth of the time at -O0."""
-    compiler = importlib.import_module("teachgrad.executors.c.compiler")
-    before = compiler.FLAGS
-    compiler.FLAGS = tuple(flag if f.startswith("-O") else f for f in before)
-    try:
+def writing_c(optimisation: str, manner: str = "small") -> Iterator[None]:
+    """C as it is generated for arrays of another size, compiled more or less carefully: -O0 takes a tenth of -O3."""
+    def module(name: str) -> Any:
+        return importlib.import_module(f"teachgrad.executors.c.{name}")
+
+    flags = tuple(optimisation if f.startswith("-O") else f for f in module("compiler").FLAGS)
+    with ExitStack() as changed:
+        for place, value in {**MANNERS[manner], "compiler.FLAGS": flags}.items():
+            where, name = place.split(".")
+            changed.callback(setattr, module(where), name, getattr(module(where), name))
+            setattr(module(where), name, value)
         yield
-    finally:
-        compiler.FLAGS = before
 
 
 def has_gaps(program: Program, answer: Numbers) -> bool:
@@ -99,8 +111,10 @@ def origin(error: Exception) -> tuple[type, str, int]:
 class Check:
     """One batch: seeds and their programs."""
 
-    def __init__(self, tally: Tally, seeds: Sequence[int], programs: Sequence[Program], plan: str = "reuse") -> None:
-        self.tally, self.plan = tally, plan
+    def __init__(self, tally: Tally, seeds: Sequence[int], programs: Sequence[Program], plan: str = "reuse",
+                 manner: str = "small", optimisation: str = "-O0") -> None:
+        self.tally, self.plan, self.manner, self.optimisation = tally, plan, manner, optimisation
+        self.threads = 2 if manner == "long loops" else None
         self.seeds, self.programs = list(seeds), list(programs)
         self.dynamic = self.each("dynamic", self.programs, lambda ps: run_ours(ps, calls=CALLS))
         alive = [k for k, numbers in enumerate(self.dynamic) if numbers is not None]
@@ -201,16 +215,16 @@ class Check:
 
     # ---- ways --------------------------------------------------------------------------------------------------------
 
-    def levels(self, names: Sequence[str], optimisation: str = "-O0") -> None:
+    def levels(self, names: Sequence[str]) -> None:
         """Static mode at some levels."""
-        with optimised(optimisation):
+        with writing_c(self.optimisation, self.manner):
             try:
-                answers: list[Any] = run_levels(self.programs, names, self.plan, CALLS)
+                answers: list[Any] = run_levels(self.programs, names, self.plan, CALLS, self.threads)
             except Exception:
                 answers = [None] * len(names)
             for level, answer in zip(names, answers, strict=True):
-                self.compare(level, lambda ps, level=level: run_ours(ps, level, self.plan, CALLS), level in EXACT,
-                             answers=answer)
+                self.compare(level, lambda ps, level=level: run_levels(ps, [level], self.plan, CALLS, self.threads)[0],
+                             level in EXACT, answers=answer)
 
     def torch(self) -> None:
         """PyTorch, called once; what a result that lies in a cell shows afterwards is for our own modes to agree on."""

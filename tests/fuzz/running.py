@@ -134,8 +134,10 @@ def copies(answer: Any) -> Numbers:
 class TracedOnce(StaticFunction):
     """A static function that takes the recording of another one of the same function, if that has run."""
 
-    def __init__(self, step: Callable[..., Any], level: str, plan: str, recordings: list[Any]) -> None:
-        super().__init__(step, level, "c" if level == "O3" else "numpy", plan)
+    def __init__(self, step: Callable[..., Any], level: str, plan: str, threads: int | None,
+                 recordings: list[Any]) -> None:
+        fast = level == "O3"
+        super().__init__(step, level, "c" if fast else "numpy", plan, threads=threads if fast else None)
         self.recordings = recordings
 
     def recorded(self, *given: Any) -> Any:
@@ -144,8 +146,8 @@ class TracedOnce(StaticFunction):
         return self.recordings[0]
 
 
-def run_levels(programs: Sequence[Program], levels: Sequence[str | None], plan: str = "reuse",
-               calls: int = 1) -> list[list[Numbers]]:
+def run_levels(programs: Sequence[Program], levels: Sequence[str | None], plan: str = "reuse", calls: int = 1,
+               threads: int | None = None) -> list[list[Numbers]]:
     """What dynamic mode (None) and static functions at these levels give, for each level for each program.
 
     Each is called several times, between which cells have changed. All levels share one trace."""
@@ -156,7 +158,7 @@ def run_levels(programs: Sequence[Program], levels: Sequence[str | None], plan: 
     recordings: list[Any] = []
     answers = []
     for level in levels:
-        call = step if level is None else TracedOnce(step, level, plan, recordings)
+        call = step if level is None else TracedOnce(step, level, plan, threads, recordings)
         seen: list[Numbers] = [[] for _ in programs]
         with np.errstate(all="ignore"):
             for _ in range(calls):

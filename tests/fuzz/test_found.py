@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
+from teachgrad.executors.c import compiler
 from teachgrad.nn import functional as F
 
 X = np.array([0.3, -0.5, 0.8])
@@ -70,6 +71,20 @@ def test_a_view_of_shared_memory_that_was_overwritten_elsewhere() -> None:
     array *= 0.5
     with pytest.raises(tg.InplaceError, match="overwritten"):
         tg.grad(early, [x])
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+@pytest.mark.parametrize("function", [
+    lambda x: tg.diff(x, axis=0),  # seed 8013: an element before the first one had a minus in its name
+    lambda x: F.glu(x[:, :1], axis=0),  # seed 8316
+    lambda x: x[::2] * tg.exp(x[::2]) + x[:2] * tg.exp(x[:2]),  # two places, one name
+    lambda x: x * tg.exp(x) + x.mT * tg.exp(x.mT)])
+def test_names_of_elements_in_generated_c(function: Callable[[Any], Any]) -> None:
+    """C that did not compile was left to NumPy; strictly, it is an error."""
+    x = tg.from_dlpack(np.random.default_rng(0).normal(size=(4, 4))[::-1])
+    step = tg.static(function, level="O3")
+    np.testing.assert_allclose(step(x).numpy(), function(x).numpy(), rtol=1e-12)
+    assert type(step.trace.program).__name__ == "CProgram"
 
 
 def overwritten(x: Any, how: str, y: Any = None) -> Any:

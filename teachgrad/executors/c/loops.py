@@ -12,7 +12,7 @@ from ...graph import Graph, is_constant
 from ...op import Vertex
 from .groups import is_elementwise, is_reduction
 from .nest import Nest, Steps
-from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, remark, step
+from .spelling import LOOPS, expression, failure, is_sum, labels_of, literal, remark, shift, step
 from .sums import Chunks, Sums
 from .team import Team
 
@@ -36,6 +36,8 @@ class LoopFunction(Sums):
         self.head: list[str] = []
         self.done: set[int] = set()
         self.row_loads: list[str] = []
+        self.places: dict[str, str] = {}
+        """Where what has a name is loaded from."""
         self.lines: list[str] = []
         self.depth = 1
         self.said = ""
@@ -109,7 +111,7 @@ class LoopFunction(Sums):
             return self.single(x)
         place = f"{self.array(base)}[{self.index(steps, offset)}]"
         loops = "".join(name for name, bundle in [*self.outer, *self.inner] if steps[bundle[-1]])
-        name = f"{self.label[base.id]}_{loops}{offset or ''}"
+        name = self.name_of(f"{self.label[base.id]}_{loops}{shift(offset)}", place)
         if not moving & self.nest.inner and self.nest.is_full(v):
             line = f"const {self.kind(base)} {name} = {place};"
             if line not in self.row_loads:
@@ -122,6 +124,13 @@ class LoopFunction(Sums):
                 self.put(line)
             return name
         return place
+
+    def name_of(self, name: str, place: str) -> str:
+        """A name for what stands at a place of an array: this one, unless another place has it, such as x[j][i]."""
+        number = 1
+        while self.places.setdefault(found := name if number == 1 else f"{name}w{number}", place) != place:
+            number += 1
+        return found
 
     def single(self, x: Vertex) -> str:
         """A single number: a constant, one in memory, or one that is computed at the head of the function."""
@@ -136,7 +145,7 @@ class LoopFunction(Sums):
                 self.head.append(f"const {self.kind(base)} {name} = {expression(base, operands)};{self.note(base)}")
             return name
         offset = self.views.of(x).offset
-        name = f"{self.label[base.id]}_value{offset or ''}"
+        name = f"{self.label[base.id]}_value{shift(offset)}"
         line = f"const {self.kind(base)} {name} = {self.array(base)}[{offset}];"
         if line not in self.head:
             self.head.append(line)

@@ -35,13 +35,19 @@ RESERVED = frozenset({*FUNCTIONS, *(f"{name}f" for name in FUNCTIONS), *KEYWORDS
 FIXED = RESERVED | {"INT64_C", "UINT64_C", "INT64_MIN", "greatest", "least", "omp", "simd", "reduction", "parallel",
                     "num_threads", "threads", "collapse", "schedule"}
 TAKEN = re.compile(
-    r".*_(out|line|parts?|chunk|sum|value\d*|first|rows|[ijklmnqrst]+\d*)"  # what kernels call arrays and elements
+    r".*_(out|line|parts?|chunk|sum|value(b?\d+)?|first|rows"  # what kernels call arrays and elements
+    r"|[ijklmnqrst]+(b?\d+)?(w\d+)?)"
     r"|k\d+_.*[^_]|math_errhandling|[A-Z0-9_]{3,}[A-Z0-9]")  # kernels, and the macros of the headers
 """Names that only generated code itself may use; a value that is called so gets another one."""
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*")
 FUNCTION = re.compile(rf"\b({'|'.join(FUNCTIONS)})\(")
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?!\w)")
+
+
+def shift(offset: int) -> str:
+    """How far from the first element an array is read, as a part of a name: 3, or b3 for three elements before it."""
+    return f"b{-offset}" if offset < 0 else str(offset or "")
 
 
 def labels(graph: Graph) -> dict[int, str]:

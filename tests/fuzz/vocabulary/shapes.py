@@ -164,6 +164,20 @@ def padded(d: Draw) -> None:
 
 
 @row(1)
+def views_together(d: Draw) -> None:
+    """An array beside parts and turns of itself, each of which is read twice."""
+    x = d.value("f", -5, 5, rank=(1, 3), fits=lambda v: v.shape[0] >= 2)
+    n = x.shape[0]
+    pairs = [(f"{x}[1:]", f"{x}[:-1]"), (f"{x}[::2]", f"{x}[:{-(-n // 2)}]"), (f"{x}[:1]", f"{x}[-1]")]
+    if x.rank > 1 and x.shape[-1] == x.shape[-2]:
+        pairs.append((f"{x}", f"{x}.mT"))
+    a, b = d.one(pairs)
+    texts = [f"{a} * {lib}.sin({a}) {operator} {b} * {lib}.tanh({b})" for operator in (d.one("+-*"),)
+             for lib in ("tg", "torch", "jnp")]
+    d.add(*texts)
+
+
+@row(1)
 def difference(d: Draw) -> None:
     x = d.value("fi", rank=(1, 3), fits=lambda v: v.dtype != "uint8")
     axis, n = d.axis(x), d.whole(1, 2)
