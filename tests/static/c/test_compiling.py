@@ -18,6 +18,7 @@ import teachgrad as tg
 from teachgrad import nn, optim
 from teachgrad.executors.c.compiler import cache_dir, clear, compiled, compiler
 from teachgrad.nn import functional as F
+from tests.static.c.standalone import alone, built
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
 ROOT = Path(__file__).parents[3]
@@ -85,26 +86,9 @@ def test_generated_c_under_the_sanitizers(kind: str, tmp_path: Path) -> None:
         step(tg.ones((9, 3)), tg.zeros((9,), dtype=tg.int64))
     else:
         step = step_of_a_convolutional_network({"one image": 1, "five images": 5, "seventeen images": 17}[kind])
-    building = step.trace.program.building
-    assert all(key >= 0 for key in building.slots), "no BLAS in so small a step"
-    sizes = dict.fromkeys(building.slots.values(), 0)
-    known = {v.id: v for w in step.graph.order for v in (w, *w.inputs)} | {v.id: v for v in step.graph.leaves}
-    for number, slot in building.slots.items():
-        sizes[slot] = known[number]._data.nbytes
-    lines = [f"    p[{slot}] = calloc(1, {size});" for slot, size in sizes.items()]
-    main = "\n".join(["#include <stdlib.h>", "int main(void)", "{", f"    void *p[{len(sizes)}];", *lines,
-                      "    int answer = run(p);", *(f"    free(p[{slot}]);" for slot in sizes),
-                      "    return answer;", "}"])
-    (tmp_path / "step.c").write_text(building.source + main)
-    how = compiler()
-    assert how is not None
-    build = subprocess.run([*how.command, "-std=gnu11", "-g", "-O1", "-fopenmp-simd", "-fwrapv", "-fno-math-errno",
-                            "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "step.c", "-o", "step",
-                            *how.libraries], cwd=tmp_path, capture_output=True, text=True, check=False)
-    if "cannot find" in build.stderr:
-        pytest.skip("no sanitizers here")
-    assert build.returncode == 0, build.stderr
-    done = subprocess.run([str(tmp_path / "step")], capture_output=True, text=True, check=False)
+    sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    program = built(tmp_path, {"step.c": alone(step)}, ("-fopenmp-simd", *sanitizers), sanitizers)
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

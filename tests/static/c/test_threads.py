@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from teachgrad import nn, optim, threads
 from teachgrad.executors.c.compiler import cache_dir, compiled, compiler, has_openmp
 from teachgrad.executors.c.team import Team, blas_threads
 from teachgrad.nn import functional as F
+from tests.static.c.standalone import alone, built
 
 HOW = compiler()
 needs_openmp = pytest.mark.skipif(HOW is None or not has_openmp(HOW, str(cache_dir())), reason="needs OpenMP")
@@ -244,3 +246,54 @@ def test_lines_of_ops_with_loops_of_their_own() -> None:
     text = "#pragma omp parallel for collapse(2)\nfor (;;)\n    #pragma omp simd\n    for (;;) x;\n"
     assert Team(2).settled(text, 10).startswith("for (;;)\n    #pragma omp simd")
     assert Team(2).settled(text, 1e6).startswith("#pragma omp parallel for num_threads(threads) collapse(2)\nfor")
+
+
+def step_with_every_kind_of_loop() -> Any:
+    """Attention, sums over rows, columns and all, updates in place: all that is divided among threads but BLAS."""
+    scale, shift = tg.Parameter(np.ones(64, np.float32)), tg.Parameter(np.zeros(64, np.float32))
+    optimizer = optim.SGD([scale, shift], lr=0.1)
+
+    def train(q: Any, k: Any, v: Any, t: Any) -> Any:
+        z = F.scaled_dot_product_attention(q * scale, k + shift, v, is_causal=True)
+        z = F.layer_norm(z, (64,), scale, shift)
+        loss = F.cross_entropy(z.reshape(512, 64), t) + (z * z).sum() * 1e-3
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step = tg.static(train, level="O3", threads=3)
+    step(*[tg.ones((8, 64, 64))] * 3, tg.zeros((512,), dtype=tg.int64))
+    return step
+
+
+@needs_openmp
+@pytest.mark.slow
+def test_divided_loops_under_the_sanitizers(tmp_path: Path) -> None:
+    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fopenmp")
+    program = built(tmp_path, {"step.c": alone(step_with_every_kind_of_loop())}, flags, flags)
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False,
+                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    assert done.returncode == 0, done.stderr
+
+
+@needs_openmp
+@pytest.mark.slow
+def test_divided_loops_have_no_races(tmp_path: Path) -> None:
+    """Under the thread sanitizer, which is shown a planted race first: chunks that share one line of sums."""
+    if HOW is None or "clang" in HOW.version:
+        pytest.skip("the pool of threads speaks GCC's OpenMP")
+    right = alone(step_with_every_kind_of_loop())
+    assert right.count("#pragma omp parallel for") > 5
+    wrong, planted = re.subn(r"(_chunk = \w+_parts)\[chunk\];", r"\1[0];", right, count=1)
+    assert planted
+    for text, clean in ((wrong, False), (right, True)):
+        sources = {"step.c": text, "pool.c": (Path(__file__).parent / "pool.c").read_text()}
+        program = built(tmp_path, sources, ("-fsanitize=thread", "-fopenmp"), ("-fsanitize=thread", "-lpthread"))
+        call = [str(program)]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if "unexpected memory mapping" in done.stderr:  # it knows less random places of memory than new kernels have
+            done = subprocess.run(["setarch", "-R", *call], capture_output=True, text=True, check=False)
+            if "unexpected memory mapping" in done.stderr:
+                pytest.skip("the thread sanitizer does not run on this kernel")
+        assert (done.returncode == 0 and "data race" not in done.stderr) is clean, done.stderr[:2000]
