@@ -10,6 +10,7 @@ from teachgrad.recording import Moment
 from . import navigation
 from .session import Session
 from .views.chain import element_of
+from .views.compare import chosen_pair
 from .views.doctor import chosen_finding
 from .views.explain import chosen_line as chosen_line_of_tree
 from .views.explain import view_explain
@@ -76,6 +77,12 @@ def _explain(session: Session, moment: Moment, options: Options, right: int, dow
     return {"line": max(0, min(lines - 1, chosen_line_of_tree(options, lines) + down))} if down else None
 
 
+def _compare(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
+    """A pair of rows further."""
+    at = chosen_pair(session, moment, options)
+    return {"line": max(0, at + down) if at is not None else None} if down else None
+
+
 def _stops(session: Session, moment: Moment, options: Options, right: int, down: int) -> Changes | None:
     """A stop further."""
     return {"line": max(0, (chosen_stop(options) or 0) + down)} if down else None
@@ -93,5 +100,5 @@ def _kernels(session: Session, moment: Moment, options: Options, right: int, dow
 Arrow = Callable[[Session, Moment, Options, int, int], Changes | None]
 ARROWS: Mapping[str, Arrow] = {
     "chain": _chain, "map": _map, "passes": _passes, "memory": _memory, "train": _train, "kernels": _kernels,
-    "doctor": _doctor, "explain": _explain, "stops": _stops,
+    "doctor": _doctor, "explain": _explain, "compare": _compare, "stops": _stops,
 }  # fmt: skip

@@ -94,6 +94,7 @@ ACTIONS: dict[str, Action] = {
         _action("mode", "m", "mode", "plan/dynamic", "on Memory, the plan or what dynamic mode would hold", "Look"),
         _action("explain", "e", "explain", "explain", "where this number comes from", "Question"),
         _action("what_if", "x", "what_if", "what if", "change a number and run on; on Memory, recompute", "Question"),
+        _action("compare", "d", "compare", "compare", "with another step or recording: t3, run.tgr", "Question"),
         _action("check", "f", "check", "finite diff", "compare the gradient with finite differences", "Question"),
         _action(
             "largest", "full_stop", "largest", "largest", "on Chain, the element with the largest part", "Question"

@@ -17,6 +17,8 @@ from .canvas import Canvas
 from .glyphs import Glyphs
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
+from .render.compare import PANES as COMPARE_PANES
+from .render.compare import draw_compare
 from .render.doctor import PANES as DOCTOR_PANES
 from .render.doctor import draw_doctor
 from .render.explain import PANES as EXPLAIN_PANES
@@ -40,6 +42,7 @@ from .render.whatif import PANES as WHAT_IF_PANES
 from .render.whatif import draw_what_if
 from .session import Session
 from .views.chain import view_chain
+from .views.compare import view_compare
 from .views.doctor import left_to_examine, look_for_troubles, view_doctor
 from .views.explain import view_explain
 from .views.kernels import PANES as KERNELS_PANES
@@ -129,6 +132,10 @@ SCREENS: dict[str, Screen] = {
                ("line", "open", "explain", "up", "go", "help", "quit"),
                lambda session, moment, options, height: view_explain(session, moment, options),
                draw_explain, tab=False),
+        Screen("compare", "d", "Compare", COMPARE_PANES,
+               ("line", "open", "compare", "train", "train_back", "up", "help", "quit"),
+               lambda session, moment, options, height: view_compare(session, moment, options),
+               draw_compare, tab=False),
         Screen("what-if", "x", "What if", WHAT_IF_PANES,
                ("what_if", "pane", "zoom", "train", "train_back", "help", "quit"),
                lambda session, moment, options, height: view_what_if(session, moment, options),

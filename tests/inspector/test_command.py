@@ -143,7 +143,7 @@ def test_without_a_terminal_text_is_printed(tmp_path: Path, capsys: pytest.Captu
     (["a.tgr", "--demo", "micrograd"], "name a recording or a script"),
     (["missing.tgr"], "No such file"),
     (["missing.py"], "there is no file missing.py"),
-    (["--demo", "nonsense"], "there is no demo 'nonsense'; there are micrograd, mlp, layered:N"),
+    (["--demo", "nonsense"], "there is no demo 'nonsense'; there are micrograd, mlp, static_mlp, layered:N"),
     (["--demo", "mlp", "--inside", "fc3"], "there is no module 'fc3' in t0; there are 'fc1', 'fc2'"),
     (["--demo", "micrograd", "--inside", "fc1"], "its ops are in no modules"),
     (["--demo", "layered"], "there is no demo 'layered'"),

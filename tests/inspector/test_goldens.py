@@ -17,6 +17,7 @@ from teachgrad_inspector.keys import footer
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.stops import stop
+from teachgrad_inspector.views.compare import Other
 from teachgrad_inspector.views.options import Edit, Options
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -59,6 +60,8 @@ CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     **{f"net-stops-set-{w}x{h}": ("net", "t1/bwd/fc1.weight.grad", "stops", (w, h), STOPPING) for w, h in SIZES},
     **{f"net-what-if-changed-{w}x{h}": ("net", "t0", "what-if", (w, h), CHANGED) for w, h in SIZES},
     "net-what-if-predict": ("net", "t0", "what-if", (80, 24), CHANGED.but(predict=True)),
+    **{f"training-compare-steps-{w}x{h}": ("training", "t2", "compare", (w, h), Options(other=Other(None, 3)))
+       for w, h in SIZES},
     "net-watches": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING),
     "net-watches-predict": ("net", "t1/bwd/fc1.weight.grad", "tape", (100, 30), STOPPING.but(predict=True)),
     **{f"attention-map-{w}x{h}": ("attention", "scores", "map", (w, h), Options(level="block")) for w, h in SIZES},

@@ -21,6 +21,8 @@ from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 
+from .runs import make
+
 Open = Callable[..., Session]
 
 
@@ -335,6 +337,26 @@ async def test_explaining_a_number(session: Open) -> None:
     async with running(session("net", "stats"), "t0/fwd/2", size=(100, 30)) as pilot:
         await pilot.press("e", "j", "e", "enter")
         assert "not recorded" in "\n".join(shown(pilot)) or app_of(pilot).shown == "tape"
+
+
+async def test_comparing(session: Open, tmp_path: Path) -> None:
+    async with running(session("training"), "t2/fwd/0", size=(110, 30)) as pilot:
+        before = shown(pilot)
+        await pilot.press("d")
+        await type_in(pilot, "compare with t3")
+        text = "\n".join(shown(pilot))
+        assert "training t2  and  training t3" in text
+        await pilot.press("j", "k", "enter")
+        assert app_of(pilot).shown == "tape"
+        await pilot.press("d")
+        await type_in(pilot, "compare with nothing.tgr")
+        assert "No such file" in shown(pilot)[-1]
+        await pilot.press("d")
+        await type_in(pilot, f"compare with {make('net', tmp_path)} t0")
+        assert "net.tgr t0" in "\n".join(shown(pilot))
+        await pilot.press("escape", "colon")
+        await type_in(pilot, ":t2/fwd/0")
+        assert shown(pilot) == before
 
 
 async def test_the_doctor(session: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -22,17 +23,14 @@ from ..arrows import ARROWS, arrow
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
-from ..numbers import index
 from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
-from ..views.chain import element_of
 from ..views.doctor import chosen_finding, report
 from ..views.explain import chosen_number
 from ..views.map import level_at, module_here
-from ..views.memory import candidate_line
 from ..views.options import Options
 from ..views.passes import moved, went_to
-from ..views.whatif import edit_of
+from .asking import Asking
 from .help import HelpScreen, help_text
 from .sheet import Sheet
 from .stopping import Stopping
@@ -49,7 +47,7 @@ FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
 
-class Inspector(Stopping, App[int]):
+class Inspector(Asking, Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -90,8 +88,7 @@ class Inspector(Stopping, App[int]):
         self._address = address
         self._keys = dict(keymap)
         self._searched = ""
-        self._before_edit = "tape"
-        """The screen to which the What-if screen gives way."""
+        self.opened = ExitStack()
         self._message = ""
         self._loaded = False
         self.set_keymap(self._keys)
@@ -280,7 +277,7 @@ class Inspector(Stopping, App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("go", "search", "pane", "watch", "what_if"):
+        if action in ("go", "search", "pane", "watch", "what_if", "compare"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -311,23 +308,15 @@ class Inspector(Stopping, App[int]):
             self._searched = text[1:] or self._searched
             self.action_again(True)
         elif text.startswith("what if "):
-            self._change(text.removeprefix("what if "))
+            self.change(text.removeprefix("what if "))
+        elif text.startswith("compare with "):
+            if text.removeprefix("compare with ").strip():
+                self.compare(text.removeprefix("compare with "))
         elif text.startswith("watch "):
             if text.removeprefix("watch ").strip():
                 self.add_stop(text.removeprefix("watch "))
         elif text.strip(": "):
             self._go_to(text)
-
-    def _change(self, text: str) -> None:
-        """Show what becomes of a change."""
-        try:
-            edit = edit_of(self.session, text, self.moment)
-        except TeachgradError as error:
-            self._set(message=str(error))
-            return
-        if self.shown != "what-if":
-            self._before_edit = self.shown
-        self._set(screen="what-if", edit=edit)
 
     @on(Input.Changed, "#prompt")
     def _emptied(self, event: Input.Changed) -> None:
@@ -354,6 +343,9 @@ class Inspector(Stopping, App[int]):
         the chain rule."""
         if self.shown == "stops":
             self.action_stop_at(True)
+            return
+        if self.shown == "compare":
+            self.go_to_pair()
             return
         if self.shown == "explain":
             moment = chosen_number(self.session, self.moment, self.options)
@@ -423,35 +415,14 @@ class Inspector(Stopping, App[int]):
         """The plan, or what dynamic mode would hold."""
         self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
 
-    def action_explain(self) -> None:
-        """Where the number here comes from; on Explain, the chosen one in turn."""
-        moment = chosen_number(self.session, self.moment, self.options) if self.shown == "explain" else None
-        if moment is None:
-            self._set(screen="explain")
-        else:
-            self._set(moment, element=moment.element, line=None)
-
-    def action_what_if(self) -> None:
-        """Ask for a change of what this row is about; on Memory, compute the chosen value again, or keep it."""
-        if self.shown != "memory":
-            name = self.session.name(self.session.row(self.moment).vertex, self.moment.step)
-            element = element_of(self.session, self.moment, self.session.row(self.moment), self.options)
-            self._ask(f"what if {name}{index(element or ())} = ")
-            return
-        _, vertex = candidate_line(self.session, self.moment, self.options)
-        if vertex is None:
-            self._set(message="nothing lies idle here that could be computed again")
-        else:
-            self._set(dropped=self.options.dropped ^ {vertex})
-
     def action_reveal(self) -> None:
         self._set(revealed=True)
 
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:
             self._close_prompt()
-        elif self.shown == "what-if":
-            self._set(screen=self._before_edit, edit=None)
+        elif self.shown in ("what-if", "compare"):
+            self._set(screen=self.before_question, edit=None)
         elif self.seeking or not self._is_read():
             self.stop_seeking()
             self._set(screen="tape")

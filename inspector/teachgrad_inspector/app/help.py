@@ -80,6 +80,12 @@ _INTRODUCTION = {
         "Doctor: what goes wrong in the training, where it began, and what helps. j and k choose a finding, enter goes "
         "to its moment on the tape. What could not be looked for stands below."
     ),
+    "compare": (
+        "Compare: two training steps row by row, of this recording or of another: = the same bit for bit, ~ different, "
+        "! where they part (different, though what went in is the same), < > on one side only. Rows that hold the same "
+        "numbers under another op, as in dynamic and static mode, are matched by value. d compares with something "
+        "else, enter goes to the row, escape leads back."
+    ),
     "explain": (
         "Explain: where a number comes from. Below each number stand those that count most for it: value times local "
         "derivative. A gradient is the sum of them; a value is, where its op adds up, and else they say what counts "

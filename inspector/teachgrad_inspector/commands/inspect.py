@@ -15,9 +15,10 @@ import os
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import ExitStack
 from pathlib import Path
 
-SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "explain", "what-if",
+SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "explain", "compare", "what-if",
            "stops")  # fmt: skip
 
 
@@ -38,6 +39,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--doctor", action="store_true", help="say what goes wrong in a training; then status 1")
     parser.add_argument("--what-if", metavar="NAME=VALUE", dest="what_if",
                         help="change a number and see what becomes of the loss: a=2.01, W1[0,3]=0.5")  # fmt: skip
+    parser.add_argument("--compare", metavar="OTHER", help="another recording, or a training step such as t3; printed, "
+                        "the status is 1 if they differ")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -85,17 +88,23 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     from ..glyphs import choose
     from ..session import Session
     from ..stops import resolve, stop
+    from ..views.compare import other_of, start_of
     from ..views.options import Options
     from ..views.passes import went_to
     from ..views.whatif import edit_of
 
-    with Reader(path) as run:
+    with Reader(path) as run, ExitStack() as opened:
         session = Session(run, title)
         watched = tuple(stop(text) for text in args.watch)
         options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
         if args.what_if is not None:
             here = resolve(session, args.at) if args.at is not None else session.first
             args.screen, options = "what-if", options.but(edit=edit_of(session, args.what_if, here))
+        if args.compare is not None:
+            other = other_of(session, args.compare, opened)
+            args.screen, options = "compare", options.but(other=other)
+            if args.at is None and other.session is not None and other.step is None:
+                args.at = str(start_of(session, other.session))
         if args.doctor:
             return _doctor(args, session, options)
         if args.inside and session.run.steps:
@@ -144,6 +153,7 @@ def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped
     from ..keys import footer
     from ..screens import SCREENS, document, frame
     from ..stops import resolve
+    from ..views.compare import differs
 
     moment = resolve(session, args.at) if args.at is not None else session.first
     width, height = args.size
@@ -155,7 +165,7 @@ def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped
         keys = footer(SCREENS[args.screen].actions)
         canvas = frame(session, moment, args.screen, options, width, height, choose(args.ascii), keys)
         print("\n".join(canvas.text()))
-    return 0
+    return 1 if args.screen == "compare" and differs(session, moment, options) else 0
 
 
 def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]

@@ -52,6 +52,8 @@ class Options:
     """On Memory, the values that are to be computed again rather than kept."""
     level: str = ""
     """The module that the Map screen is inside of; "" for the whole run."""
+    other: Any = None
+    """What the Compare screen compares with: an `Other` of `views.compare`, or None."""
     edit: Edit | None = None
     """The change that the What-if screen looks at."""
     stops: tuple[Stop, ...] = ()

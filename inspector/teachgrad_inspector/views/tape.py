@@ -183,7 +183,7 @@ def _line(
     value, trouble = ("", "") if future else _summary(session, row)
     return TapeLine(
         phase=row.phase, moment=str(here), row=row.row, kind=row.kind, label=_label(session, row),
-        what=_what(session, row, step), shape=info.shape if info else None,
+        what=what_of(session, row, step), shape=info.shape if info else None,
         value=HIDDEN if hidden else value, chips=_chips(session, row, step),
         place=f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site else "",
         cursor=cursor, future=future, trouble="" if hidden else trouble, picture=picture,
@@ -196,7 +196,7 @@ def _label(session: Session, row: Row) -> str:
     return f"{name}.grad" if row.of_gradient else name
 
 
-def _what(session: Session, row: Row, step: Step) -> str:
+def what_of(session: Session, row: Row, step: Step) -> str:
     """What happens in a row, in a few characters."""
     if row.kind == "leaf":
         return "parameter" if row.parameter else "leaf" if row.requires_grad else "constant"
