@@ -11,6 +11,7 @@ import pytest
 import teachgrad as tg
 from teachgrad.executors.c import compiler
 from teachgrad.nn import functional as F
+from tests.fuzz.checking import writing_c
 
 X = np.array([0.3, -0.5, 0.8])
 FOUND: dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple[Any, ...]]] = {
@@ -85,6 +86,34 @@ def test_names_of_elements_in_generated_c(function: Callable[[Any], Any]) -> Non
     step = tg.static(function, level="O3")
     np.testing.assert_allclose(step(x).numpy(), function(x).numpy(), rtol=1e-12)
     assert type(step.trace.program).__name__ == "CProgram"
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+def test_results_of_several_families_that_are_copied() -> None:
+    """Seed 8778: while one family was handed out, another one's copies were forgotten."""
+    def run(x: Any) -> Any:
+        y = 1.0 / x
+        return y[:, 2], tg.repeat(y, 1, axis=1), y, x[1:], x * 1.0
+
+    for shape in ((0, 5), (3, 5)):
+        x = tg.ones(shape)
+        for got, want in zip(tg.static(run, level="O3")(x), run(x), strict=True):
+            np.testing.assert_array_equal(got.numpy(), want.numpy())
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
+def test_several_sums_over_the_same_chunks() -> None:
+    """Seed 8671: whether a sum is among several was asked with ==, which compares elements."""
+    x = tg.tensor(np.random.default_rng(0).normal(size=(9, 7)))
+
+    def run(x: Any) -> Any:
+        return tg.log(1 + tg.exp(x)), x.min(axis=0), x.sum(axis=0), (x * x).sum(axis=0), x.max()
+
+    for threads in (1, 2):
+        with writing_c("-O1", "long loops"):
+            answers = tg.static(run, level="O3", threads=threads)(x)
+        for got, want in zip(answers, run(x), strict=True):
+            np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-12)
 
 
 def overwritten(x: Any, how: str, y: Any = None) -> Any:

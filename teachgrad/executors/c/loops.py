@@ -91,7 +91,7 @@ class LoopFunction(Sums):
 
     def result(self, v: Vertex) -> str:
         """The element of the memory of a member."""
-        array = f"{self.label[v.id]}_chunk" if self.chunks and v in self.lasting else self.array(v, True)
+        array = f"{self.label[v.id]}_chunk" if self.chunks and self.outlives(v) else self.array(v, True)
         return f"{array}[{self.index(self.nest.steps_of_result(v))}]"
 
     def operand(self, x: Vertex, v: Vertex) -> str:

@@ -70,6 +70,8 @@ class CProgram:
         self.fill()
         self.free_count = references()
         self.steps = self.make_steps()
+        self.copies: dict[int, Any] = {}
+        """Outputs that were copied together, by the list of them."""
         self.finish = self.make_finish()
         self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
         self.simple = (len(building.segments) == 1 and building.segments[0].is_c and not self.commits
@@ -252,8 +254,8 @@ class CProgram:
     def copy(self, together: list[Vertex], number: int) -> Any:
         """One of several outputs of one family, copied together."""
         if number == 0:
-            self.copies = own(*[self.array(v) for v in together])
-        return self.copies[number]
+            self.copies[id(together)] = own(*[self.array(v) for v in together])
+        return self.copies[id(together)][number]
 
     def commit(self) -> None:
         """Write into the leaves what has not been written straight over them."""
