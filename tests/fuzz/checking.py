@@ -25,7 +25,7 @@ from .running import Numbers, rewritten_beyond, run_jax, run_levels, run_ours, r
 from .shrinking import shrunk
 
 CALLS = 2
-"""Every program is called so often: cells have other values then, and memory has been used before."""
+"""A static function is called so often: cells have other values then, and memory has been used before."""
 EXACT = ("O0", "O1")
 PLANS = ("reuse", "inplace", "best", "off")
 
@@ -112,15 +112,15 @@ class Check:
     """One batch: seeds and their programs."""
 
     def __init__(self, tally: Tally, seeds: Sequence[int], programs: Sequence[Program], plan: str = "reuse",
-                 manner: str = "small", optimisation: str = "-O0") -> None:
-        self.tally, self.plan, self.manner, self.optimisation = tally, plan, manner, optimisation
+                 manner: str = "small", optimisation: str = "-O0", calls: int = CALLS) -> None:
+        self.tally, self.plan, self.manner, self.optimisation, self.calls = tally, plan, manner, optimisation, calls
         self.threads = 2 if manner == "long loops" else None
         self.seeds, self.programs = list(seeds), list(programs)
-        self.dynamic = self.each("dynamic", self.programs, lambda ps: run_ours(ps, calls=CALLS))
+        self.dynamic = self.each("dynamic", self.programs, lambda ps: run_ours(ps, calls=calls))
         alive = [k for k, numbers in enumerate(self.dynamic) if numbers is not None]
         self.seeds, self.programs, self.dynamic = ([row[k] for k in alive]
                                                    for row in (self.seeds, self.programs, self.dynamic))
-        self.judges = [Judge(p, CALLS) for p in self.programs]
+        self.judges = [Judge(p, calls) for p in self.programs]
         tally.graphs += len(self.programs)
         for p in self.programs:
             tally.lines += len(p.lines)
@@ -194,8 +194,8 @@ class Check:
     def look_closer(self, k: int, where: str, run: Callable[..., list[Numbers]], exact: bool, seen: Difference) -> None:
         """Shrink a program that differs by itself; one that differs only in company is kept with all of it."""
         def fails(q: Program) -> bool:
-            got, want = run([q])[0], run_ours([q], calls=CALLS)[0]
-            return self.differs(Judge(q, CALLS), got, want, exact) is not None
+            got, want = run([q])[0], run_ours([q], calls=self.calls)[0]
+            return self.differs(Judge(q, self.calls), got, want, exact) is not None
 
         program = self.programs[k]
         try:
@@ -206,11 +206,11 @@ class Check:
             self.tally.note(self.seeds[k], where, f"only together with {self.seeds}: {seen.text}", program)
             return
         small = shrunk(program, fails)
-        got, want = run([small])[0], run_ours([small], calls=CALLS)[0]
+        got, want = run([small])[0], run_ours([small], calls=self.calls)[0]
         if where in ("O2", "O3") and has_gaps(small, want) and rewritten_beyond(small, where):
             self.tally.left_out[f"{where}: a rule gives a value where there was none, as it says"] += 1
             return
-        difference = self.differs(Judge(small, CALLS), got, want, exact) or seen
+        difference = self.differs(Judge(small, self.calls), got, want, exact) or seen
         self.tally.note(self.seeds[k], where, difference.text, small)
 
     # ---- ways --------------------------------------------------------------------------------------------------------
@@ -219,12 +219,14 @@ class Check:
         """Static mode at some levels."""
         with writing_c(self.optimisation, self.manner):
             try:
-                answers: list[Any] = run_levels(self.programs, names, self.plan, CALLS, self.threads)
+                answers: list[Any] = run_levels(self.programs, names, self.plan, self.calls, self.threads)
             except Exception:
                 answers = [None] * len(names)
             for level, answer in zip(names, answers, strict=True):
-                self.compare(level, lambda ps, level=level: run_levels(ps, [level], self.plan, CALLS, self.threads)[0],
-                             level in EXACT, answers=answer)
+                def run(ps: Sequence[Program], level: str = level) -> list[Numbers]:
+                    return run_levels(ps, [level], self.plan, self.calls, self.threads)[0]
+
+                self.compare(level, run, level in EXACT, answers=answer)
 
     def torch(self) -> None:
         """PyTorch, called once; what a result that lies in a cell shows afterwards is for our own modes to agree on."""
