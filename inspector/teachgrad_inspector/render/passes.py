@@ -166,8 +166,7 @@ def _rule_part(view: PassesView, rule: RuleView) -> Part:
                 return
             row = draw_text(canvas, x, row, width, y + height - row, text, style)
 
-    where = f"{rule.where}" if rule.where else ""
-    return Part(f"{view.address}  {rule.rule}", where, 4, len(lines) + 1, draw)
+    return Part(f"{view.address}  {rule.rule}", rule.where, 5, len(lines) + 1, draw)
 
 
 def rule_lines(view: PassesView, rule: RuleView) -> list[tuple[str, str]]:
@@ -178,10 +177,10 @@ def rule_lines(view: PassesView, rule: RuleView) -> list[tuple[str, str]]:
     sign = {True: "ok ", False: "wrong: ", None: "? "}[rule.right]
     verdict = rule.verdict.removeprefix("wrong: ")
     lines = [(costs, "number"), (f"{sign} {verdict}", {True: "ok", False: "err", None: "warn"}[rule.right])]
-    if rule.place:
-        lines.append((f"of the line {rule.place}", "text"))
     if rule.statement:
         lines.append((rule.statement, "text"))
+    if rule.place:
+        lines.append((f"of the line {rule.place}", "text"))
     if rule.cost:
         lines.append((f"wins: {rule.cost}", "dim"))
     lines.append((f"bound: {rule.bound}" + (f"; domain: {rule.domain}" if rule.domain else ""), "dim"))
