@@ -1,13 +1,14 @@
 """Convolution and its gradients as loops of C.
 
 None of them makes columns (im2col): with the images innermost, what a tap of the kernel sees along a row of places is
-one run of memory, which it shares with its neighbours. So each is a nest of loops whose innermost one runs along such a
-row, vectorised, with the taps of a line of the kernel (or, where the line is short, of several channels) inside of it,
-unrolled, for a few outputs at a time: every number that is loaded is used several times. Where places are more than one
-column apart and images are few, runs would be too short for vectors: then what the taps of one line see along one row is
-gathered first, and used for all outputs. Measured on one core of an AMD EPYC of family 26 (Zen 5, AVX-512) with gcc 12,
-in float32: the second convolution of LeNet-5 at batch 32 reaches 260 GFlop/s forward, 250 back to its input and 200 to
-its weight, of about 270 that the arithmetic can do; 64 channels of 16 x 16 with 3 x 3 taps, 180 forward.
+one run of memory, which it shares with its neighbours. So each is a nest of loops whose innermost one runs along such
+a row, vectorised, with the taps of a line of the kernel (or, where the line is short, of several channels) inside of
+it, unrolled, for a few outputs at a time: every number that is loaded is used several times. Where places are more
+than one column apart and images are few, runs would be too short for vectors: then what the taps of one line see
+along one row is gathered first, and used for all outputs. Measured on one core of an AMD EPYC of family 26 (Zen 5,
+AVX-512) with gcc 12, in float32: the second convolution of LeNet-5 at batch 32 reaches 260 GFlop/s forward, 250 back
+to its input and 200 to its weight, of about 270 that the arithmetic can do; 64 channels of 16 x 16 with 3 x 3 taps,
+180 forward.
 """
 
 from __future__ import annotations

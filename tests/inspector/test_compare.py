@@ -144,7 +144,7 @@ def test_two_steps_of_one_recording(session: Open) -> None:
         view = view_compare(training, moment, Options(other=other))
         assert (view.left, view.right) == ("training t2", "training t3")
         assert view.different > 0
-        for text, message in (("t99", "no training step t99"), ("nothing.tgr", "No such file"), ("", "nothing to compare")):
+        for text, message in (("t99", "no training step"), ("nothing.tgr", "No such file"), ("", "nothing to compare")):
             with pytest.raises(RecordingError, match=message):
                 other_of(training, text, stack)
     assert "press d" in view_compare(training, moment, Options()).note
