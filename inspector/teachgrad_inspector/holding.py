@@ -24,6 +24,8 @@ from teachgrad.recording.schema import DTYPES
 
 from .formulas import op_named
 
+MAX_SIZE = 1 << 48
+"""Bytes that no value takes."""
 PLAN, DYNAMIC = "plan", "dynamic"
 
 
@@ -124,7 +126,8 @@ def planned(run: Reader, step: Step) -> Holding | None:
     """The vertex that lies at a place of the arena now."""
     done: list[Span] = []
     for held in run.memory(step.number):
-        if not 0 <= held.row <= rows or held.vertex < 0 or (held.bytes or 0) < 0 or (held.place or 0) < 0:
+        sound = all(0 <= (number or 0) < MAX_SIZE for number in (held.vertex, held.bytes, held.place))
+        if not sound or not 0 <= held.row <= rows:
             raise RecordingError(f"memory that was taken in step {step.number} is damaged")
         if held.bytes is None:
             span = open_.pop(held.vertex, None)

@@ -34,14 +34,17 @@ class State:
     def __init__(self, account: Account, order: tuple[int, ...], stands: Mapping[int, int], results: tuple[int, ...]):
         self.account, self.order, self.stands = account, order, stands
         self.present = set(order)
+        self._found: dict[int, int] = {}
         self.results = tuple(map(self.resolve, results))
 
     def resolve(self, number: int) -> int:
         """What stands for a node now."""
-        for _ in range(len(self.stands) + 1):  # a damaged file may lead in a circle
-            if number in self.present or number not in self.stands:
-                break
-            number = self.stands[number]
+        path: dict[int, None] = {}  # a damaged file may lead in a circle
+        while number not in self._found and number not in path and number not in self.present:
+            path[number] = None
+            number = self.stands.get(number, number)
+        number = self._found.get(number, number)
+        self._found |= dict.fromkeys(path, number)
         return number
 
     def inputs(self, node: Node) -> list[Node]:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property, lru_cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import RecordingError
 from .text import clean
 
 MAX_ACCOUNT = 1 << 27
 """Characters of an account."""
-T = TypeVar("T")
+MAX_NUMBER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _built(kind: Any, value: Any) -> Any:
         return kind(*[_built(hint, item) for hint, item in zip(hints, value, strict=True)])  # type: ignore[operator]
     if kind is float and (type(value) is int or value in ("nan", "inf", "-inf")):
         return float(value)
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is int and abs(value) >= MAX_NUMBER):
         raise TypeError(kind)
     return clean(value) if kind is str else value
 
@@ -227,8 +227,10 @@ def _check(account: Account) -> None:
     named += [((r.before, r.after, *r.fresh, *r.dead), r.site) for r in account.rewrites]
     named += [((), miss.site) for miss in account.misses] + [(piece.nodes, None) for piece in account.pieces]
     moments = [rewriting.moment for rewriting in account.rewrites]
+    count = account.source.count("\n") + 1
+    lines = all(0 <= piece.first <= piece.last <= count for piece in account.pieces)
     named += [((node,), None) for _, node in account.vertices]
     sound = all(known.keys() >= set(nodes) and (site is None or site in sites) for nodes, site in named)
-    if not sound or not account.moments or moments != sorted(moments) \
+    if not sound or not lines or not account.moments or moments != sorted(moments) \
             or not all(0 <= moment < len(account.moments) - 1 for moment in moments):
         raise RecordingError("the account of a compilation is damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import nn, optim
-from teachgrad.recording import Reader, Recorder
+from teachgrad.recording import Reader, Recorder, RecordingError
+from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.holding import Lives, dynamic, idle, planned, recomputed
+from teachgrad_inspector.screens import frame
 from teachgrad_inspector.session import Session
+from teachgrad_inspector.views.options import Options
 
 Open = Callable[..., Session]
 
@@ -111,3 +115,19 @@ def test_recomputing_splits_a_life_and_keeps_what_it_needs(session: Open) -> Non
     assert (few.flops, few.longer) == (19, ())
     assert few.peak < held.peak / 2
     assert recomputed(run, step, held, lives, frozenset()).peak == held.peak
+
+
+@pytest.mark.parametrize(("row", "vertex", "bytes", "place"), [
+    (3, 4, 1 << 60, 0), (3, 4, 8, 1 << 60), (1 << 40, 4, 8, 0), (-1, 4, 8, 0), (3, 4, -8, 0), (3, -4, 8, 0),
+])  # fmt: skip
+def test_memory_of_nonsense(row: int, vertex: int, bytes: int, place: int, session: Open) -> None:
+    run = session("program").run
+    with sqlite3.connect(run.path) as connection:
+        values = (1, row, vertex, bytes, place)
+        connection.execute("INSERT INTO memory (step, row, vertex, bytes, place) VALUES (?, ?, ?, ?, ?)", values)
+    connection.close()
+    opened = Session(run)
+    with pytest.raises(RecordingError, match="memory that was taken in step 1 is damaged"):
+        planned(run, run.step(1))
+    lines = frame(opened, run.resolve("t1/fwd/3"), "memory", Options(), 80, 24, UNICODE, ()).text()
+    assert "memory that was taken in step 1 is damaged" in lines[2]

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from teachgrad.executors.c import compiler
 from teachgrad.passes.report import costs
 from teachgrad.recording import Reader, Recorder, RecordingError
+from teachgrad.recording.accounts import encode
+from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.rewrites import Rewrites, applied
+from teachgrad_inspector.screens import frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 from teachgrad_inspector.views.passes import group_stop, moved, view_passes, went_to
@@ -117,3 +124,34 @@ def test_moves_and_addresses(session: Open) -> None:
     assert moved(without, without.first, Options(), "step", 1) == {}
     with pytest.raises(RecordingError, match="no static program runs in this recording"):
         went_to(without, without.first, Options(), "pass:lower")
+
+
+def mutated(value: Any, random: Random) -> Any:
+    """A JSON value with some of its parts exchanged for others."""
+    if isinstance(value, dict):
+        return {key: mutated(part, random) for key, part in value.items()}
+    if isinstance(value, list):
+        parts = [mutated(part, random) for part in value]
+        if parts and random.random() < 0.01:
+            parts[random.randrange(len(parts))] = random.choice(parts)
+        return parts
+    if isinstance(value, int) and random.random() < 0.01:
+        return random.choice([0, 1, 3, 5, 20, 24, 25, 1 << 40, -1])
+    return value
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_account_of_nonsense_is_refused_or_shown(seed: int, session: Open) -> None:
+    """Whatever a stranger's file says that fits its form: the screens stand it, and come back soon."""
+    random = Random(seed)
+    run = session("program").run
+    text = json.dumps(mutated(json.loads(encode(account(), lambda site: site)), random))
+    with sqlite3.connect(run.path) as connection:
+        connection.execute("UPDATE program SET account = ?", (text,))
+    connection.close()
+    opened = Session(run)
+    for screen in ("passes", "kernels"):
+        for stop in range(4):
+            for moment in (opened.first, run.resolve("t1/fwd/4"), run.resolve("last")):
+                lines = frame(opened, moment, screen, Options(stop=stop), 100, 30, UNICODE, ()).text()
+                assert len(lines) == 30

@@ -120,7 +120,7 @@ def test_text_and_back(tmp_path: Path) -> None:
     _, call, _ = training(level="O2")
     account = recorded(call, tmp_path)
     assert decode(encode(account, lambda site: site)) == account
-    odd = replace(account, name="\x1b[2J\u202e", source="a\x07\nb", rewrites=tuple(
+    odd = replace(account, name="\x1b[2J\u202e", source="a\x07\nb", pieces=(), rewrites=tuple(
         replace(r, error=float("inf")) for r in account.rewrites))  # fmt: skip
     back = decode(encode(odd, lambda site: site))
     assert (back.name, back.source) == ("\\x1b[2J\\u202e", "a\\x07\nb")
@@ -139,6 +139,9 @@ def damaged(account: dict[str, Any]) -> dict[str, Any]:
         "a short node": account | {"nodes": [account["nodes"][0][:-1]]},
         "a text for a number": account | {"nodes": [["x", *account["nodes"][0][1:]]]},
         "a bool for a number": account | {"nodes": [[True, *account["nodes"][0][1:]]]},
+        "a huge number": account | {"nodes": [[*account["nodes"][0][:8], 10**400, *account["nodes"][0][9:]]]},
+        "lines beyond the source": account | {"pieces": [[*p[:3], 1, 10**6, *p[5:]] for p in account["pieces"]]},
+        "lines that end before they begin": account | {"pieces": [[*p[:3], 3, 2, *p[5:]] for p in account["pieces"]]},
         "pairs of three": account | {"vertices": [[1, 2, 3]]},
         "sites that are none": account | {"sites": "here"},
         "a list": [],

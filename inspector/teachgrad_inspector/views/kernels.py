@@ -24,6 +24,8 @@ from .source import SourceView, view_source
 
 Item = TypeVar("Item")
 PANES = ("kernels", "code", "ops", "source")
+MAX_LINE = 1000
+"""So many characters of a line are looked at for what it computes."""
 AROUND = 80
 """So many lines and kernels are given before and after the present ones."""
 
@@ -238,7 +240,7 @@ class Program:
 
     def computes(self, text: str) -> int | None:
         """The node that a line of the program computes, by the name that it gives it."""
-        match = ASSIGNED.search(text)
+        match = ASSIGNED.search(text[:MAX_LINE])
         if match is None:
             return None
         name = match[1] or match[2]

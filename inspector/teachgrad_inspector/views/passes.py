@@ -294,7 +294,8 @@ def _side(rewrites: Rewrites, state: State, chosen: int, members: Sequence[int])
     if len(boxes) > MAX_BOXES:
         return Fragment((), (), 0, 0, listed)
     place = {number: k for k, number in enumerate(boxes)}
-    wires = [Wire(x, place[x], place[number]) for number in order for x in dict.fromkeys(reads.get(number, ()))]
+    wires = [Wire(x, place[x], place[number]) for number in order for x in dict.fromkeys(reads.get(number, ()))
+             if place[x] < place[number]]  # fmt: skip
     words = [_words(rewrites, by_id[number]) for number in boxes]
     widths = [min(MAX_TEXT, max(cell_width(text), cell_width(spelled(text)))) + 6 for text in map("  ".join, words)]
     labels = {number: cell_width(shape(by_id[number].shape)) + 1 for number in boxes}
