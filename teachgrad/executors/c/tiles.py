@@ -33,8 +33,10 @@ enum { VECTOR = 16, ROWS = 4 };
 enum { DEPTH = 256, FEW = 16 * ROWS };
 
 #ifdef __clang__
+#define UNROLLED _Pragma("unroll")
 #define MIXED(kind, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
+#define UNROLLED _Pragma("GCC unroll ROWS")
 #define MIXED(kind, a, b, ...) __builtin_shuffle(a, b, (kind##_places){__VA_ARGS__})
 #endif
 #define INLINE static inline __attribute__((always_inline))
@@ -53,20 +55,14 @@ INLINE void float_tile(int rows, int vectors, int64_t k, const float *x, int64_t
                        const float *y, int64_t y_down, float *z, int64_t z_down, bool add)
 {
     float_vector sum[ROWS][2];
-    #pragma GCC unroll ROWS
-    for (int i = 0; i < rows; i++)
-        #pragma GCC unroll 2
+    UNROLLED for (int i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++)
             sum[i][v] = (float_vector){0};
     for (int64_t l = 0; l < k; l++, x += x_right, y += y_down)
-        #pragma GCC unroll ROWS
-        for (int i = 0; i < rows; i++)
-            #pragma GCC unroll 2
+        UNROLLED for (int i = 0; i < rows; i++)
             for (int v = 0; v < vectors; v++)
                 sum[i][v] += x[x_down * i] * *(const float_vector_at *)(y + v * float_LANES);
-    #pragma GCC unroll ROWS
-    for (int i = 0; i < rows; i++)
-        #pragma GCC unroll 2
+    UNROLLED for (int i = 0; i < rows; i++)
         for (int v = 0; v < vectors; v++) {
             float_vector_at *to = (float_vector_at *)(z + z_down * i + v * float_LANES);
             if (add)
@@ -101,7 +97,7 @@ INLINE void float_tiles(int vectors, int64_t m, int64_t n, int64_t k, const floa
     }
 }
 
-/* A panel of y, k by n, as rows that lie side by side, float_WIDTH apart and filled up with zeros. */
+/* A panel of y, k by n, as rows that lie side by side, float_WIDTH apart and filled up with zeros to whole vectors. */
 static void float_pack(int64_t k, int64_t n, const float *y, int64_t y_down, int64_t y_right, float *panel)
 {
     int64_t done = 0;
@@ -127,9 +123,13 @@ static void float_pack(int64_t k, int64_t n, const float *y, int64_t y_down, int
             for (int64_t j = done; j < done + 4; j++)
                 panel[float_WIDTH * l + j] = y[l + y_right * j];
     }
-    for (int64_t l = 0; l < k; l++)
-        for (int64_t j = done; j < float_WIDTH; j++)
-            panel[float_WIDTH * l + j] = j < n ? y[y_down * l + y_right * j] : 0;
+    const int64_t full = (n + float_LANES - 1) / float_LANES * float_LANES;
+    for (int64_t l = 0; l < k; l++) {
+        for (int64_t j = done; j < n; j++)
+            panel[float_WIDTH * l + j] = y[y_down * l + y_right * j];
+        for (int64_t j = n; j < full; j++)
+            panel[float_WIDTH * l + j] = 0;
+    }
 }
 
 /* z = x y, or z += x y if `add`: x (m, k), y (k, n), the rows of z `z_down` apart. A panel of y is used by all tiles
