@@ -11,6 +11,7 @@ from ...errors import SettingError, ShapeError
 from ...op import apply
 from ...ops.elementwise import lift
 from ...ops.indexing import put_item, take
+from ...ops.made import array_or_vertex
 from ...ops.shape import broadcast_to, concat, flip
 from .settings import per_axis
 
@@ -57,9 +58,14 @@ def surround(x: Any, pairs: Sequence[tuple[int, int]], value: float) -> Any:
     z = apply(put_item, (x,), {"index": inner, "shape": shape})
     if value == 0:
         return z
-    border = np.full(shape, value, x.dtype)
-    border[inner] = 0
-    return z + lift(border, x)
+    return z + lift(array_or_vertex(border, (shape, inner, value, x.dtype), shape), x)
+
+
+def border(shape: tuple[int, ...], inner: tuple[slice, ...], value: float, dtype: Any) -> Any:
+    """An array with a constant around zeros."""
+    array = np.full(shape, value, dtype)
+    array[inner] = 0
+    return array
 
 
 def extend(x: Any, axis: int, low: int, high: int, mode: str) -> Any:
