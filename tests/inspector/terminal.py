@@ -16,6 +16,9 @@ HAS_TMUX = shutil.which("tmux") is not None
 NEUTRAL = [part for name in ("NO_COLOR", "TEACHGRAD_GLYPHS", "COLUMNS", "LINES") for part in ("-u", name)]
 """What to forget of the outer environment. COLUMNS and LINES, where set, hide the real size of the terminal."""
 
+SAME = 6
+"""So many looks at the same screen, one after the other, say that it has stopped changing."""
+
 
 class Terminal:
     """A shell in a tmux window of its own."""
@@ -65,6 +68,14 @@ class Terminal:
                 return screen
             time.sleep(0.02)  # looking takes a process: more often, it would take the core from the program
         raise AssertionError(f"{pattern!r} did not appear within {seconds} s:\n{self.capture()}")
+
+    def settled(self, pattern: str) -> str:
+        """The same, once the screen has stopped changing: where something is painted below what is looked for."""
+        screens = [self.wait(pattern)]
+        while len(screens) < SAME or len(set(screens[-SAME:])) > 1:
+            time.sleep(0.02)
+            screens.append(self.capture())
+        return screens[-1]
 
     def wait_at(self, moment: str, seconds: float = 60.0) -> str:
         """Wait until the status line names a moment."""

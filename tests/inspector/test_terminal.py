@@ -226,3 +226,33 @@ def test_the_map_and_the_training(size: tuple[int, int], tmp_path: Path) -> None
         terminal.wait("^╭─ loss .*─╮$")
         terminal.press("q")
         terminal.wait_for_end()
+
+
+def test_passes_are_stepped_through_both_ways() -> None:
+    """Each rewrite has a rule with its place, the error that it makes and its costs; and going back is exact."""
+    with Terminal(120, 34) as terminal:
+        terminal.teachgrad("inspect", "--demo", "static_mlp", "--screen", "passes")
+        there = [terminal.settled("graph as recorded")]
+        terminal.press("s")
+        there.append(terminal.settled("rewrite 1 of"))
+        count = int(re.search(r"graph after rewrite 1 of (\d+)", there[1])[1])  # type: ignore[index]
+        for k in range(2, count + 1):
+            terminal.press("s")
+            there.append(terminal.settled(f"graph after rewrite {k} of {count}" if k < count else "graph as compiled"))
+        for screen in there[1:]:
+            assert re.search(r"─ pass:[a-z_.0-9]+/\d+  \w+ ─+ \w+\.py:\d+ ─", screen)
+            error = re.search(r"ok max \|Δ\| ([0-9.e-]+) on the recorded inputs", screen)
+            assert error is not None
+            assert float(error[1]) <= 1e-5
+            assert re.search(r"Δ ops [-+0-9]+, kernels [-+0-9]+, moved ", screen)
+        assert len(set(there)) == count + 1
+        for k in range(count - 1, -1, -1):
+            terminal.press("S")
+            again = terminal.settled(f"graph after rewrite {k} of {count}" if k else "graph as recorded")
+            assert again == there[k]
+        terminal.press("7")
+        terminal.wait("kernels of train_step")
+        terminal.press("5")
+        terminal.wait(r"arena [0-9.]+ kB, by the plan")
+        terminal.press("q")
+        terminal.wait_for_end()

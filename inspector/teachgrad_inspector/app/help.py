@@ -61,7 +61,9 @@ _INTRODUCTION = {
         "Memory: where each value of a training step lies and for how long, offsets from the bottom up and time from "
         "left to right. s and S move the present row; what is held there is listed with the reason. m shows what "
         "dynamic mode would hold instead of the plan. j and k choose a value that lies idle for a while, x computes it "
-        "again instead of keeping it: the peak and the flops are predicted. Parameters are not counted."
+        "again instead of keeping it: the peak and the flops are predicted, and tg.static(recompute=...) does it. "
+        "Parameters are not counted. While it is recorded, a program runs on NumPy in the arena of its plan: generated "
+        "C may need less, since what never leaves a loop has no place in memory."
     ),
     "kernels": (
         "Kernels: what runs, and its code. s and S go from op to op; its kernel, its lines of code and your line go "
