@@ -177,6 +177,9 @@ class FunctionTracer(Tracer):
             self.refuse_history(s)
         return s
 
+    def strides(self, x: Vertex) -> tuple[int, ...] | None:
+        return x.real._data.strides if isinstance(x, StandIn) and not x.facts.contiguous else None
+
     def constant(self, x: Vertex) -> StandIn:
         """A stand-in for a tensor that the function itself has made from plain numbers."""
         if x.exposed is not None:
@@ -326,7 +329,7 @@ class FunctionTracer(Tracer):
             if s.kept is v:
                 return "gradient", source_of(s)
         steps, root = [], v
-        while root.op is not None and root.op.view:
+        while root.op is not None and root.op.view and root.base is not None:
             steps.append((root.op, root.attrs, root.id not in self.blind))
             root = root.inputs[0]
         if isinstance(root, StandIn) and root.source is not None:

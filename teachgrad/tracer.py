@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .errors import TraceError, locate, user_site
-from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, state
-from .sizes import OpenShape, is_open
+from .op import NO_ATTRS, Op, Spec, Symbolic, Vertex, explain, next_id, sample_of, shares_memory, state
+from .sizes import OpenShape, is_open, values_of
 
 
 class Tracer:
@@ -46,12 +46,33 @@ class Tracer:
         z = (xs[0] if xs else op).result_type(data)
         z.op, z.inputs, z.attrs, z.site = op, xs, attrs, user_site()
         z.requires_grad = state.now.grad and op.differentiable and any(x.requires_grad for x in xs)
-        if op.view:
+        if op.view and not (op.may_copy and self.copies(op, xs[0], attrs)):
             z.base = xs[0] if xs[0].base is None else xs[0].base
         self.recorded.append(z)
         if state.now.scope:
             self.scopes[z.id] = state.now.scope
         return z
+
+    def copies(self, op: Op, x: Vertex, attrs: Mapping[str, Any]) -> bool:
+        """Whether a view op will have to copy, as it does in dynamic mode: then nothing that is written to `x` later
+        reaches the result."""
+        sample = self.sample(x)
+        return not shares_memory(op.forward(np, sample, **settled(attrs)), sample)
+
+    def sample(self, x: Vertex) -> Any:
+        """An array that lies in memory as a value will; its elements mean nothing."""
+        if isinstance(x._data, np.ndarray):
+            return x._data
+        shape = values_of(x.shape)
+        if x.op is None or not x.op.view:
+            return sample_of(Spec(shape, x.dtype), self.strides(x))
+        source = self.sample(x.inputs[0])
+        view = x.op.forward(np, source, **settled(x.attrs))
+        return view if shares_memory(view, source) else sample_of(Spec(shape, x.dtype), None)
+
+    def strides(self, x: Vertex) -> tuple[int, ...] | None:
+        """How a leaf lies in memory; None for in C order without gaps."""
+        return None
 
     def infer(self, op: Op, xs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> Any:
         """The spec of a result."""
@@ -112,6 +133,17 @@ class Tracer:
             'tg.static(function, on_python="guard") makes a program for each way that Python may go',
             'run it in dynamic mode: `with tg.mode("dynamic"):`')
         raise self.refusal
+
+
+def settled(value: Any) -> Any:
+    """A setting with the sizes of the call that is traced in place of open ones."""
+    if not is_open(value) and not isinstance(value, Mapping):
+        return value
+    if isinstance(value, Mapping):
+        return {key: settled(item) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(settled(value.start), settled(value.stop), settled(value.step))
+    return type(value)([settled(item) for item in value]) if isinstance(value, (tuple, list)) else value.value
 
 
 def spec(x: Vertex) -> Any:

@@ -30,6 +30,7 @@ from .overwriting import (
     overwritten,
     refresh,
     remember,
+    sample_of,
     shares_memory,
     spec_of,
     value_is_gone,
@@ -55,5 +56,5 @@ from .vertex import (
 __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
     "Vertex", "Witness", "apply", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
-    "refresh", "remember", "report", "shares_memory", "spec_of", "state", "value_is_gone", "version",
+    "refresh", "remember", "report", "sample_of", "shares_memory", "spec_of", "state", "value_is_gone", "version",
 ]

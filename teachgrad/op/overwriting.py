@@ -101,6 +101,16 @@ def shares_memory(z: Array, x: Array) -> bool:
     return z is x or z.base is x or (z.base is not None and z.base is x.base)
 
 
+def sample_of(spec: Spec, strides: tuple[int, ...] | None) -> Any:
+    """An array of a layout, whose memory is never touched."""
+    if strides is None:
+        return np.empty(spec.shape, spec.dtype)
+    low = sum(min(0, step * (n - 1)) for n, step in zip(spec.shape, strides, strict=True)) if spec.size else 0
+    high = sum(max(0, step * (n - 1)) for n, step in zip(spec.shape, strides, strict=True)) if spec.size else 0
+    memory = np.empty(high - low + spec.dtype.itemsize, np.uint8)
+    return np.ndarray(spec.shape, spec.dtype, memory, -low, strides)
+
+
 def refresh(x: Vertex) -> bool:
     """Bring a view up to date after its memory was written through another name; whether it came from inference mode.
 

@@ -258,6 +258,8 @@ class Op:
     """False for ops whose result is constant almost everywhere or not a number (comparisons, argmax, ...)."""
     view: bool = False
     """Whether the result shares memory with the first input."""
+    may_copy: bool = False
+    """Of a view: whether it is a copy where the memory of the input does not allow for a view."""
     derivatives: tuple[str, ...] = ()
     """The local derivative for each input, as text: ("y", "x") for z = x*y."""
     kernel: Callable[..., Array] | None = None

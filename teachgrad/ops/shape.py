@@ -196,6 +196,7 @@ class Reshape(Op):
     r"""z has the elements of x in the same (row-major) order and another shape; a length -1 is whatever is left"""
 
     view = True
+    may_copy = True
 
     def __call__(self, x: Vertex, /, shape: Any, *, copy: bool | None = None) -> Any:
         shape = as_shape(shape)

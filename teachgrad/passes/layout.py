@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, is_constant
-from ..op import Spec, Vertex, shares_memory
+from ..op import Spec, Vertex, sample_of, shares_memory
 from ..ops.shape import permute_dims, reshape, stop_gradient
 from ..sizes import is_open, values_of
 
@@ -85,16 +85,6 @@ def layouts(graph: Graph) -> Layouts:
             if in_order(sample):
                 known.ordered.add(v.id)
     return known
-
-
-def sample_of(spec: Spec, strides: tuple[int, ...] | None) -> Any:
-    """An array of a layout, whose memory is never touched."""
-    if strides is None:
-        return np.empty(spec.shape, spec.dtype)
-    low = sum(min(0, step * (n - 1)) for n, step in zip(spec.shape, strides, strict=True)) if spec.size else 0
-    high = sum(max(0, step * (n - 1)) for n, step in zip(spec.shape, strides, strict=True)) if spec.size else 0
-    memory = np.empty(high - low + spec.dtype.itemsize, np.uint8)
-    return np.ndarray(spec.shape, spec.dtype, memory, -low, strides)
 
 
 def in_order(array: Any) -> bool:
