@@ -10,8 +10,8 @@ import numpy as np
 
 from ..dtypes import C_TYPES
 from ..errors import ExecutorError
-from ..executors.c import products, tiles
-from ..executors.c.building import reductions
+from ..executors.c import products
+from ..executors.c.building import helpers, reductions
 from ..executors.c.control import ControlBuilding
 from ..executors.c.groups import Group
 from ..executors.c.spelling import constant_array
@@ -152,7 +152,7 @@ class Standalone(ControlBuilding):
         if "#pragma" in text:
             lines += ["/* With -fopenmp-simd the compiler may use vectors where these lines say so. */",
                       "#ifdef __GNUC__", '#pragma GCC diagnostic ignored "-Wunknown-pragmas"', "#endif", ""]
-        lines += [*reductions(text), *tiles.source_of(text)]
+        lines += [*reductions(text), *helpers(text)]
         for field in self.fields:
             if field not in self.held:
                 lines += constant_array(f"{self.stem}_{field.name}", field.array, field.words)
@@ -207,15 +207,19 @@ class Standalone(ControlBuilding):
 
 
 def folded(line: str) -> str:
-    """A line of C as several, if it is long and can be broken after a comma."""
-    parts: list[str] = []
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    while len(line) > WIDTH and not line.lstrip().startswith(("#", "/*", " *", "*")):
-        at = line.rfind(", ", 0, WIDTH)
+    """A line of C as several, if it is long: its comment above it, and a break after a comma or before an operator."""
+    start = len(line) - len(line.lstrip())
+    if len(line) <= WIDTH or line[start:].startswith(("#", "/*", "*", "//")):
+        return line
+    line, _, comment = line.partition("  // ")
+    parts = [f"{line[:start]}// {comment}"] if comment else []
+    indent = " " * (start + 4)
+    while len(line) > WIDTH:
+        at = max(line.rfind(", ", 0, WIDTH) + 1, *(line.rfind(f" {sign} ", 0, WIDTH) for sign in "?:+-*/"))
         if at <= len(indent):
             break
-        parts.append(line[:at + 1])
-        line = indent + line[at + 2:]
+        parts.append(line[:at])
+        line = indent + line[at + 1:]
     return "\n".join([*parts, line])
 
 

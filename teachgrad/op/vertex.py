@@ -319,15 +319,16 @@ class Op:
     def parts(self, z: Any, *inputs: Any) -> Any:
         """The result `z` made of simpler ops, for executors that put many ops into one loop; None if it has no parts.
 
-        The value is the same but for last bits. An op with several results answers with a tuple.
+        The value is the same but for last bits. An op with several results answers with something to take each from by
+        its number.
         """
         return None
 
     def c_body(self, z: Any, *inputs: Any) -> str | None:
         """The body of a C function for this call, if the op has loops of its own that fit no other op's.
 
-        Its arrays are `z` and the parameters of `forward`, all in C order without gaps. It returns 1 where `forward`
-        would raise, with nothing but z written, and otherwise 0.
+        Its arrays are `z` and the parameters of `forward` (x0, x1, ... for `*inputs`), all in C order without gaps. It
+        returns 1 where `forward` would raise, with nothing but z written, and otherwise 0.
         """
         return None
 

@@ -16,7 +16,7 @@ from .cumulative import along
 from .elementwise import lift, subtract
 from .indexing import take
 from .shape import astype, broadcast_to, concat, normalize_axis, reshape, stack
-from .tuples import unpack
+from .tuples import Pieces, unpack
 
 
 def broadcast_arrays(*arrays: Vertex) -> list[Any]:
@@ -139,6 +139,9 @@ class Unstack(Op):
     def forward(self, xp: Any, x: Array, *, axis: int) -> tuple[Array, ...]:
         slices = xp.moveaxis(x, axis, 0).copy()
         return tuple([slices[i:i + 1].reshape(slices.shape[1:]) for i in range(len(slices))])
+
+    def parts(self, z: Any, x: Any) -> Any:
+        return Pieces(lambda k: x[(slice(None),) * z.attrs["axis"] + (k, ...)])
 
     def vjp(self, g: Any, z: Vertex, x: Vertex) -> Any:
         axis = z.attrs["axis"]

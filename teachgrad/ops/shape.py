@@ -293,6 +293,15 @@ class Concat(Op):
     def forward(self, xp: Any, *inputs: Array, axis: int, out: Array | None = None) -> Array:
         return xp.concatenate(inputs, axis=axis, out=out)
 
+    def c_body(self, z: Vertex, *inputs: Vertex) -> str:
+        axis = z.attrs["axis"]
+        row, lines, at = prod(z.shape[axis:]), [f"for (int64_t i = 0; i < {prod(z.shape[:axis])}; i++) {{"], 0
+        for k, x in enumerate(inputs):
+            width = prod(x.shape[axis:])
+            lines.append(f"    memcpy(z + {row} * i + {at}, x{k} + {width} * i, {width * z.dtype.itemsize});")
+            at += width
+        return "\n".join([*lines, "}", "return 0;", ""])
+
     def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
         axis, start, parts = z.attrs["axis"], 0, []
         for x in inputs:

@@ -12,8 +12,8 @@ from typing import Any
 from ..errors import ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .elementwise import lift
-from .shape import Copy, broadcast_to
-from .tuples import item
+from .shape import Copy, broadcast_to, concat, stack
+from .tuples import Pieces, item
 
 
 class Boundary(Copy):
@@ -39,6 +39,9 @@ class Rows(Op):
     def forward(self, xp: Any, x: Array) -> Any:
         return tuple([x[k, ...].copy() for k in range(x.shape[0])])
 
+    def parts(self, z: Any, x: Any) -> Any:
+        return Pieces(lambda k: x[k, ...])
+
     def vjp(self, g: Any, z: Vertex, x: Vertex) -> Any:
         return (one_zero(join_rows([nothing(x.shape[1:], x) if row is None else row for row in g])),)
 
@@ -56,6 +59,9 @@ class JoinRows(Op):
 
     def forward(self, xp: Any, *inputs: Array) -> Array:
         return xp.stack(inputs)
+
+    def parts(self, z: Any, *inputs: Any) -> Any:
+        return stack(inputs)
 
     def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
         parts = rows(g)
@@ -79,6 +85,10 @@ class Sections(Op):
         stops = [sum(lengths[:k + 1]) for k in range(len(lengths))]
         return tuple([x[stop - n:stop].copy(order="K") for n, stop in zip(lengths, stops, strict=True)])
 
+    def parts(self, z: Any, x: Any) -> Any:
+        lengths = z.attrs["lengths"]
+        return Pieces(lambda k: x[sum(lengths[:k]):sum(lengths[:k + 1])])
+
     def vjp(self, g: Any, z: Vertex, x: Vertex) -> Any:
         return (join_sections([nothing((n, *x.shape[1:]), x) if piece is None else piece
                                for piece, n in zip(g, z.attrs["lengths"], strict=True)]),)
@@ -97,6 +107,9 @@ class JoinSections(Op):
 
     def forward(self, xp: Any, *inputs: Array) -> Array:
         return xp.concatenate(inputs)
+
+    def parts(self, z: Any, *inputs: Any) -> Any:
+        return concat(inputs)
 
     def vjp(self, g: Vertex, z: Vertex, *inputs: Vertex) -> Any:
         parts = sections(g, tuple([x.shape[0] for x in inputs]))

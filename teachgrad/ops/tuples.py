@@ -6,6 +6,7 @@ gradients of the results, None for those that are not used, and hands them to th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..op import Op, Vertex, apply, state
@@ -39,6 +40,16 @@ class ItemOfIntegers(Item):
 
 
 item, item_of_integers = Item(), ItemOfIntegers()
+
+
+class Pieces:
+    """Results of which each is made when it is asked for: there may be many, and a rewrite looks at one at a time."""
+
+    def __init__(self, piece: Callable[[int], Any]) -> None:
+        self.piece = piece
+
+    def __getitem__(self, k: int) -> Any:
+        return self.piece(k)
 
 
 def unpack(x: Vertex) -> tuple[Any, ...]:

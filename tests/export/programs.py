@@ -91,6 +91,55 @@ class LeNet(nn.Module):
         return self.fc3(F.relu(self.fc2(x)))
 
 
+class Block(nn.Module):
+    """Causal attention and two layers, each added to what it is given, normalized."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Any) -> Any:
+        n, t, width = x.shape
+        q, k, v = tg.unstack(tg.permute_dims(self.qkv(self.norm1(x)).reshape((n, t, 3, 2, width // 2)),
+                                             (2, 0, 3, 1, 4)))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(tg.permute_dims(y, (0, 2, 1, 3)).reshape((n, t, width)))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class GPT(nn.Module):
+    """Letters, their places, two blocks, and which letter comes next."""
+
+    def __init__(self, letters: int = 11, width: int = 16, length: int = 12) -> None:
+        super().__init__()
+        self.letters, self.places = nn.Embedding(letters, width), nn.Embedding(length, width)
+        self.first, self.second = Block(width), Block(width)
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, letters)
+
+    def forward(self, x: Any) -> Any:
+        h = self.letters(x) + self.places(tg.arange(x.shape[1]))
+        return self.head(self.norm(self.second(self.first(h))))
+
+
+def gpt() -> tuple[Any, Any, Any]:
+    """A training step of a small GPT, and a batch for it."""
+    tg.seed(8)
+    model = GPT()
+    optimizer = optim.AdamW(model.parameters(), lr=0.01)
+
+    def step(x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(model(x).reshape((-1, 11)), y.reshape((-1,)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    rng = np.random.default_rng(4)
+    return step, model, (rng.integers(0, 11, (3, 12)), rng.integers(0, 11, (3, 12)))
+
+
 def step_of(model: Any, optimizer: Any) -> Any:
     """A training step of a classifier."""
     def step(x: Any, y: Any) -> Any:

@@ -30,7 +30,7 @@ PRODUCT = """\
 /* z += a x for a matrix a of `rows` rows, and x and z whose rows are {lanes} numbers side by side. */
 static inline __attribute__((always_inline)) void add_blocks_{kind}(
     {kind} (*restrict z)[{lanes}], int rows, const {kind} *restrict a, int64_t down, int64_t right,
-    const {kind} (*restrict x)[{lanes}], int64_t length)
+    {kind} (*restrict x)[{lanes}], int64_t length)
 {{
     int i = 0;
     for (; i + 8 <= rows; i += 8) {{
@@ -68,7 +68,7 @@ for (int64_t first = 0; first < {T}; first += {lanes}) {{
             qs[f][o] = {q};
     const int64_t seen = {seen};
     for (int64_t start = 0; start < seen; start += {keys}) {{
-        const int64_t n = seen - start < {keys} ? seen - start : {keys};
+        const int n = seen - start < {keys} ? (int)(seen - start) : {keys};
         {kind} s[{keys}][{lanes}] = {{{{0}}}}, shift[{lanes}], scale[{lanes}];
         add_blocks_{kind}(s, n, k{k}, {k_down}, {k_right}, qs, {d});
 {masked}        for (int64_t o = 0; o < {lanes}; o++)
@@ -119,7 +119,7 @@ BACKWARD = """\
     }}
     const int64_t seen = {seen};
     for (int64_t start = 0; start < seen; start += {keys}) {{
-        const int64_t n = seen - start < {keys} ? seen - start : {keys};
+        const int n = seen - start < {keys} ? (int)(seen - start) : {keys};
         {kind} w[{keys}][{lanes}] = {{{{0}}}}, s[{keys}][{lanes}] = {{{{0}}}};
         add_blocks_{kind}(w, n, k{k}, {k_down}, {k_right}, qs, {d});
 {masked}        add_blocks_{kind}(s, n, v{v}, {v_down}, {v_right}, us, {e});

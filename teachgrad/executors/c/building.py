@@ -251,7 +251,7 @@ class Building:
             if known is not None and f"{letter}gemm_t" in text:
                 lines += [f"/* z = x y by the {known.spelling.format(letter + 'gemm')} that NumPy brings. */",
                           f"typedef void (*{letter}gemm_t)({BLAS_ARGUMENTS.format(known.length, kind)});", ""]
-        return [*lines, *self.team.head(text), *tiles.source_of(text), *attention.head(text)]
+        return [*lines, *self.team.head(text), *helpers(text)]
 
     def name_of(self, group: Group, number: int) -> str:
         """A name for a kernel: its number, the module whose work it does, its first and its last op."""
@@ -326,9 +326,10 @@ class Building:
         text = v.op.c_body(v, *v.inputs)
         assert text is not None
         text = self.team.settled(text, max(v.size, v.op.flops(v, *v.inputs, **v.attrs)))
-        names = v.op.forward.__code__.co_varnames[2:2 + len(v.inputs)]
+        code = v.op.forward.__code__
+        names = [*code.co_varnames[2:code.co_argcount], *(f"x{k}" for k in range(len(v.inputs)))]
         parameters = [f"const {C_TYPES[x.dtype]} *restrict {parameter}"
-                      for parameter, x in zip(names, v.inputs, strict=True)]
+                      for parameter, x in zip(names, v.inputs, strict=False)]
         parameters.append(f"{C_TYPES[v.dtype]} *restrict z")
         return "\n".join([self.comment(v), f"KERNEL int {name}({', '.join(parameters)})", "{",
                           *(f"    {line}" if line else line for line in text.splitlines()), "}", ""])
@@ -342,6 +343,11 @@ class Building:
             lines.append(f"    {const}{C_TYPES[v.dtype]} *{self.label[v.id]} = p[{self.slot(v)}];"
                          f"  // {describe(v._data if type(v._data) is Spec else Spec(v.shape, v.dtype))}")
         return "\n".join([*dict.fromkeys(lines), *(f"    {call}" for call in calls), "    return 0;", "}", ""])
+
+
+def helpers(text: str) -> list[str]:
+    """The functions that kernels call."""
+    return [*tiles.source_of(text), *attention.head(text)]
 
 
 def reductions(text: str) -> list[str]:
