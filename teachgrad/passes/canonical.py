@@ -116,7 +116,8 @@ def factors_that_cancel(v: Vertex) -> Vertex | Miss | None:
     return fitted(product.emit(v), v)
 
 
-@rule(add, subtract, cost="fewer products and sums", bound=Bound(8, terms=True), source=THEANO)
+@rule(add, subtract, cost="fewer products and sums", bound=Bound(8, terms=True), source=THEANO,
+      domain="grows where a term is infinite, and where a partial sum overflows")
 def like_terms(v: Vertex) -> Vertex | None:
     """x + x = 2x, (x + 1) + 2 = x + 3, a·x + b·x = (a + b)·x: like terms are collected, common factors taken out.
 

@@ -38,6 +38,16 @@ KNOWN = (
           "again.", order=2),
     Known("torch", r"tg\.cumulative_prod\(", "PyTorch divides a sum of products by each factor; where they cancel, "
           "digits are lost.", order=1),
+    Known("torch", r"tg\.(signbit|copysign)\(", "IEEE 754 leaves open which sign a nan has, and whether the larger of "
+          "0 and -0 is the one or the other.", special=True),
+    Known("torch", r"(F\.normalize|tg\.linalg\.(vector_norm|cross)|tg\.log)\(", "The derivative is zero whatever x is "
+          "(a number divided by its own length, log of a multiple of exp(x) twice): what is left is rounding; "
+          "at a length of 0, which has no second derivative, nan here and 0 in PyTorch.",
+          order=1, difference=r"instead of np\.float\d\d\(0\.0\)|: np\.float\d\d\(0\.0\) instead of"),
+    Known("torch", r"F\.group_norm\(", "In a group of two numbers the gradient is what is left when nearly equal "
+          "numbers are subtracted; in float64 both agree.", order=1),
+    Known("torch", r"F\.gelu\(", "Far below zero 1 + erf(x / sqrt(2)) is a difference of nearly equal numbers: here "
+          "and there the last digits of float32 are rounding."),
     Known("torch", r"tg\.copysign\(", "PyTorch's derivative is z / x, which rounds and is differentiated again; ours "
           "is a sign, whose derivative is 0.", order=2),
 )

@@ -76,6 +76,50 @@ def test_copysign_twice() -> None:
     assert 0 < np.abs(theirs).max() < 1e-5
 
 
+def test_signs_of_nan_and_of_the_larger_zero() -> None:
+    """Only that they may differ can be said: which sign comes depends on the machine's instructions."""
+    zeros = tg.tensor([-0.0, 0.0])
+    assert (tg.max(zeros) == 0.0).item()
+    assert np.isnan(tg.sqrt(tg.tensor([np.nan])).numpy()[0])
+
+
+@pytest.mark.parametrize("function", [
+    (lambda x: F.normalize(x, p=3.0, axis=0), lambda x: torch().nn.functional.normalize(x, p=3.0, dim=0)),
+    (lambda x: tg.linalg.cross(x, x), lambda x: torch().linalg.cross(x, x)),
+    (lambda x: tg.linalg.vector_norm(x, axis=0, ord=-1), lambda x: torch().linalg.vector_norm(x, dim=0, ord=-1)),
+    (lambda x: tg.log(tg.exp(x) * 2.0), lambda x: torch().log(torch().exp(x) * 2.0)),
+])  # fmt: skip
+def test_derivatives_that_are_zero(function: tuple[Callable[[Any], Any], Callable[[Any], Any]]) -> None:
+    """Of a row of one number divided by its length, and the like: here and there a few rounding errors away from 0."""
+    a = np.random.default_rng(0).uniform(0.5, 2.0, (1, 3))
+    for value in both(a, *function):
+        assert np.abs(value).max() < 1e-14
+
+
+def test_group_norm_of_two_numbers() -> None:
+    """In float32 both are off, in float64 they agree: what is left of 1 - 1/(1 + eps/var) has few digits."""
+    a = np.random.default_rng(3).standard_normal((4, 4))
+    weights = np.cos(np.arange(16) * 1.7).reshape(4, 4)
+    found = []
+    for dtype in (np.float64, np.float32):
+        x, y = tg.tensor(a.astype(dtype), requires_grad=True), torch().tensor(a.astype(dtype), requires_grad=True)
+        w = weights.astype(dtype)
+        found.append(tg.grad((F.group_norm(x, 2) * tg.tensor(w)).sum(), [x])[0].numpy())
+        z = (torch().nn.functional.group_norm(y, 2) * torch().tensor(w)).sum()
+        found.append(torch().autograd.grad(z, [y])[0].numpy())
+    exact, theirs, ours, single = found
+    np.testing.assert_allclose(exact, theirs, rtol=1e-9, atol=1e-11)
+    assert 0 < np.abs(ours - exact).max() < 1e-3
+    assert 0 < np.abs(single - exact).max() < 1e-3
+
+
+def test_gelu_far_below_zero() -> None:
+    """x Φ(x) at -4.26 is -4.265e-5; half an ulp of 1 + erf is a thousandth of that in float32."""
+    a, exact = np.array([-4.264889], np.float32), -4.26492755e-05
+    assert F.gelu(tg.tensor(a)).item() == pytest.approx(exact, rel=5e-3)
+    assert torch().nn.functional.gelu(torch().tensor(a)).item() == pytest.approx(exact, rel=5e-3)
+
+
 # ---- differences that programs are drawn around ----------------------------------------------------------------------
 
 def test_a_number_does_not_decide_the_dtype_in_pytorch() -> None:

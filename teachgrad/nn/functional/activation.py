@@ -46,8 +46,8 @@ def prelu(input: Any, weight: Any) -> Any:
     if weight.size not in (1, channels):
         raise ShapeError(f"prelu: the weight has {weight.size} slopes; it needs 1, or one for each of {channels} "
                          "channels")
-    if weight.size > 1:
-        weight = reshape(weight, (-1, *[1] * (input.ndim - 2)))
+    if weight.size != 1:
+        weight = reshape(weight, (channels, *[1] * (input.ndim - 2)))
     return where(input > 0.0, input, input * weight)
 
 
