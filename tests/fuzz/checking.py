@@ -162,6 +162,8 @@ class Check:
             return "an overwrite through reshape(), a view or a copy depending on the layout"
         if "tg.while_loop" in str(error) and "differentiated again" in str(error):
             return "a second derivative of while_loop, which a static graph refuses"
+        if "XLA ended its process" in str(error):
+            return "a program that ends the process in XLA's compiler"
         if "not implemented" in str(error) and where == "torch":
             return "a derivative that PyTorch has not"
         return ""
