@@ -122,6 +122,7 @@ def test_all_levels_of_one_trace_are_those_of_several() -> None:
             assert x is None or x.tobytes() == y.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["O0", "O1", "O2"])
 def test_a_wrong_gradient_is_reported(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If static mode had another rule for tanh than dynamic mode, the check would say so and show a tanh."""
