@@ -16,7 +16,7 @@ from ..views.tape import Strip, TapeLine
 from ..views.terms import Sum
 from .arrays import draw_array, wanted_height
 from .lines import draw_lines
-from .panes import Part, draw_entry, share, source_part, stack
+from .panes import Part, draw_entry, edge_column, share, source_part, stack
 from .sums import draw_sum_line, sum_lines
 
 PANES = ("chain", "contribution", "incoming", "source")
@@ -211,8 +211,15 @@ def _ledger_section(view: ChainView) -> list[Section]:
     if ledger is None:
         return []
 
+    columns: dict[int, int] = {}
+
     def row_of(at: int) -> Row:
-        return lambda canvas, x, y, width: draw_entry(canvas, x, y, width, ledger, at)
+        def draw(canvas: Canvas, x: int, y: int, width: int) -> None:
+            if width not in columns:
+                columns[width] = edge_column(canvas, ledger, width)
+            draw_entry(canvas, x, y, width, ledger, at, columns[width])
+
+        return draw
 
     rows = [row_of(at) for at in range(len(ledger.entries))]
     total = f"total {number(ledger.total)}" if ledger.total is not None and not ledger.hidden else ""

@@ -97,19 +97,28 @@ def draw_ledger(canvas: Canvas, x: int, y: int, width: int, height: int, ledger:
     entries = list(ledger.entries)
     current = next((i for i, entry in enumerate(entries) if entry.current), len(entries) - 1)
     start = max(0, min(current - height + 1, len(entries) - height))
+    column = edge_column(canvas, ledger, width)
     for row in range(start, min(start + height, len(entries))):
-        draw_entry(canvas, x, y + row - start, width, ledger, row)
+        draw_entry(canvas, x, y + row - start, width, ledger, row, column)
 
 
-def draw_entry(canvas: Canvas, x: int, y: int, width: int, ledger: Ledger, row: int) -> None:
-    """One contribution of a ledger."""
+def edge_column(canvas: Canvas, ledger: Ledger, width: int) -> int:
+    """How wide the names of all edges of a ledger are, within half of the width."""
+    edges = {_edge(entry, _is_wide(width)) for entry in ledger.entries}
+    return min(max(map(canvas.measure, edges), default=0), width // 2)
+
+
+def _is_wide(width: int) -> bool:
+    return width >= 44
+
+
+def draw_entry(canvas: Canvas, x: int, y: int, width: int, ledger: Ledger, row: int, column: int) -> None:
+    """One contribution of a ledger; the names of edges take up the first column."""
     entry = ledger.entries[row]
-    wide = width >= 44
-    edges = [_edge(item, wide) for item in ledger.entries]
-    column = min(max(canvas.measure(edge) for edge in edges), width // 2)
+    wide = _is_wide(width)
     style = "future" if entry.future else "text"
     mark = canvas.glyphs.cursor if entry.current else " "
-    canvas.spans(x, y, [(f"{mark} ", "cursor"), (edges[row], style)], column + 2)
+    canvas.spans(x, y, [(f"{mark} ", "cursor"), (_edge(entry, wide), style)], column + 2)
     end = x + column + 2
     room = x + width - end
     dots = ("   running " if wide else "   ", "dim")
