@@ -15,6 +15,8 @@ from teachgrad.cli import main
 from teachgrad.recording import Reader, Recorder
 from teachgrad_inspector.doctor import Finding, Report, examine
 from teachgrad_inspector.session import Session
+from teachgrad_inspector.views.doctor import view_doctor
+from teachgrad_inspector.views.options import Options
 
 from .runs import make
 
@@ -198,6 +200,17 @@ def test_a_doctor_who_did_not_look_says_so(examined: Examined) -> None:
 
 def test_giving_up_gives_no_report(session: Open) -> None:
     assert examine(session("training"), lambda: False) is None
+
+
+def test_gradients_that_are_to_be_predicted_are_not_given_away(session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teachgrad_inspector.doctor.EXPLODING", 1e-3)
+    net = session("net")
+    known = view_doctor(net, Options()).findings
+    hiding = view_doctor(net, Options(predict=True)).findings
+    assert "exploding" in {finding.kind for finding in known}
+    for finding, hidden in zip(known, hiding, strict=True):
+        assert hidden == finding or (finding.phase == "backward" and "hidden" in hidden.what)
+        assert finding.kind != "exploding" or hidden != finding
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from teachgrad.recording import Moment
 
@@ -63,4 +63,12 @@ def view_doctor(session: Session, options: Options) -> DoctorView:
     if chosen is not None:
         moment: Moment = session.run.resolve(found.findings[chosen].moment)
         source = view_source(session, session.row(moment), moment)
-    return DoctorView(found.findings, chosen, source, found.looked, found.steps, found.skipped)
+    findings = tuple(_hidden(finding) if options.hiding else finding for finding in found.findings)
+    return DoctorView(findings, chosen, source, found.looked, found.steps, found.skipped)
+
+
+def _hidden(finding: Finding) -> Finding:
+    """A finding without the numbers of gradients."""
+    if finding.phase != "backward":
+        return finding
+    return replace(finding, what="its numbers are hidden as long as gradients are to be predicted; r reveals them")
