@@ -42,9 +42,9 @@ from .render.whatif import PANES as WHAT_IF_PANES
 from .render.whatif import draw_what_if
 from .session import Session
 from .views.chain import view_chain
-from .views.compare import view_compare
+from .views.compare import comparison, left_to_compare, view_compare
 from .views.doctor import left_to_examine, look_for_troubles, view_doctor
-from .views.explain import view_explain
+from .views.explain import left_to_explain, view_explain
 from .views.kernels import PANES as KERNELS_PANES
 from .views.kernels import view_kernels
 from .views.map import view_map
@@ -56,7 +56,7 @@ from .views.plain import plain
 from .views.tape import view_tape
 from .views.train import view_train
 from .views.watches import view_stops
-from .views.whatif import view_what_if
+from .views.whatif import left_to_run, view_what_if
 
 MIN_WIDTH, MIN_HEIGHT = 40, 10
 
@@ -78,18 +78,27 @@ class Screen:
     draw: Callable[[Canvas, Any, Options, int, int], None]
     stride: str = "step"
     """What a step forward is on this screen: a function of `navigation`."""
-    reads: Callable[[Session, Moment], int] = lambda session, moment: 0
+    reads: Callable[[Session, Moment, Options], int] = lambda session, moment, options: 0
     """About how many rows are to be read besides those of the training step, before there is anything to see."""
-    read: Callable[[Session, Moment, Going], None] = lambda session, moment, going: None
+    read: Callable[[Session, Moment, Options, Going], None] = lambda session, moment, options, going: None
     """Reads them, as long as `going` says so."""
     tab: bool = True
     """Whether it has a place in the first line."""
 
 
-def _read_history(session: Session, moment: Moment, going: Going) -> None:
+def _read_history(session: Session, moment: Moment, options: Options, going: Going) -> None:
     for _ in session.history.facts():
         if not going():
             return
+
+
+def _beforehand(view: Callable[[Session, Moment, Options], Any]) -> Callable[[Session, Moment, Options, Going], None]:
+    """Reads by having something made that the session then keeps."""
+
+    def read(session: Session, moment: Moment, options: Options, going: Going) -> None:
+        view(session, moment, options)
+
+    return read
 
 
 SCREENS: dict[str, Screen] = {
@@ -114,11 +123,13 @@ SCREENS: dict[str, Screen] = {
         Screen("memory", "5", "Memory", MEMORY_PANES,
                ("step", "back", "candidate", "what_if", "mode", "pane", "zoom", "phase", "go", "help", "quit"),
                lambda session, moment, options, height: view_memory(session, moment, options),
-               draw_memory, reads=left_to_hold, read=hold),
+               draw_memory, reads=lambda session, moment, options: left_to_hold(session, moment),
+               read=lambda session, moment, options, going: hold(session, moment, going)),
         Screen("train", "6", "Train", TRAIN_PANES,
                ("train", "train_back", "line", "pane", "zoom", "first", "last", "go", "up", "help", "quit"),
                lambda session, moment, options, height: view_train(session, moment, options),
-               draw_train, "training_step", lambda session, moment: session.history.left(), _read_history),
+               draw_train, "training_step", lambda session, moment, options: session.history.left(),
+               _read_history),
         Screen("kernels", "7", "Kernels", KERNELS_PANES,
                ("step", "back", "linked", "pane", "zoom", "phase", "go", "search", "up", "help", "quit"),
                lambda session, moment, options, height: view_kernels(session, moment, options),
@@ -126,20 +137,23 @@ SCREENS: dict[str, Screen] = {
         Screen("doctor", "!", "Doctor", DOCTOR_PANES,
                ("line", "open", "up", "pane", "go", "help", "quit"),
                lambda session, moment, options, height: view_doctor(session, options),
-               draw_doctor, reads=lambda session, moment: left_to_examine(session),
-               read=lambda session, moment, going: look_for_troubles(session, going), tab=False),
+               draw_doctor, reads=lambda session, moment, options: left_to_examine(session),
+               read=lambda session, moment, options, going: look_for_troubles(session, going), tab=False),
         Screen("explain", "e", "Explain", EXPLAIN_PANES,
                ("line", "open", "explain", "up", "go", "help", "quit"),
                lambda session, moment, options, height: view_explain(session, moment, options),
-               draw_explain, tab=False),
+               draw_explain, reads=left_to_explain,
+               read=_beforehand(view_explain), tab=False),
         Screen("compare", "d", "Compare", COMPARE_PANES,
                ("line", "open", "compare", "train", "train_back", "up", "help", "quit"),
                lambda session, moment, options, height: view_compare(session, moment, options),
-               draw_compare, tab=False),
+               draw_compare, reads=left_to_compare,
+               read=_beforehand(comparison), tab=False),
         Screen("what-if", "x", "What if", WHAT_IF_PANES,
                ("what_if", "pane", "zoom", "train", "train_back", "help", "quit"),
                lambda session, moment, options, height: view_what_if(session, moment, options),
-               draw_what_if, tab=False),
+               draw_what_if, reads=left_to_run,
+               read=_beforehand(view_what_if), tab=False),
         Screen("stops", "B", "Stops", STOPS_PANES,
                ("line", "open", "breakpoint", "watch", "next_stop", "stop_before", "up", "help", "quit"),
                lambda session, moment, options, height: view_stops(session, moment, options),

@@ -18,6 +18,10 @@ from .numbers import number
 
 CACHED_LAYOUTS = 4
 CACHED_PARTS = 64
+SHORT = 5000
+"""Training steps of up to so many rows are read at once."""
+ROW_BYTES = 10_000
+"""So many bytes of an array are as much work as a row."""
 
 
 class Session:
@@ -80,6 +84,19 @@ class Session:
     def has_kept(self, *key: Hashable) -> bool:
         """Whether `kept` would answer at once."""
         return key in self._parts
+
+    def weight(self, step: int) -> int:
+        """About how much work it is to look at all numbers of a training step: so many rows of small arrays."""
+        length = self.run.length(step)
+        if length > SHORT:
+            return length
+
+        def add_up() -> int:
+            infos = (self.info(row.value) for row in self.run.step(step).rows)
+            return length + sum(info.nbytes for info in infos if info is not None) // ROW_BYTES
+
+        weight: int = self.kept(add_up, "weight", step, length)
+        return weight
 
     def modules(self, moment: Moment) -> Mapping[str, Module]:
         """The modules of a training step."""

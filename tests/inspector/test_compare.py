@@ -150,6 +150,18 @@ def test_two_steps_of_one_recording(session: Open) -> None:
     assert "press d" in view_compare(training, moment, Options()).note
 
 
+def test_gradients_that_are_to_be_predicted_are_not_given_away(session: Open) -> None:
+    training = session("training")
+    moment, other = training.run.resolve("t2"), other_of(training, "t3", ExitStack())
+    plain = view_compare(training, moment, Options(other=other))
+    hiding = view_compare(training, moment, Options(other=other, predict=True))
+    assert [line.state for line in hiding.lines] == [line.state for line in plain.lines]
+    assert any(line.difference for line in plain.lines if "/bwd/" in line.left)
+    for line, known in zip(hiding.lines, plain.lines, strict=True):
+        hidden = "/bwd/" in line.left
+        assert (line.difference, line.relative) == ((None, None) if hidden else (known.difference, known.relative))
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = train(tmp_path / "a.tgr"), train(tmp_path / "b.tgr")
     c = train(tmp_path / "c.tgr", spoil=lambda number, x: x + (number == 2))

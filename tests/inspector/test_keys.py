@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -524,6 +526,40 @@ async def test_memory_is_worked_out_in_the_background(session: Open, monkeypatch
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert "arena 576 B, by the plan" in shown(pilot)[1]
+
+
+@pytest.mark.parametrize(("keys", "said", "answer"), [
+    (("x",), "what if fc1.weight[0,0] = 1.5", "predicted"),
+    (("d",), "compare with t0", "the same   bit for bit"),
+    (("e",), "", "comes from"),
+])  # fmt: skip
+async def test_answers_are_worked_out_in_the_background(
+    keys: tuple[str, ...], said: str, answer: str, session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("teachgrad_inspector.app.application.SLOW_ROWS", 3)
+    drawn: list[threading.Thread] = []
+    for name in ("whatif._answer", "compare.compare", "explain._grown"):
+        spied = f"teachgrad_inspector.views.{name}"
+        module, _, function = spied.rpartition(".")
+        work = getattr(importlib.import_module(module), function)
+
+        def noted(*args: object, work: Callable[..., object] = work) -> object:
+            drawn.append(threading.current_thread())
+            return work(*args)
+
+        monkeypatch.setattr(spied, noted)
+    async with running(session("net"), "t0/bwd/fc1.weight.grad[0,1]", size=(120, 30)) as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        await pilot.press(*keys)
+        if said:
+            await type_in(pilot, said)
+        await pilot.press("j", "k")  # keys meanwhile do not wait for it, nor make it
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert answer in "\n".join(shown(pilot))
+    assert drawn
+    assert threading.main_thread() not in drawn
 
 
 async def test_a_click_on_a_block(session: Open) -> None:

@@ -63,6 +63,31 @@ def test_a_value_on_the_way_may_be_changed(session: Open) -> None:
     assert [change.name for change in view.changes] == ["d", "L"]
 
 
+def test_through_an_op_with_several_results(tmp_path: Path) -> None:
+    w = tg.tensor(0.5, requires_grad=True, dtype="float64", name="w")
+    xs = np.array([1.0, -2.0, 0.25])
+
+    def cell(h: tg.Tensor, x: tg.Tensor) -> tuple[tg.Tensor, tg.Tensor]:
+        h = tg.tanh(h * w + x)
+        return h, h
+
+    def loss_of_w(number: float) -> float:
+        h, total = 0.0, 0.0
+        for x in xs:
+            h = float(np.tanh(h * number + x))
+            total += h
+        return total
+
+    with Recorder(tmp_path / "run.tgr", level="values"):
+        _, hs = tg.scan(cell, tg.tensor(0.0, dtype="float64"), tg.tensor(xs))
+        hs.sum().backward()
+    with Reader(tmp_path / "run.tgr") as run:
+        view = ask(Session(run), "w = 0.75")
+        assert view.goal_before == pytest.approx(loss_of_w(0.5))
+        assert view.goal_after == pytest.approx(loss_of_w(0.75))
+        assert view.changes[-1].after == pytest.approx(loss_of_w(0.75))
+
+
 def test_what_earlier_passes_left_does_not_count(tmp_path: Path) -> None:
     w = tg.tensor(3.0, requires_grad=True, dtype="float64")
     with Recorder(tmp_path / "run.tgr", level="values"):

@@ -120,26 +120,26 @@ class Inspector(Asking, Stopping, App[int]):
             then()
         else:
             self.draw()
-            self._read(self.moment, self.options.folded, SCREENS[self.shown].read, then)
+            self._read(self.moment, self.options, SCREENS[self.shown].read, then)
 
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
         step = self.moment.step
         laid_out = self.session.has_layout(step, self.options.folded)
         rows = 0 if laid_out else self.session.run.length(step)
-        return rows + SCREENS[self.shown].reads(self.session, self.moment) <= SLOW_ROWS
+        return rows + SCREENS[self.shown].reads(self.session, self.moment, self.options) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _read(
         self,
         moment: Moment,
-        folded: frozenset[str],
-        read: Callable[[Session, Moment, Going], None],
+        options: Options,
+        read: Callable[[Session, Moment, Options, Going], None],
         then: Callable[[], None],
     ) -> None:
         worker = get_current_worker()
-        self.session.lanes(moment.step, folded)
-        read(self.session, moment, lambda: not worker.is_cancelled)
+        self.session.lanes(moment.step, options.folded)
+        read(self.session, moment, options, lambda: not worker.is_cancelled)
         if not worker.is_cancelled:
             self.call_from_thread(then)
 
@@ -169,7 +169,8 @@ class Inspector(Asking, Stopping, App[int]):
             canvas.put(2, 1, f"{self.seeking} … (esc gives up)", "text")
         elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
-            rows = self.session.run.length(self.moment.step) + SCREENS[self.shown].reads(self.session, self.moment)
+            rows = self.session.run.length(self.moment.step)
+            rows += SCREENS[self.shown].reads(self.session, self.moment, self.options)
             canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
         else:
             keys = footer(SCREENS[self.shown].actions, self._keys)
@@ -246,6 +247,8 @@ class Inspector(Asking, Stopping, App[int]):
 
     def action_arrow(self, right: int, down: int) -> None:
         """What is beside on this screen (`arrows`), else a line in time."""
+        if not self._is_read():  # what is chosen is not known yet
+            return
         changes = arrow(self.session, self.moment, self.options, self.shown, right, down)
         if changes is None:
             self.action_move("step", right + down > 0)
@@ -341,6 +344,8 @@ class Inspector(Asking, Stopping, App[int]):
     def action_open(self) -> None:
         """On Doctor and Stops go to what is chosen; unfold what is folded here, on Map go into the module, else show
         the chain rule."""
+        if not self._is_read():
+            return
         if self.shown == "stops":
             self.action_stop_at(True)
             return

@@ -39,9 +39,12 @@ class Asking(Base):
     """What is to be closed at the end."""
     _set: Callable[..., None]
     _ask: Callable[[str], None]
+    _is_read: Callable[[], bool]
 
     def action_explain(self) -> None:
         """Where the number here comes from; on Explain, the chosen one in turn."""
+        if self.shown == "explain" and not self._is_read():
+            return
         moment = chosen_number(self.session, self.moment, self.options) if self.shown == "explain" else None
         if moment is None:
             self._set(screen="explain")

@@ -93,9 +93,23 @@ def comparison(session: Session, moment: Moment, options: Options) -> Comparison
     if side is None:
         return None
     right, step = side
-    key = "compare", str(right.run.path), step, moment.step, len(session.step(moment).rows)
-    found: Comparison = session.kept(lambda: compare(session, moment.step, right, step), *key)
+    found: Comparison = session.kept(lambda: compare(session, moment.step, right, step), *_key(session, moment, side))
     return found
+
+
+def left_to_compare(session: Session, moment: Moment, options: Options) -> int:
+    """About how many rows are to be looked at before there is a comparison."""
+    side = other_side(session, moment, options)
+    if side is None or session.has_kept(*_key(session, moment, side)):
+        return 0
+    right, step = side
+    return session.weight(moment.step) + right.weight(step)
+
+
+def _key(session: Session, moment: Moment, side: tuple[Session, int]) -> tuple[str, str, int, int, int, int]:
+    right, step = side
+    lengths = session.run.length(moment.step), right.run.length(step)
+    return "compare", str(right.run.path), step, moment.step, *lengths
 
 
 def chosen_pair(session: Session, moment: Moment, options: Options) -> int | None:
@@ -123,7 +137,7 @@ def view_compare(session: Session, moment: Moment, options: Options) -> CompareV
     chosen = chosen_pair(session, moment, options) or 0
     first = max(0, chosen - AROUND)
     lines = tuple(
-        _line(session, right, pair, first + place == chosen)
+        _line(session, right, pair, first + place == chosen, options.hiding)
         for place, pair in enumerate(found.pairs[first : chosen + AROUND])
     )
     parting = found.parting
@@ -146,12 +160,13 @@ def start_of(session: Session, other: Session) -> Moment:
     return session.run.at(min(step or 0, session.run.steps - 1), 0)
 
 
-def _line(left: Session, right: Session, pair: Pair, chosen: bool) -> PairLine:
+def _line(left: Session, right: Session, pair: Pair, chosen: bool, hiding: bool) -> PairLine:
     label, what = _told(left, pair.left) if pair.left is not None else ("", "")
     other = _told(right, pair.right) if pair.right is not None else ("", "")
     shown = pair.left or pair.right
     session = left if pair.left is not None else right
     assert shown is not None
+    hidden = hiding and shown.of_gradient  # that it differs may be said; by how much would give it away
     site = session.site(shown, moment_of(shown))
     place = f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site else ""
     partner = "" if pair.left is None or pair.right is None or other == (label, what) else f"{other[0]} {other[1]}"
@@ -159,7 +174,7 @@ def _line(left: Session, right: Session, pair: Pair, chosen: bool) -> PairLine:
         pair.state, label or other[0], what or other[1], partner,
         str(moment_of(pair.left)) if pair.left is not None else "",
         str(moment_of(pair.right)) if pair.right is not None else "",
-        pair.difference, pair.relative, pair.by_value, place, chosen,
+        None if hidden else pair.difference, None if hidden else pair.relative, pair.by_value, place, chosen,
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ BRANCHES = 4
 OPENED = 14
 """So many numbers are taken apart: those that count most for the one that is asked about."""
 DEEPEST = 12
+EDGE = 10
+"""A derivative along an edge is as much work as so many rows."""
 NEGLIGIBLE = 1e-3
 """Sources that count for less than this share of the number that is asked about are not taken apart."""
 
@@ -76,13 +78,29 @@ def view_explain(session: Session, moment: Moment, options: Options) -> ExplainV
     title = f"where {_name(session, number)} comes from"
     if options.hiding and number.gradient:
         return ExplainView(title, (), None, False, "hidden as long as it is to be predicted; r reveals it")
-    root = _Node(number, None, 1.0, 0)
-    _grow(session, root)
+    root: _Node = session.kept(lambda: _grown(session, number), *_key(session, moment, number))
     nodes = list(_walk(root))
     chosen = chosen_line(options, len(nodes))
     lines = tuple(_line(session, node, place == chosen) for place, node in enumerate(nodes))
     assert root.origin is not None
     return ExplainView(title, lines, root.origin.total if root.origin.sources else None, root.origin.exact, "")
+
+
+def left_to_explain(session: Session, moment: Moment, options: Options) -> int:
+    """About how many rows' worth of work the tree is: for each edge that gradient came along, a derivative."""
+    step = session.run.step(moment.step)
+    row = step.rows[moment.row]
+    element = element_of(session, moment, row, options)
+    if element is None:
+        return 0
+    number = number_at(session, moment, element)
+    if session.has_kept(*_key(session, moment, number)):
+        return 0
+    return EDGE * len(step.into.get(number.vertex, ())) if number.gradient else 0
+
+
+def _key(session: Session, moment: Moment, number: Number) -> tuple[str, int, Number]:
+    return "explain", session.run.length(moment.step), number
 
 
 def chosen_line(options: Options, lines: int) -> int:
@@ -96,13 +114,14 @@ def chosen_number(session: Session, moment: Moment, options: Options) -> Moment 
     return session.run.resolve(line.moment) if line is not None else None
 
 
-def _grow(session: Session, root: _Node) -> None:
-    """Take numbers apart, those first that count most."""
+def _grown(session: Session, number: Number) -> _Node:
+    """The tree below a number: numbers are taken apart, those first that count most."""
+    root = _Node(number, None, 1.0, 0)
     order = count()
     waiting = [(-1.0, next(order), root)]
     for _ in range(OPENED):
         if not waiting:
-            return
+            break
         _, _, node = heapq.heappop(waiting)
         node.origin = origin(session, node.number, BRANCHES)
         for source in node.origin.sources:
@@ -111,6 +130,7 @@ def _grow(session: Session, root: _Node) -> None:
             node.below.append(below)
             if share >= NEGLIGIBLE and below.depth < DEEPEST:
                 heapq.heappush(waiting, (-share, next(order), below))
+    return root
 
 
 def _walk(node: _Node) -> list[_Node]:

@@ -46,9 +46,7 @@ class Sum:
     recorded: float | None
 
 
-def view_sum(
-    session: Session, edge_row: Row, op_row: Row, element: tuple[int, ...], most: int = SHOWN
-) -> Sum | None:
+def view_sum(session: Session, edge_row: Row, op_row: Row, element: tuple[int, ...], most: int = SHOWN) -> Sum | None:
     """The sum behind one element of what flows along an edge, or None if the recording does not hold the numbers."""
     here = Moment(op_row.step, op_row.row, op_row.phase)
     arrays = [session.array(session.value_of(vertex, here)) for vertex in op_row.inputs]

@@ -119,6 +119,23 @@ def view_what_if(session: Session, moment: Moment, options: Options) -> WhatIf:
     name = session.name(edit.vertex, step)
     if options.hiding:  # the change of the goal would give the gradient away
         return _nothing(name, edit.element, step, goal, "hidden as long as the gradient is to be predicted; r reveals")
+    found: WhatIf = session.kept(lambda: _answer(session, step, goal, name, edit), *_key(session, step, edit))
+    return found
+
+
+def left_to_run(session: Session, moment: Moment, options: Options) -> int:
+    """About how many rows' worth of work the answer is."""
+    edit, step = options.edit, moment.step
+    if edit is None or options.hiding or session.has_kept(*_key(session, step, edit)):
+        return 0
+    return session.weight(step) * (2 * POINTS + 3)
+
+
+def _key(session: Session, step: int, edit: Edit) -> tuple[str, int, int, Edit]:
+    return "what if", step, session.run.length(step), edit
+
+
+def _answer(session: Session, step: int, goal: str, name: str, edit: Edit) -> WhatIf:
     try:
         replay = Replay(session, step, edit.vertex, edit.element)
         before = replay.number
@@ -134,7 +151,7 @@ def view_what_if(session: Session, moment: Moment, options: Options) -> WhatIf:
             )  # fmt: skip
     except CannotReplay as reason:
         return _nothing(name, edit.element, step, goal, str(reason))
-    rows = [row for row in replay.program if row.vertex in others]
+    rows = [row for row in replay.program if not isinstance(others[row.vertex], tuple)]
     changes = tuple(_change(session, row, values[row.vertex], others[row.vertex]) for row in rows[:SHOWN])
     return WhatIf(
         name, edit.element, step, before, edit.value, goal, base, changed, gradient,
