@@ -40,7 +40,7 @@ OURS = CPLUSPLUS | {"weights", "state", "memory", "size_of_weights", "size_of_st
 """Those, and names that an export uses itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """A function as a graph that can stand alone."""
 

@@ -25,7 +25,7 @@ EMBEDDED = 1024
 """Up to so many numbers stand in the source; more are in a file beside it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """An array that is there before the first call: a parameter, a state of an optimizer, a large constant."""
 
@@ -108,6 +108,10 @@ class Standalone(ControlBuilding):
             return []
         return self.fields[:len(self.graph.cells)] if self.embedded else self.fields
 
+    def holds(self, field: Field) -> bool:
+        """Whether an array is in the struct."""
+        return field.name in [other.name for other in self.held]
+
     # ---- text --------------------------------------------------------------------------------------------------------
 
     @property
@@ -154,7 +158,7 @@ class Standalone(ControlBuilding):
                       "#ifdef __GNUC__", '#pragma GCC diagnostic ignored "-Wunknown-pragmas"', "#endif", ""]
         lines += [*reductions(text), *helpers(text)]
         for field in self.fields:
-            if field not in self.held:
+            if not self.holds(field):
                 lines += constant_array(f"{self.stem}_{field.name}", field.array, field.words)
         return lines
 
@@ -199,7 +203,7 @@ class Standalone(ControlBuilding):
         home = self.label[(leaf or v).id]
         field = next((field for field in self.fields if field.name == home), None)
         if field is not None:
-            held = field in self.held
+            held = self.holds(field)
             const = "" if held and self.train else "const "
             where = field.address(self.struct) if held else f"{self.stem}_{home}"
             return f"    {const}{kind} *{label} = {where};"
