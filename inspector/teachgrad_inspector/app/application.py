@@ -25,13 +25,11 @@ from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
 from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
-from ..views.doctor import chosen_finding, report
-from ..views.explain import chosen_number
-from ..views.map import level_at, module_here
 from ..views.options import Options
 from ..views.passes import moved, went_to
 from .asking import Asking
 from .help import HelpScreen, help_text
+from .opening import Opening
 from .sheet import Sheet
 from .stopping import Stopping
 from .styles import Palette
@@ -47,7 +45,7 @@ FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
 
-class Inspector(Asking, Stopping, App[int]):
+class Inspector(Asking, Opening, Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -340,69 +338,6 @@ class Inspector(Asking, Stopping, App[int]):
 
     def action_show(self, screen: str) -> None:
         self._set(screen=screen)
-
-    def action_open(self) -> None:
-        """On Doctor and Stops go to what is chosen; unfold what is folded here, on Map go into the module, else show
-        the chain rule."""
-        if not self._is_read():
-            return
-        if self.shown == "stops":
-            self.action_stop_at(True)
-            return
-        if self.shown == "compare":
-            self.go_to_pair()
-            return
-        if self.shown == "explain":
-            moment = chosen_number(self.session, self.moment, self.options)
-            self._set(moment, screen="tape", element=moment.element if moment is not None else None)
-            return
-        if self.shown == "doctor":
-            if (at := chosen_finding(self.session, self.options)) is not None:
-                self._set(self.session.run.resolve(report(self.session).findings[at].moment), screen="tape")
-            return
-        folded = self._fold_here()
-        if self.shown == "passes":
-            self._set(screen="kernels")
-            return
-        if self.shown == "map" and (module := module_here(self.session, self.moment, self.options)):
-            self._set(level=module)
-            return
-        if self.shown == "tape" and folded is not None:
-            self._set(folded=self.options.folded - {folded})
-        else:
-            self._set(screen="chain")
-
-    def action_up(self) -> None:
-        """On Map out of the module; back to the tape; there, fold the module that this row stands in."""
-        if self.shown == "map" and (level := level_at(self.session, self.moment, self.options)):
-            self._set(level=level.rpartition(".")[0])
-            return
-        if self.shown != "tape":
-            self._set(screen="tape")
-            return
-        lanes = self.session.lanes(self.moment.step, self.options.folded)
-        scope = self._fold_here() or lanes.scopes[self.moment.row]
-        if self._fold_here() is not None:
-            scope = scope.rpartition(".")[0]
-        if scope:
-            self._set(folded=self.options.folded | {scope})
-        else:
-            self._set(message="no module here to fold")
-
-    def action_fold(self) -> None:
-        """Fold the innermost module of this row that is not folded, or unfold what is."""
-        here = self._fold_here()
-        scope = self.session.lanes(self.moment.step, self.options.folded).scopes[self.moment.row]
-        if here is not None:
-            self._set(folded=self.options.folded - {here})
-        elif scope:
-            self._set(folded=self.options.folded | {scope})
-        else:
-            self._set(message="no module here to fold")
-
-    def _fold_here(self) -> str | None:
-        lanes = self.session.lanes(self.moment.step, self.options.folded)
-        return lanes.items[lanes.item_of(self.moment.row)].fold
 
     def action_pane(self, direction: int) -> None:
         panes = len(SCREENS[self.shown].panes)
