@@ -54,7 +54,10 @@ class Session:
         return self.run.step(moment.step)
 
     def row(self, moment: Moment) -> Row:
-        return self.run.step(moment.step).rows[moment.row]
+        rows = self.run.step(moment.step).rows
+        if moment.row >= len(rows):
+            raise RecordingError(f"{self.run.path} is damaged: there is no row {moment.row} in t{moment.step}")
+        return rows[moment.row]
 
     def lanes(self, step: int, folded: frozenset[str]) -> Lanes:
         """The layout of a training step with some modules folded."""

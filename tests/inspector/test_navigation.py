@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from teachgrad.recording import Moment
+from teachgrad.recording import Moment, RecordingError
 from teachgrad_inspector import navigation
 from teachgrad_inspector.session import Session
 
@@ -94,3 +94,9 @@ def test_search(text: str, start: str, forward: bool, found: str | None, session
 def test_search_finds_scopes_and_wraps_in_one_step(session: Callable[..., Session]) -> None:
     micrograd = session("micrograd")
     assert str(navigation.search(micrograd, at(micrograd, "t0/bwd/12"), "a.grad", True)) == "t0/bwd/9"
+
+
+def test_a_row_that_a_damaged_recording_lacks_is_told(session: Callable[..., Session]) -> None:
+    micrograd = session("micrograd")
+    with pytest.raises(RecordingError, match="is damaged: there is no row 99 in t0"):
+        micrograd.row(Moment(0, 99, "bwd"))

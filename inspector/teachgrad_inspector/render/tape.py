@@ -59,7 +59,9 @@ def _parts(view: TapeView, width: int) -> list[tuple[str, Part]]:
 
 def _draw_list(canvas: Canvas, view: TapeView, x: int, y: int, width: int, height: int, focus: bool) -> None:
     rails = view.strip.rails
-    where = f" in {rails[0].scope}" if len(rails) == 1 and rails[0].scope else f" in {len(rails)} modules"
+    where = f" in {rails[0].scope}" if len(rails) == 1 and rails[0].scope else ""
+    if len(rails) > 1:
+        where = f" in {len(rails)} modules"
     saved = f"{sum(rail.count for rail in rails)} saved {nbytes(sum(rail.nbytes for rail in rails))}"
     note = f"{canvas.glyphs.rail} {saved}{where}" if rails else ""
     canvas.box(x, y, width, height, "tape", note)
