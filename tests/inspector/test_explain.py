@@ -52,6 +52,23 @@ def test_contributions_along_several_edges(session: Open) -> None:
     assert [source.part for source in first.sources] == [-2.0]
 
 
+def test_several_backward_passes_and_a_gradient_of_before_are_counted_once(tmp_path: Path) -> None:
+    w = tg.tensor(3.0, requires_grad=True, dtype="float64", name="w")
+    (w * 7).backward()
+    with Recorder(tmp_path / "run.tgr", level="values"):
+        (w * w).backward()
+        (w * 5).backward()
+        (w * w * w).backward()
+    with Reader(tmp_path / "run.tgr") as run:
+        session = Session(run)
+        rows = [row for row in run.step(0).rows if row.of_gradient and row.vertex == run.step(0).rows[0].vertex]
+        held = [session.scalar(row.value) for row in rows]
+        assert held[-1] == 7 + 6 + 5 + 27
+        for row, value in zip(rows, held, strict=True):
+            found = of(session, f"t0/bwd/{row.row}")
+            assert (found.total, found.exact) == (pytest.approx(value), True)
+
+
 def test_a_sum_is_its_terms_and_a_product_counts_for_each_factor(session: Open) -> None:
     net = session("net")
     z = X @ W1

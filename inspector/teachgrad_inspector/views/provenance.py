@@ -7,12 +7,13 @@ are the products of the chain rule, incoming gradient times local derivative, wh
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from teachgrad.recording import Moment, Row
+from teachgrad.recording import Moment, Row, Step
 
 from ..calculus import local_row
 from ..formulas import op_named
@@ -168,7 +169,7 @@ def _of_gradient(session: Session, number: Number, most: int) -> Origin:
         return _unknown(rows[0] if rows else None, why)
     sources: list[Source] = []
     total, gross, count = 0.0, 0.0, 0
-    for row in rows:
+    for row in _adding_up(step, rows):
         if row.kind != "edge":
             kept = session.array(row.part)
             left = float(kept[number.element]) if kept is not None and inside(number.element, kept) else 0.0
@@ -182,6 +183,20 @@ def _of_gradient(session: Session, number: Number, most: int) -> Origin:
         total, gross, count = total + result.total, gross + result.gross, count + result.count
     sources.sort(key=lambda source: -abs(source.part))
     return Origin(rows[-1], tuple(sources[:most]), count, total, gross, True, "")
+
+
+def _adding_up(step: Step, rows: list[Row]) -> list[Row]:
+    """Of the rows about a gradient those whose parts add up to it after the last one.
+
+    Each backward pass has a sum of its own; a deposit adds that to what `.grad` held before. Where earlier passes of
+    this training step have edges here, what it held is their sum and counts with them.
+    """
+    starts = sorted(start for places in step.seeds.values() for start in places)
+    starts = [start for start in starts if start - 1 not in starts]  # one pass may start in several places
+    passes = [bisect(starts, row.row) for row in rows]
+    if rows[-1].kind != "deposit":
+        return [row for row, which in zip(rows, passes, strict=True) if which == passes[-1]]
+    return [row for row, which in zip(rows, passes, strict=True) if row.kind != "deposit" or which == passes[0]]
 
 
 def _along(session: Session, row: Row, element: Element, most: int) -> tuple[list[Source], Sum] | None:
