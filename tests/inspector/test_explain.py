@@ -67,6 +67,8 @@ def test_several_backward_passes_and_a_gradient_of_before_are_counted_once(tmp_p
         for row, value in zip(rows, held, strict=True):
             found = of(session, f"t0/bwd/{row.row}")
             assert (found.total, found.exact) == (pytest.approx(value), True)
+        lines = view_explain(session, run.resolve(f"t0/bwd/{rows[-1].row}"), Options()).lines
+        assert lines[0].what.count("what it held before") == 1
 
 
 def test_a_sum_is_its_terms_and_a_product_counts_for_each_factor(session: Open) -> None:

@@ -13,7 +13,7 @@ from ..numbers import index
 from ..session import Session
 from .chain import element_of
 from .options import Options
-from .provenance import Number, Origin, Source, number_at, origin, place_of
+from .provenance import Number, Origin, Source, adding_up, number_at, origin, place_of
 
 BRANCHES = 4
 """Of each number, so many sources are followed."""
@@ -168,7 +168,7 @@ def _how(session: Session, number: Number, here: Moment) -> str:
     step = session.run.step(here.step)
     edges = [step.rows[at] for at in step.into.get(number.vertex, ()) if at <= number.moment.row]
     texts = []
-    for edge in edges:
+    for edge in adding_up(step, edges) if edges else ():
         maker = session.maker(edge.source, here) if edge.source is not None else None
         if maker is not None and maker.kind == "op":
             result = session.name(maker.vertex, here.step)

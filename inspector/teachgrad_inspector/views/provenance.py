@@ -169,7 +169,7 @@ def _of_gradient(session: Session, number: Number, most: int) -> Origin:
         return _unknown(rows[0] if rows else None, why)
     sources: list[Source] = []
     total, gross, count = 0.0, 0.0, 0
-    for row in _adding_up(step, rows):
+    for row in adding_up(step, rows):
         if row.kind != "edge":
             kept = session.array(row.part)
             left = float(kept[number.element]) if kept is not None and inside(number.element, kept) else 0.0
@@ -185,7 +185,7 @@ def _of_gradient(session: Session, number: Number, most: int) -> Origin:
     return Origin(rows[-1], tuple(sources[:most]), count, total, gross, True, "")
 
 
-def _adding_up(step: Step, rows: list[Row]) -> list[Row]:
+def adding_up(step: Step, rows: list[Row]) -> list[Row]:
     """Of the rows about a gradient those whose parts add up to it after the last one.
 
     Each backward pass has a sum of its own; a deposit adds that to what `.grad` held before. Where earlier passes of
