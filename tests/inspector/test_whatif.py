@@ -129,3 +129,5 @@ def test_the_command_and_an_untouched_file(tmp_path: Path, capsys: pytest.Captur
     assert path.read_bytes() == before
     assert main(["inspect", str(path), "--what-if", "a=x", "--print", "json"]) == 2
     assert "not a number" in capsys.readouterr().err
+    assert main(["inspect", str(path), "--what-if", "a=nan", "--print", "text"]) == 0
+    assert "not linear" not in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..canvas import Canvas
 from ..numbers import bracketed, index, number, signed
 from ..views.options import Options
@@ -65,7 +67,8 @@ def _lines(view: WhatIf, name: str) -> Lines:
                              (signed(view.actual, 6), "number")]))  # fmt: skip
     if view.predicted is not None:
         rest = view.actual - view.predicted
-        why = "   what is not linear: with half the change, about a quarter of it" if rest else ""
+        curved = rest != 0 and math.isfinite(rest)
+        why = "   what is not linear: with half the change, about a quarter of it" if curved else ""
         lines.append(("difference", [(signed(rest, 3), "number"), (why, "dim")]))
     return lines
 
