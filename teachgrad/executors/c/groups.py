@@ -18,7 +18,7 @@ from ...ops.shape import Astype, Copy
 
 Place = tuple[int | None, ...]
 """For each axis of a value the loop that runs along it, or None where it does not vary."""
-TILE = 4096
+TILE = 1024
 """A sum along memory is made of parts of so many terms, if there are at least two."""
 
 @dataclass(eq=False)

@@ -24,6 +24,8 @@ FEWEST = 16
 """So many chunks at least, where the loop is long enough: they are what threads can share."""
 LONGEST = 128
 """So many turns of a loop in a chunk at most, where memory allows it."""
+MOST_TILES = 1 << 14
+"""The tiles of a loop are no more than this, but longer: threads that share them note the sum of each."""
 MOST_BYTES = 1 << 18
 """The sums of all chunks lie on the stack; more than this would be much for it."""
 
@@ -200,7 +202,8 @@ class Sums:
         """
         name, first, last = loops[0]
         sums, lines = self.summed_in(self.nest.phase[members[0].id]), []
-        count = -(-int(last) // TILE) if not loops[1:] else int(last)
+        length = max(TILE, -(-int(last) // MOST_TILES))
+        count = -(-int(last) // length) if not loops[1:] else int(last)
         if not self.outer and count * len(sums) * 8 <= MOST_BYTES:
             lines = self.team.parallel_for(self.work(members), "reduction(|:failed)" * self.fails)
         self.shared_tiles = count if lines else 0
@@ -216,8 +219,8 @@ class Sums:
             return loops[1:]
         self.put(f"for (int64_t tile = 0; tile < {count}; tile++) {{")
         self.depth += 1
-        self.put(f"const int64_t start = {TILE} * tile;")
-        self.put(f"const int64_t stop = start + {TILE} < {last} ? start + {TILE} : {last};")
+        self.put(f"const int64_t start = {length} * tile;")
+        self.put(f"const int64_t stop = start + {length} < {last} ? start + {length} : {last};")
         self.tile = "tile"
         return [(name, "start", "stop")]
 
