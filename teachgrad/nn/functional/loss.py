@@ -91,6 +91,8 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int
     known_reduction(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise SettingError(f"cross_entropy: label_smoothing lies between 0 and 1, it is {label_smoothing}")
+    if label_smoothing and input.ndim and input.shape[losses.class_axis(input.shape)] == 0:
+        raise ShapeError(f"cross_entropy: the scores of shape {input.shape} have no classes to smooth the labels over")
     if target.dtype.kind == "f":
         return soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     if weight is None and label_smoothing == 0.0:
