@@ -127,6 +127,7 @@ def test_targets_of_any_integer_type(dtype: Any) -> None:
             "reduction is 'mean', 'sum' or 'none', not 'average'",
         ),
         (lambda x, t: F.cross_entropy(x, t, label_smoothing=2.0), "label_smoothing lies between 0 and 1"),
+        (lambda x, t: F.cross_entropy(x[:, :0], t, label_smoothing=0.1), "no classes to smooth the labels over"),
         (lambda x, t: F.cross_entropy(x, x[:, :2]), r"prediction has shape \(5, 4\), the target \(5, 2\)"),
         (
             lambda x, t: F.mse_loss(x[:, :1], x[:, 0]),

@@ -11,6 +11,9 @@ import pytest
 import teachgrad as tg
 from teachgrad.nn import functional as F
 
+from .known import explanation
+from .program import Line, Program
+
 pytestmark = pytest.mark.oracles("torch")
 
 
@@ -118,6 +121,18 @@ def test_gelu_far_below_zero() -> None:
     a, exact = np.array([-4.264889], np.float32), -4.26492755e-05
     assert F.gelu(tg.tensor(a)).item() == pytest.approx(exact, rel=5e-3)
     assert torch().nn.functional.gelu(torch().tensor(a)).item() == pytest.approx(exact, rel=5e-3)
+
+
+@pytest.mark.parametrize(("line", "what"), [
+    ("v0 = F.group_norm(x0, 2)", "np.float32(0.5) instead of np.float32(0.1); rounding explains 1e-06, not 0.4"),
+    ("v0 = F.gelu(x0)", "np.float32(0.5) instead of np.float32(0.1); rounding explains 1e-07, not 0.4"),
+    ("v0 = tg.log(x0)", "np.float32(0.0) instead of np.float32(0.3); rounding explains 0, not 0.3"),
+    ("v0 = F.normalize(x0)", "np.float64(1e-07) instead of np.float64(0.0); rounding explains 0, not 1e-07"),
+    ("v0 = tg.copysign(x0, x1)", "np.float32(-2.0) instead of np.float32(3.0); rounding explains 1e-6, not 5"),
+])  # fmt: skip
+def test_what_is_known_is_no_excuse_for_errors(line: str, what: str) -> None:
+    program = Program({}, (Line("row", ("v0",), {"tg": line}),), ("v0",), order=1, special=True)
+    assert explanation(program, "torch", f"number 0, element [0]: {what}") == ""
 
 
 # ---- differences that programs are drawn around ----------------------------------------------------------------------
