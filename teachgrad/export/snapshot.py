@@ -116,6 +116,15 @@ def name_inputs(fn: Any, recording: Recording, arguments: Sequence[Any]) -> None
         v.name = parameters[at] if flat and at is not None and at < len(parameters) else v.name or f"input_{number}"
 
 
+NOT_COMPUTED = {
+    "value": ("a plain number or text", "leave it out of what the function returns, or return tg.tensor(...) of it"),
+    "held": ("a tensor that it is given, as it is", "return a copy() of it, or leave it out"),
+    "view": ("a view of a tensor that it is given (a transpose, a slice, a reshape)", "return a copy() of it"),
+    "gradient": ("a gradient that it leaves behind", "return a copy() of it, or leave it out"),
+}
+"""What a result can be that C does not compute, by its kind in a recording, and what to return instead."""
+
+
 def computed(name: str, recording: Recording) -> Graph:
     """The graph of what the function returns and overwrites, gradients that it leaves behind not among it."""
     outputs = []
@@ -123,9 +132,8 @@ def computed(name: str, recording: Recording) -> Graph:
         if what[0] == "output":
             outputs.append(recording.graph.outputs[what[1]])
         elif what[0] != "value" or what[1] is not None:
-            thing = "a plain number or text" if what[0] == "value" else "a tensor that it is given, or a gradient"
-            raise ExecutorError(f"{name} returns {thing}, and C can only return what it computes.\n"
-                                "Way out: leave it out of what the function returns; copy() makes a tensor a new one.")
+            thing, way = NOT_COMPUTED[what[0]]
+            raise ExecutorError(f"{name} returns {thing}, and C can only return what it computes.\nWay out: {way}.")
     return replace(recording.graph, outputs=tuple(outputs), families=(), strides={})
 
 
