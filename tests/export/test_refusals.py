@@ -43,7 +43,7 @@ def overwrites(x: Any) -> Any:
     (looks, tg.tensor(X), False, TraceError, ("TG-S",)),
     (accumulates, tg.tensor(X), True, ExecutorError, ("gradient that weight comes with", "zero_grad()")),
     (overwrites, tg.tensor(X), False, ExecutorError, ("overwrites weight", "train=True")),
-    (lambda x: (x * 2.0, 7), tg.tensor(X), False, ExecutorError, ("returns a plain number", "leave it out", "tg.tensor(")),
+    (lambda x: (x * 2.0, 7), tg.tensor(X), False, ExecutorError, ("a plain number", "leave it out", "tg.tensor(")),
     (lambda x: x, tg.tensor(X), False, ExecutorError, ("a tensor that it is given", "copy()")),
     (lambda x: x.T, tg.tensor(X), False, ExecutorError, ("a view of a tensor that it is given", "copy()")),
     (lambda x: x.reshape((-1,))[1:], tg.tensor(X), False, ExecutorError, ("a view", "copy()")),
