@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from teachgrad.recording import Moment
 
@@ -15,7 +15,7 @@ from .views.doctor import chosen_finding
 from .views.explain import chosen_line as chosen_line_of_tree
 from .views.explain import view_explain
 from .views.kernels import PANES as KERNEL_PANES
-from .views.kernels import linked
+from .views.kernels import view_kernels
 from .views.map import along, beside
 from .views.memory import candidate_line
 from .views.options import Options
@@ -23,6 +23,7 @@ from .views.passes import moved
 from .views.train import chosen_line
 from .views.watches import chosen_stop
 
+Item = TypeVar("Item")
 Changes = dict[str, Any]
 """What changes: `moment`, or switches of `Options` by name."""
 
@@ -93,7 +94,7 @@ def _kernels(session: Session, moment: Moment, options: Options, right: int, dow
     if not down:
         return None
     pane = KERNEL_PANES[options.pane % len(KERNEL_PANES)]
-    target, line = linked(session, moment, options, pane, down)
+    target, line = _linked(session, moment, options, pane, down)
     return {"moment": target, "line": line}
 
 
@@ -102,3 +103,43 @@ ARROWS: Mapping[str, Arrow] = {
     "chain": _chain, "map": _map, "passes": _passes, "memory": _memory, "train": _train, "kernels": _kernels,
     "doctor": _doctor, "explain": _explain, "compare": _compare, "stops": _stops,
 }  # fmt: skip
+
+
+def _linked(session: Session, moment: Moment, options: Options, pane: str, down: int) -> tuple[Moment, int | None]:
+    """Where j and k lead: to the next kernel, op or line of the user; or to a line of the program, with what it
+    computes. The moment, and the line of the program where that is what was chosen."""
+    view = view_kernels(session, moment, options)
+    if pane == "code" and view.code and view.language:
+        at = next((k for k, line in enumerate(view.code) if line.cursor), 0)
+        line = view.code[min(max(0, at + down), len(view.code) - 1)]
+        return session.run.resolve(line.moment) if line.moment else moment, line.number
+    if pane == "kernels":
+        at = next((k for k, kernel in enumerate(view.kernels) if kernel.cursor), 0)
+        for kernel in _beyond(view.kernels, at, down):
+            if kernel.moment:
+                return session.run.resolve(kernel.moment), None
+        return moment, None
+    if pane == "ops":
+        at = next((k for k, op in enumerate(view.ops) if op.cursor), 0)
+        for op in _beyond(view.ops, at, down):
+            if op.moment:
+                return session.run.resolve(op.moment), None
+        return moment, None
+    return _other_line(session, moment, down), None
+
+
+def _beyond(items: Sequence[Item], at: int, down: int) -> Sequence[Item]:
+    return items[at + 1 :] if down > 0 else items[:at][::-1]
+
+
+def _other_line(session: Session, moment: Moment, down: int) -> Moment:
+    """The next op that comes from another line of the user, or the one before."""
+    rows = session.step(moment).rows
+    here = session.site(session.row(moment), moment)
+    at = moment.row + down
+    while 0 <= at < len(rows):
+        site = session.site(rows[at], moment)
+        if site is not None and (here is None or (site.file, site.line) != (here.file, here.line)):
+            return rows[at].moment
+        at += down
+    return moment

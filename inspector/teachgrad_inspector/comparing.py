@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from teachgrad.recording import Moment, Row, Step
+from teachgrad.recording import Row, Step
 
 from .session import Session
 
@@ -75,7 +75,7 @@ def compare(left: Session, left_step: int, right: Session, right_step: int) -> C
             continue
         for vertex, partner in zip(here.inputs, there.inputs, strict=True):
             if vertex << 1 not in same:  # from an earlier training step
-                before = left.value_of(vertex, moment_of(here)), right.value_of(partner, moment_of(there))
+                before = left.value_of(vertex, here.moment), right.value_of(partner, there.moment)
                 same[vertex << 1] = _difference(left, before[0], right, before[1])[0] is not False
         equal, difference, relative = _difference(left, here.value, right, there.value)
         if equal is None:
@@ -210,8 +210,3 @@ def _bits(session: Session, row: Row | None) -> tuple[Any, ...] | None:
     if values is None or not values.size:
         return None
     return values.shape, values.dtype.str, values.tobytes()
-
-
-def moment_of(row: Row) -> Moment:
-    """The moment of a row."""
-    return Moment(row.step, row.row, row.phase)

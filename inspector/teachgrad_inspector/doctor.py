@@ -125,7 +125,7 @@ def _earlier(session: Session, finding: Finding, before: int, number: int) -> Fi
 
 def _make(session: Session, row: Row, kind: str, severity: str, what: str, advice: str, phase: str = "") -> Finding:
     """A finding at a row: of gradient along an edge, the op that it comes out of is named."""
-    moment = Moment(row.step, row.row, row.phase)
+    moment = row.moment
     site = session.site(row, moment)
     source = session.maker(row.source, moment) if row.kind == "edge" and row.source is not None else None
     at = source or row

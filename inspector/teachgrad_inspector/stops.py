@@ -110,7 +110,7 @@ def _before(session: Session, step: Step, condition: Condition) -> bool:
     """Whether a condition is true before the first row of a training step."""
     if "it" in condition.names and step.number:
         before = session.run.step(step.number - 1).rows[-1]
-        return condition.holds(session, Moment(before.step, before.row, before.phase))
+        return condition.holds(session, before.moment)
     if not condition.names and step.number:
         return condition.holds(session, Moment(step.number - 1, 0, "fwd"))
     return condition.holds(session, Moment(step.number, -1, "fwd"))

@@ -50,7 +50,7 @@ def _resolve(run: Run, address: Address, here: Moment | None) -> Moment:
         return moment
     for row in run.step(address.step).rows if address.step < run.steps else run.rows(address.step):
         if address.phase in (None, row.phase):
-            return Moment(row.step, row.row, row.phase)
+            return row.moment
     raise RecordingError(f"t{address.step} has no {address.phase} phase")
 
 

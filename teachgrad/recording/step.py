@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from .moment import Moment
 from .names import Names
 from .schema import Kind, Phase
 
@@ -43,6 +44,11 @@ class Row(NamedTuple):
     value: int | None
     delta: int | None
     incoming: int | None
+
+    @property
+    def moment(self) -> Moment:
+        """The address of this row."""
+        return Moment(self.step, self.row, self.phase)
 
     @property
     def of_gradient(self) -> bool:

@@ -220,7 +220,7 @@ def test_finite_differences_agree_with_every_gradient(
         contribution = session.array(row.delta)
         assert contribution is not None
         element = tuple(int(i) for i in np.unravel_index(contribution.size // 2, contribution.shape))
-        check = view_check(session, Moment(row.step, row.row, row.phase), row.vertex, element)
+        check = view_check(session, row.moment, row.vertex, element)
         assert check.note == ""
         assert check.agrees, check
 
@@ -228,7 +228,7 @@ def test_finite_differences_agree_with_every_gradient(
 def test_finite_differences_show_truncation_and_rounding(recorded: Callable[[Callable[[], object]], Session]) -> None:
     session = recorded(lambda: tg.exp(tg.tensor(1.0, dtype=tg.float64, requires_grad=True)).backward())
     row, _ = edges(session)[0]
-    check = view_check(session, Moment(row.step, row.row, row.phase), row.vertex, ())
+    check = view_check(session, row.moment, row.vertex, ())
     errors = [abs(item.value - np.e) for item in check.differences]
     assert errors[0] > errors[1] > errors[2] > errors[3]  # h² rules: 1e-1 to 1e-4
     assert errors[0] / errors[1] == pytest.approx(100, rel=0.1)

@@ -24,7 +24,7 @@ ROWS = [
 
 def test_rows_are_numbered_and_named_through_forward_and_backward(micrograd: Path) -> None:
     with Reader(micrograd) as run:
-        assert [f"{Moment(row.step, row.row, row.phase)} {run.label(row)}" for row in run.rows(0)] == ROWS
+        assert [f"{row.moment} {run.label(row)}" for row in run.rows(0)] == ROWS
         assert run.trouble is None
         assert run.level == "values"
 

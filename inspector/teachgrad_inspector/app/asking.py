@@ -99,4 +99,4 @@ class Asking(Base):
         if row is None:
             self._set(message="this row is in the other recording only")
         else:
-            self._set(Moment(row.step, row.row, row.phase), screen="tape")
+            self._set(row.moment, screen="tape")

@@ -179,7 +179,7 @@ def _expression(session: Session, op: Row) -> str:
 def _forward(session: Session, op: Row) -> str:
     """`e = a · b = (2) · (-3) = -6`; of arrays, only the formula."""
     text = f"{session.name(op.vertex, op.step)} = {_expression(session, op)}"
-    here = Moment(op.step, op.row, op.phase)
+    here = op.moment
     values = [session.scalar(session.value_of(vertex, here)) for vertex in op.inputs]
     result = session.scalar(op.value)
     if result is None or any(value is None for value in values):
@@ -192,7 +192,7 @@ def _forward(session: Session, op: Row) -> str:
 
 def _shapes(session: Session, op: Row) -> str:
     """`(64,32) @ (32,10) → (64,10)`; nothing for scalars."""
-    here = Moment(op.step, op.row, op.phase)
+    here = op.moment
     infos = [session.info(session.value_of(vertex, here)) for vertex in op.inputs]
     result = session.info(op.value)
     known = [info for info in (*infos, result) if info is not None]
@@ -247,7 +247,7 @@ def _incoming(session: Session, moment: Moment, op: Row, hidden: bool) -> Incomi
     users = [step.rows[i] for i in step.readers(op.vertex) if step.rows[i].requires_grad]
     if now is None:
         later = session.next_gradient_row(op.vertex, moment)
-        origin = f"comes at {Moment(later.step, later.row, later.phase)}" if later is not None else "never comes"
+        origin = f"comes at {later.moment}" if later is not None else "never comes"
         return Incoming(symbol, None, lengths, origin, False)
     if now.kind == "seed":
         return Incoming(symbol, session.scalar(now.value), lengths, "the start of the backward pass", True)
@@ -280,7 +280,7 @@ def _products(session: Session, moment: Moment, row: Row, op: Row, options: Opti
             None if hidden else local, None if hidden else contribution,
             "" if info is None or info.size == 1 else formulas.contribution(op.op or "op", edge, names, result),
             info.shape if info is not None else (),
-            str(Moment(edge_row.step, edge_row.row, edge_row.phase)), current, future,
+            str(edge_row.moment), current, future,
         ))  # fmt: skip
     return tuple(products)
 

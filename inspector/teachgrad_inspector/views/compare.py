@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from teachgrad.recording import Moment, Reader, RecordingError, Row
 
-from ..comparing import Comparison, Pair, compare, first_step_apart, moment_of
+from ..comparing import Comparison, Pair, compare, first_step_apart
 from ..session import Session
 from .options import Options
 from .tape import what_of
@@ -167,13 +167,13 @@ def _line(left: Session, right: Session, pair: Pair, chosen: bool, hiding: bool)
     session = left if pair.left is not None else right
     assert shown is not None
     hidden = hiding and shown.of_gradient  # that it differs may be said; by how much would give it away
-    site = session.site(shown, moment_of(shown))
+    site = session.site(shown, shown.moment)
     place = f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site else ""
     partner = "" if pair.left is None or pair.right is None or other == (label, what) else f"{other[0]} {other[1]}"
     return PairLine(
         pair.state, label or other[0], what or other[1], partner,
-        str(moment_of(pair.left)) if pair.left is not None else "",
-        str(moment_of(pair.right)) if pair.right is not None else "",
+        str(pair.left.moment) if pair.left is not None else "",
+        str(pair.right.moment) if pair.right is not None else "",
         None if hidden else pair.difference, None if hidden else pair.relative, pair.by_value, place, chosen,
     )  # fmt: skip
 

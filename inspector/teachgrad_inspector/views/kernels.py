@@ -7,7 +7,6 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from teachgrad.recording import Account, Moment, Row
 from teachgrad.recording.accounts import Machine, Piece
@@ -22,7 +21,6 @@ from .options import Options
 from .passes import called, place_of, program_of
 from .source import SourceView, view_source
 
-Item = TypeVar("Item")
 PANES = ("kernels", "code", "ops", "source")
 MAX_LINE = 1000
 """So many characters of a line are looked at for what it computes."""
@@ -325,15 +323,12 @@ def _numpy_calls(session: Session, moment: Moment, program: Program | None) -> K
 
 
 def _call(session: Session, row: Row, cursor: bool) -> KernelLine:
-    infos = [session.info(row.value), *(session.info(session.value_of(x, _of(row))) for x in dict.fromkeys(row.inputs))]
+    read = [session.info(session.value_of(x, row.moment)) for x in dict.fromkeys(row.inputs)]
+    infos = [session.info(row.value), *read]
     moved = 0 if is_view(row) else sum(info.nbytes for info in infos if info is not None)
     flops = flops_of(session.run, session.run.step(row.step), row) or 0
     return KernelLine(f"{session.name(row.vertex, row.step)} = {row.op}", "NumPy", 1, moved, flops, None,
-                      flops / moved if moved else None, None, "", str(_of(row)), cursor)  # fmt: skip
-
-
-def _of(row: Row) -> Moment:
-    return Moment(row.step, row.row, row.phase)
+                      flops / moved if moved else None, None, "", str(row.moment), cursor)  # fmt: skip
 
 
 def _numpy_op(session: Session, moment: Moment, row: Row) -> OpLine:
@@ -342,7 +337,7 @@ def _numpy_op(session: Session, moment: Moment, row: Row) -> OpLine:
     place = f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site is not None else ""
     text = expression(row.op or "op", session.names(row), session.attrs(row))
     return OpLine(session.name(row.vertex, row.step), text, shape(info.shape) if info is not None else "", place,
-                  str(_of(row)), True)  # fmt: skip
+                  str(row.moment), True)  # fmt: skip
 
 
 def _forward_of(row: Row | None) -> list[CodeLine]:
@@ -357,46 +352,3 @@ def _forward_of(row: Row | None) -> list[CodeLine]:
     margin = len(lines[0]) - len(lines[0].lstrip())
     texts = [clean(line.rstrip("\n")[margin:]) for line in lines]
     return [CodeLine(number, text, "op", number == 1, "") for number, text in enumerate(texts, 1)]
-
-
-# ---- moving ----------------------------------------------------------------------------------------------------------
-
-
-def linked(session: Session, moment: Moment, options: Options, pane: str, down: int) -> tuple[Moment, int | None]:
-    """Where j and k lead: to the next kernel, op or line of the user; or to a line of the program, with what it
-    computes. The moment, and the line of the program where that is what was chosen."""
-    view = view_kernels(session, moment, options)
-    if pane == "code" and view.code and view.language:
-        at = next((k for k, line in enumerate(view.code) if line.cursor), 0)
-        line = view.code[min(max(0, at + down), len(view.code) - 1)]
-        return session.run.resolve(line.moment) if line.moment else moment, line.number
-    if pane == "kernels":
-        at = next((k for k, kernel in enumerate(view.kernels) if kernel.cursor), 0)
-        for kernel in _beyond(view.kernels, at, down):
-            if kernel.moment:
-                return session.run.resolve(kernel.moment), None
-        return moment, None
-    if pane == "ops":
-        at = next((k for k, op in enumerate(view.ops) if op.cursor), 0)
-        for op in _beyond(view.ops, at, down):
-            if op.moment:
-                return session.run.resolve(op.moment), None
-        return moment, None
-    return _other_line(session, moment, down), None
-
-
-def _beyond(items: Sequence[Item], at: int, down: int) -> Sequence[Item]:
-    return items[at + 1 :] if down > 0 else items[:at][::-1]
-
-
-def _other_line(session: Session, moment: Moment, down: int) -> Moment:
-    """The next op that comes from another line of the user, or the one before."""
-    rows = session.step(moment).rows
-    here = session.site(session.row(moment), moment)
-    at = moment.row + down
-    while 0 <= at < len(rows):
-        site = session.site(rows[at], moment)
-        if site is not None and (here is None or (site.file, site.line) != (here.file, here.line)):
-            return _of(rows[at])
-        at += down
-    return moment

@@ -70,7 +70,7 @@ def view_ledger(
         part = _element(session, row.part, element)
         after = _element(session, row.value, element)
         entries.append(Entry(
-            str(Moment(row.step, row.row, row.phase)),
+            str(row.moment),
             _source(session, row),
             session.name(vertex, row.step), row.edge if row.edge is not None else -1,
             None if hidden else part, None if hidden else running, None if hidden else after,

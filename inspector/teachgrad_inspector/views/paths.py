@@ -73,7 +73,7 @@ def _local(session: Session, row: Row, edge: int) -> float | None:
     """∂z/∂x for an op on scalars."""
     op = op_named(row.op)
     result = session.info(row.value)
-    here = Moment(row.step, row.row, row.phase)
+    here = row.moment
     arrays = [session.array(session.value_of(vertex, here)) for vertex in row.inputs]
     if op is None or result is None or result.size != 1 or any(x is None or x.size != 1 for x in arrays):
         return None

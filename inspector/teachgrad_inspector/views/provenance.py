@@ -109,7 +109,7 @@ def _of_value(session: Session, number: Number, most: int) -> Origin:
     row = session.maker(number.vertex, number.moment)
     if row is None or row.kind == "leaf":
         return _unknown(row, "a leaf: nothing computed it" if row is not None else "from an earlier training step")
-    here = Moment(row.step, row.row, row.phase)
+    here = row.moment
     arrays = [session.array(session.value_of(vertex, here)) for vertex in row.inputs]
     op = op_named(row.op)
     if op is None or any(x is None for x in arrays):
@@ -202,7 +202,7 @@ def adding_up(step: Step, rows: list[Row]) -> list[Row]:
 def _along(session: Session, row: Row, element: Element, most: int) -> tuple[list[Source], Sum] | None:
     """The products of the chain rule along one edge: the largest as sources, and the sum of all."""
     source = row.source or 0
-    here = Moment(row.step, row.row, row.phase)
+    here = row.moment
     maker = session.maker(source, here)
     if maker is None or maker.kind != "op":
         return None

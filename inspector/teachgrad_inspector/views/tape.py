@@ -268,6 +268,6 @@ def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Op
             title,
             None,
             f"not computed yet: {rows} {'row' if rows == 1 else 'rows'} from here, "
-            f"at {Moment(later.step, later.row, later.phase)}",
+            f"at {later.moment}",
         )
     return Pane(title, None, "no gradient flows here")

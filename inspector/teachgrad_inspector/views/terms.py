@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from teachgrad.recording import Moment, Row
+from teachgrad.recording import Row
 
 from ..calculus import local_column
 from ..formulas import op_named
@@ -48,7 +48,7 @@ class Sum:
 
 def view_sum(session: Session, edge_row: Row, op_row: Row, element: tuple[int, ...], most: int = SHOWN) -> Sum | None:
     """The sum behind one element of what flows along an edge, or None if the recording does not hold the numbers."""
-    here = Moment(op_row.step, op_row.row, op_row.phase)
+    here = op_row.moment
     arrays = [session.array(session.value_of(vertex, here)) for vertex in op_row.inputs]
     incoming = session.array(edge_row.incoming)
     op = op_named(op_row.op)

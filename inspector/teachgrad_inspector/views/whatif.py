@@ -166,7 +166,7 @@ def _nothing(name: str, element: tuple[int, ...], step: int, goal: str, note: st
 def _change(session: Session, row: Row, before: np.ndarray, after: np.ndarray) -> Change:
     name = session.name(row.vertex, row.step)
     what = formulas.expression(row.op or "op", session.names(row), session.attrs(row))
-    moment = str(Moment(row.step, row.row, row.phase))
+    moment = str(row.moment)
     if np.size(after) == 1:
         x, y = float(np.reshape(before, -1)[0]), float(np.reshape(after, -1)[0])
         return Change(name, what, moment, x, y, y - x, False)
