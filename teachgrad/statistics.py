@@ -11,6 +11,8 @@ SMALL = 2048
 """Up to so many elements, NumPy counts zeros faster than it compares."""
 LARGE = 1 << 13
 BLOCKS, BLOCK = 16, 256
+HUGE = 1e15
+"""Squares of larger numbers, added up, may be beyond float32; nan and infinities are not below it either."""
 
 
 class Statistics(NamedTuple):
@@ -55,7 +57,7 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     if ones is None or n < 2:
         return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
     low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
-    if not high - low < math.inf:
+    if not (-HUGE < low and high < HUGE):
         return _careful(flat)
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
