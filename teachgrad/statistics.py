@@ -57,7 +57,7 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     if ones is None or n < 2:
         return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
     low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
-    if not (-HUGE < low and high < HUGE):
+    if not (low > -HUGE and high < HUGE):
         return _careful(flat)
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)

@@ -159,6 +159,18 @@ class OneHot(Op):
         in_range(indices, classes, "class")
         return (indices[..., None] == xp.arange(classes)).astype(xp.int64)
 
+    def c_body(self, z: Vertex, indices: Vertex) -> str:
+        classes = z.attrs["classes"]
+        return f"""\
+for (int64_t i = 0; i < {indices.size}; i++) {{
+    const int64_t hot = indices[i];
+    if ((uint64_t)hot >= {classes}) return 1;
+    for (int64_t k = 0; k < {classes}; k++)
+        z[{classes} * i + k] = k == hot;
+}}
+return 0;
+"""
+
 
 class PickClass(Op):
     r"""z[n, ...] = x[n, t[n, ...], ...], the element of class t along the axis; 0 where t is `ignore_index`

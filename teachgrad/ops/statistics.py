@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import DTypeError
 from ..op import Array, Spec, Vertex, apply
 from .cumulative import cumulative_prod, shifted
-from .elementwise import equal, where
-from .reductions import Axes, Reduction, mean, reduced_shape, summable, unreduced
+from .elementwise import equal, sqrt, square, where
+from .reductions import Axes, Reduction, mean, reduced_shape, sum, summable, unreduced
 from .shape import flip, normalize_axes, permute_dims, reshape
 
 
@@ -63,6 +63,13 @@ class Spread(Reduction):
         n = math.prod(x.shape[a] for a in axis)
         return x - mean(x, axis=axis, keepdims=True), n - z.attrs["correction"]
 
+    def squares(self, z: Vertex, x: Vertex) -> Any:
+        """Σ (x - m)² / (n - correction) made of simpler ops, or None where there are too few elements for a number."""
+        deviation, n = self.deviation(z, x)
+        if n <= 0:
+            return None
+        return sum(square(deviation), axis=z.attrs["axis"], keepdims=z.attrs["keepdims"]) / n
+
 
 class Var(Spread):
     r"""z = Σ (x - m)² / (n - correction), with m the mean of the n elements,   dz/dx = 2 (x - m) / (n - correction)
@@ -75,6 +82,9 @@ class Var(Spread):
     def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], correction: float, keepdims: bool,
                 out: Array | None = None) -> Array:
         return xp.var(x, axis=axis, ddof=correction, keepdims=keepdims, out=out)
+
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        return self.squares(z, x)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         deviation, n = self.deviation(z, x)
@@ -92,6 +102,10 @@ class Std(Spread):
     def forward(self, xp: Any, x: Array, *, axis: tuple[int, ...], correction: float, keepdims: bool,
                 out: Array | None = None) -> Array:
         return xp.std(x, axis=axis, ddof=correction, keepdims=keepdims, out=out)
+
+    def parts(self, z: Vertex, x: Vertex) -> Any:
+        squares = self.squares(z, x)
+        return None if squares is None else sqrt(squares)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex) -> Any:
         deviation, n = self.deviation(z, x)

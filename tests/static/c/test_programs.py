@@ -145,6 +145,27 @@ def test_rows_out_of_range_are_refused() -> None:
         take(tg.tensor([0, 3]))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint64", "uint8"])
+def test_one_hot_in_c(dtype: str) -> None:
+    step = tg.static(lambda t: tg.nn.functional.one_hot(t, 3) * 2, level="O3")
+    given = np.array([[0, 2], [1, 1]], dtype)
+    assert np.array_equal(step(tg.tensor(given)).numpy(), 2 * np.eye(3, dtype=np.int64)[given.astype(int)])
+    assert all(segment.is_c for segment in step.trace.program.building.segments)
+    for wrong in (3, np.iinfo(dtype).max, *([-1] if dtype.startswith("int") else [])):
+        with pytest.raises(IndexError, match=f"class {wrong} is not one of the 3"):
+            step(tg.tensor(np.array([[0, wrong], [1, 1]], dtype)))
+
+
+def test_spreads_in_c() -> None:
+    x = np.random.default_rng(0).standard_normal((5, 700)).astype(np.float32) + 1000
+    step = tg.static(lambda x: (tg.var(x, axis=1), tg.std(x, axis=0, correction=1, keepdims=True)), level="O3")
+    found = [z.numpy() for z in step(tg.tensor(x))]
+    assert all(segment.is_c for segment in step.trace.program.building.segments)
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(found[0], wide.var(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(found[1], wide.std(axis=0, ddof=1, keepdims=True), rtol=1e-3)
+
+
 def test_ignored_targets_count_for_nothing() -> None:
     x = tg.tensor(np.random.default_rng(1).normal(size=(6, 4)), requires_grad=True)
     t = tg.tensor([0, -100, 3, 2, -100, 1])
