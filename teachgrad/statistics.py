@@ -13,6 +13,8 @@ LARGE = 1 << 13
 BLOCKS, BLOCK = 16, 256
 HUGE = 1e15
 """Squares of larger numbers, added up, may be beyond float32; nan and infinities are not below it either."""
+TINY = 1e-15
+"""Squares of smaller numbers lose their digits in float32."""
 
 
 class Statistics(NamedTuple):
@@ -57,7 +59,7 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     if ones is None or n < 2:
         return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
     low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
-    if not (low > -HUGE and high < HUGE):
+    if not (low > -HUGE and high < HUGE) or -TINY < low <= high < TINY:
         return _careful(flat)
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)

@@ -45,3 +45,11 @@ def test_squares_that_overflow(value: float) -> None:
         found = statistics_of(array)
     assert found.mean == pytest.approx(0.0, abs=value * 1e-6)
     assert found.std == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e-45, 1e-42, 2e-21, 1e-19, 1e-16])
+def test_squares_that_underflow(value: float) -> None:
+    array = np.tile(np.array([0, value], np.float32), 30)
+    found = statistics_of(array)
+    assert found.mean == pytest.approx(float(np.float32(value)) / 2, rel=1e-6)
+    assert found.std == pytest.approx(float(np.float32(value)) / 2, rel=1e-6)
