@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import App, ComposeResult, SystemCommand
@@ -15,18 +14,17 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import get_current_worker
 
-from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
-from .. import navigation, stops
-from ..arrows import ARROWS, arrow
+from .. import navigation
+from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
 from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
+from ..stops import Stop
 from ..views.options import Options
-from ..views.passes import moved, went_to
 from .asking import Asking
 from .help import HelpScreen, help_text
 from .opening import Opening
@@ -39,8 +37,6 @@ SLOW_ROWS = 5000
 FIRST = ("pane", "pane_back", "search", "go")
 """Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
 that letters typed right after it are not taken for keys."""
-PAGE = 10
-"""So many rewrites are a page."""
 FOLLOW = 0.5
 """Seconds between looks at a recording that is still growing."""
 
@@ -85,9 +81,7 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         self.glyphs = glyphs
         self._address = address
         self._keys = dict(keymap)
-        self._searched = ""
         self.opened = ExitStack()
-        self._message = ""
         self._loaded = False
         self.set_keymap(self._keys)
 
@@ -180,27 +174,11 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         if canvas.cursor is not None:  # screen readers and magnifiers follow the terminal's own cursor
             self.cursor_position = sheet.region.offset + canvas.cursor
 
-    def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
-        """Change the state and draw it; not while something is looked for in the background."""
-        if self.seeking:
-            return
-        if moment is not None:
-            if (moment.step, moment.row) != (self.moment.step, self.moment.row):
-                options.setdefault("revealed", False)
-                options.setdefault("check", False)
-                options.setdefault("element", moment.element)
-                if self.shown == "kernels":
-                    options.setdefault("line", None)
-            self.moment = Moment(moment.step, moment.row, moment.phase)
-        if screen is not None and screen != self.shown:
-            self.shown = screen
-            options.setdefault("pane", 0)
-            options.setdefault("line", None)
-            options.setdefault("zoom", False)
-        if options:
-            self.options = self.options.but(**options)
-        self._message = message
+    def _changed(self) -> None:
         self._prepare(self.draw)
+
+    def _page_lines(self) -> int:
+        return max(1, body_height(self.size.height) - 3)
 
     @on(Sheet.Resized)
     def _resized(self) -> None:
@@ -222,58 +200,6 @@ class Inspector(Asking, Opening, Stopping, App[int]):
             return
         self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
 
-    # ---- moving ------------------------------------------------------------------------------------------------------
-
-    def action_move(self, how: str, forward: bool) -> None:
-        if self.shown == "passes" and (changes := self._moved(how, 1 if forward else -1)):
-            self._set(**changes)
-            return
-        mover = getattr(navigation, SCREENS[self.shown].stride if how == "step" else how)
-        self._set(mover(self.session, self.moment, self.options.folded, forward))
-
-    def action_page(self, direction: int) -> None:
-        """A screen of lines further; on Train, a tenth of the training; on Passes, of the rewrites."""
-        if self.shown == "passes" and (changes := self._moved("page", PAGE * direction)):
-            self._set(**changes)
-            return
-        if self.shown == "train":
-            count = max(1, self.session.run.steps // 10) * direction
-            self._set(navigation.training_steps(self.session, self.moment, count))
-            return
-        lines = max(1, body_height(self.size.height) - 3) * direction
-        self._set(navigation.page(self.session, self.moment, self.options.folded, lines))
-
-    def action_arrow(self, right: int, down: int) -> None:
-        """What is beside on this screen (`arrows`), else a line in time."""
-        if not self._is_read():  # what is chosen is not known yet
-            return
-        changes = arrow(self.session, self.moment, self.options, self.shown, right, down)
-        if changes is None:
-            self.action_move("step", right + down > 0)
-        else:
-            self._set(**changes)
-
-    def _moved(self, how: str, count: int) -> dict[str, Any]:
-        """What a move changes on the Passes screen; nothing where there is no compilation."""
-        return moved(self.session, self.moment, self.options, how, count)
-
-    def action_largest(self) -> None:
-        self._set(element=None)
-
-    def _go_to(self, address: str) -> None:
-        try:
-            text = address.strip().removeprefix(":")
-            if text.startswith("pass:"):
-                self._set(screen="passes", **went_to(self.session, self.moment, self.options, text))
-                return
-            if re.fullmatch(r"\s*\[[\d,\s]+\]\s*", text):  # an element of what is here
-                text = f"{self.moment}{text}"
-            moment = stops.resolve(self.session, text, self.moment)
-        except TeachgradError as error:
-            self._set(message=str(error))
-            return
-        self._set(moment, element=moment.element)
-
     # ---- prompts -----------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -281,12 +207,6 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         if action in ("go", "search", "pane", "watch", "what_if", "compare"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
-
-    def action_go(self) -> None:
-        self._ask(":")
-
-    def action_search(self) -> None:
-        self._ask("/")
 
     def _ask(self, mark: str) -> None:
         prompt = self.query_one("#prompt", Input)
@@ -305,58 +225,32 @@ class Inspector(Asking, Opening, Stopping, App[int]):
     def _answered(self, event: Input.Submitted) -> None:
         text = event.value
         self._close_prompt()
-        if text.startswith("/"):
-            self._searched = text[1:] or self._searched
-            self.action_again(True)
-        elif text.startswith("what if "):
-            self.change(text.removeprefix("what if "))
-        elif text.startswith("compare with "):
-            if text.removeprefix("compare with ").strip():
-                self.compare(text.removeprefix("compare with "))
-        elif text.startswith("watch "):
-            if text.removeprefix("watch ").strip():
-                self.add_stop(text.removeprefix("watch "))
-        elif text.strip(": "):
-            self._go_to(text)
+        self.answer(text)
 
     @on(Input.Changed, "#prompt")
     def _emptied(self, event: Input.Changed) -> None:
         if not event.value and event.input.display:
             self._close_prompt()
 
-    def action_again(self, forward: bool) -> None:
-        if not self._searched:
-            self._set(message="nothing was searched for yet: press /")
-            return
-        found = navigation.search(self.session, self.moment, self._searched, forward)
-        if found is None:
-            self._set(message=f"{self._searched!r} is not found")
-        else:
-            self._set(found)
+    # ---- looking for stops -------------------------------------------------------------------------------------------
 
-    # ---- looking -----------------------------------------------------------------------------------------------------
+    def _seek(self, chosen: tuple[Stop, ...], forward: bool) -> None:
+        self.draw()
+        self._seek_behind(chosen, forward)
 
-    def action_show(self, screen: str) -> None:
-        self._set(screen=screen)
+    @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
+    def _seek_behind(self, chosen: tuple[Stop, ...], forward: bool) -> None:
+        worker = get_current_worker()
+        found, message = self._find(chosen, forward, lambda step: not worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.call_from_thread(self._arrived, found, message)
 
-    def action_pane(self, direction: int) -> None:
-        panes = len(SCREENS[self.shown].panes)
-        self._set(pane=(self.options.pane + direction) % panes)
+    def stop_seeking(self) -> None:
+        """Give up what is being looked for."""
+        self.seeking = ""
+        self.workers.cancel_group(self, "layout")
 
-    def action_switch(self, what: str) -> None:
-        changes: dict[str, Any] = {what: not getattr(self.options, what)}
-        self._set(**changes)
-
-    def action_check(self) -> None:
-        """Finite differences are on the Chain screen."""
-        self._set(screen="chain", check=not self.options.check or self.shown != "chain")
-
-    def action_mode(self) -> None:
-        """The plan, or what dynamic mode would hold."""
-        self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
-
-    def action_reveal(self) -> None:
-        self._set(revealed=True)
+    # ---- the rest ----------------------------------------------------------------------------------------------------
 
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:

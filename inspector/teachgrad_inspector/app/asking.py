@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
-
 from teachgrad.errors import TeachgradError
-from teachgrad.recording import Moment
 
 from ..numbers import index
-from ..session import Session
 from ..views.chain import element_of
 from ..views.compare import chosen_pair, comparison, other_of
 from ..views.explain import chosen_number
 from ..views.memory import candidate_line
-from ..views.options import Options
 from ..views.whatif import edit_of
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    Base = App[int]
-else:
-    Base = object
+from .acting import Acting
 
 
-class Asking(Base):
+class Asking(Acting):
     """The part of the application that answers questions."""
 
-    session: Session
-    moment: Moment
-    options: Options
-    shown: str
     before_question: str = "tape"
     """The screen to which an answer gives way."""
-    opened: ExitStack
-    """What is to be closed at the end."""
-    _set: Callable[..., None]
-    _ask: Callable[[str], None]
-    _is_read: Callable[[], bool]
 
     def action_explain(self) -> None:
         """Where the number here comes from; on Explain, the chosen one in turn."""

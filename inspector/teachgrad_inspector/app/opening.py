@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from ..session import Session
 from ..views.doctor import chosen_finding, report
 from ..views.explain import chosen_number
 from ..views.map import level_at, module_here
-from ..views.options import Options
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    from teachgrad.recording import Moment
-
-    Base = App[int]
-else:
-    Base = object
+from .acting import Acting
 
 
-class Opening(Base):
+class Opening(Acting):
     """The part of the application that opens and folds."""
 
-    session: Session
-    moment: Moment
-    options: Options
-    shown: str
-    _set: Callable[..., None]
-    _is_read: Callable[[], bool]
     action_stop_at: Callable[[bool], None]
     go_to_pair: Callable[[], None]
 

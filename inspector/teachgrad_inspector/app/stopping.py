@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from textual import work
-from textual.worker import get_current_worker
 
 from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
 from .. import stops
-from ..session import Session
-from ..views.options import Options
 from ..views.watches import chosen_stop
-
-if TYPE_CHECKING:
-    from textual.app import App
-
-    Base = App[int]
-else:
-    Base = object
+from .acting import Acting
 
 QUICK_ROWS = 5000
 """Up to so many rows are looked through at once, more of them in the background."""
 
 
-class Stopping(Base):
+class Stopping(Acting):
     """The part of the application that stops."""
-
-    session: Session
-    moment: Moment
-    options: Options
-    shown: str
-    seeking: str = ""
-    """What is being looked for in the background."""
-    _set: Callable[..., None]
-    draw: Callable[[], None]
-    _ask: Callable[[str], None]
 
     def action_watch(self) -> None:
         self._ask("watch ")
@@ -83,15 +61,11 @@ class Stopping(Base):
             self._arrived(*self._find(chosen, forward, lambda step: True))
             return
         self.seeking = "looking for the next stop" if forward else "looking back for a stop"
-        self.draw()
         self._seek(chosen, forward)
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _seek(self, chosen: tuple[stops.Stop, ...], forward: bool) -> None:
-        worker = get_current_worker()
-        found, message = self._find(chosen, forward, lambda step: not worker.is_cancelled)
-        if not worker.is_cancelled:
-            self.call_from_thread(self._arrived, found, message)
+        """Find where to stop, which may take long, and go there."""
+        raise NotImplementedError
 
     def _find(
         self, chosen: tuple[stops.Stop, ...], forward: bool, going: Callable[[int], bool]
@@ -109,8 +83,3 @@ class Stopping(Base):
     def _arrived(self, moment: Moment | None, message: str) -> None:
         self.seeking = ""
         self._set(moment, message=message)
-
-    def stop_seeking(self) -> None:
-        """Give up what is being looked for."""
-        self.seeking = ""
-        self.workers.cancel_group(self, "layout")

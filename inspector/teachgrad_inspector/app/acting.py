@@ -1,0 +1,190 @@
+"""What keys do, apart from any terminal: where somebody is who looks at a recording, and the actions that change that.
+
+The application and the line-oriented mode are this with a way to ask and a way to show.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from typing import Any
+
+from teachgrad.errors import TeachgradError
+from teachgrad.recording import Moment
+
+from .. import navigation, stops
+from ..arrows import arrow
+from ..screens import SCREENS
+from ..session import Session
+from ..views.options import Options
+from ..views.passes import moved, went_to
+
+PAGE = 10
+"""So many rewrites are a page."""
+QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop"}
+"""How prompts begin, and which action takes the rest."""
+
+
+class Acting:
+    """Where somebody is in a recording, and how to get on."""
+
+    session: Session
+    moment: Moment
+    options: Options
+    shown: str
+    """The screen."""
+    seeking: str = ""
+    """What is being looked for in the background."""
+    opened: ExitStack
+    """What is to be closed at the end."""
+    _message: str = ""
+    _searched: str = ""
+
+    # ---- what there is to add to it ----------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Show the state, which has changed."""
+        raise NotImplementedError
+
+    def _ask(self, mark: str) -> None:
+        """Have somebody complete what begins with `mark`, and give it to `answer`."""
+        raise NotImplementedError
+
+    def _is_read(self) -> bool:
+        """Whether there is something to see without a noticeable wait."""
+        return True
+
+    def _page_lines(self) -> int:
+        """So many lines of the tape are a page."""
+        raise NotImplementedError
+
+    # ---- changing the state ------------------------------------------------------------------------------------------
+
+    def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
+        """Change the state and show it; not while something is looked for in the background."""
+        if self.seeking:
+            return
+        if moment is not None:
+            if (moment.step, moment.row) != (self.moment.step, self.moment.row):
+                options.setdefault("revealed", False)
+                options.setdefault("check", False)
+                options.setdefault("element", moment.element)
+                if self.shown == "kernels":
+                    options.setdefault("line", None)
+            self.moment = Moment(moment.step, moment.row, moment.phase)
+        if screen is not None and screen != self.shown:
+            self.shown = screen
+            options.setdefault("pane", 0)
+            options.setdefault("line", None)
+            options.setdefault("zoom", False)
+        if options:
+            self.options = self.options.but(**options)
+        self._message = message
+        self._changed()
+
+    # ---- moving ------------------------------------------------------------------------------------------------------
+
+    def action_move(self, how: str, forward: bool) -> None:
+        if self.shown == "passes" and (changes := self._moved(how, 1 if forward else -1)):
+            self._set(**changes)
+            return
+        mover = getattr(navigation, SCREENS[self.shown].stride if how == "step" else how)
+        self._set(mover(self.session, self.moment, self.options.folded, forward))
+
+    def action_page(self, direction: int) -> None:
+        """A screen of lines further; on Train, a tenth of the training; on Passes, of the rewrites."""
+        if self.shown == "passes" and (changes := self._moved("page", PAGE * direction)):
+            self._set(**changes)
+            return
+        if self.shown == "train":
+            count = max(1, self.session.run.steps // 10) * direction
+            self._set(navigation.training_steps(self.session, self.moment, count))
+            return
+        self._set(navigation.page(self.session, self.moment, self.options.folded, self._page_lines() * direction))
+
+    def action_arrow(self, right: int, down: int) -> None:
+        """What is beside on this screen (`arrows`), else a line in time."""
+        if not self._is_read():  # what is chosen is not known yet
+            return
+        changes = arrow(self.session, self.moment, self.options, self.shown, right, down)
+        if changes is None:
+            self.action_move("step", right + down > 0)
+        else:
+            self._set(**changes)
+
+    def _moved(self, how: str, count: int) -> dict[str, Any]:
+        """What a move changes on the Passes screen; nothing where there is no compilation."""
+        return moved(self.session, self.moment, self.options, how, count)
+
+    def action_largest(self) -> None:
+        self._set(element=None)
+
+    def _go_to(self, address: str) -> None:
+        try:
+            text = address.strip().removeprefix(":")
+            if text.startswith("pass:"):
+                self._set(screen="passes", **went_to(self.session, self.moment, self.options, text))
+                return
+            if re.fullmatch(r"\s*\[[\d,\s]+\]\s*", text):  # an element of what is here
+                text = f"{self.moment}{text}"
+            moment = stops.resolve(self.session, text, self.moment)
+        except TeachgradError as error:
+            self._set(message=str(error))
+            return
+        self._set(moment, element=moment.element)
+
+    # ---- asking ------------------------------------------------------------------------------------------------------
+
+    def action_go(self) -> None:
+        self._ask(":")
+
+    def action_search(self) -> None:
+        self._ask("/")
+
+    def answer(self, text: str) -> None:
+        """Do what was asked for, in full: `:t0/bwd/3`, `/relu`, `what if a = 2`, `compare with t3`, `watch h > 1`."""
+        if text.startswith("/"):
+            self._searched = text[1:] or self._searched
+            self.action_again(True)
+            return
+        for beginning, act in QUESTIONS.items():
+            if text.startswith(beginning):
+                if rest := text.removeprefix(beginning).strip():
+                    getattr(self, act)(rest)
+                return
+        if text.strip(": "):
+            self._go_to(text)
+
+    def action_again(self, forward: bool) -> None:
+        if not self._searched:
+            self._set(message="nothing was searched for yet: press /")
+            return
+        found = navigation.search(self.session, self.moment, self._searched, forward)
+        if found is None:
+            self._set(message=f"{self._searched!r} is not found")
+        else:
+            self._set(found)
+
+    # ---- looking -----------------------------------------------------------------------------------------------------
+
+    def action_show(self, screen: str) -> None:
+        self._set(screen=screen)
+
+    def action_pane(self, direction: int) -> None:
+        panes = len(SCREENS[self.shown].panes)
+        self._set(pane=(self.options.pane + direction) % panes)
+
+    def action_switch(self, what: str) -> None:
+        changes: dict[str, Any] = {what: not getattr(self.options, what)}
+        self._set(**changes)
+
+    def action_check(self) -> None:
+        """Finite differences are on the Chain screen."""
+        self._set(screen="chain", check=not self.options.check or self.shown != "chain")
+
+    def action_mode(self) -> None:
+        """The plan, or what dynamic mode would hold."""
+        self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
+
+    def action_reveal(self) -> None:
+        self._set(revealed=True)
