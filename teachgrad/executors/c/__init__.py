@@ -1,8 +1,9 @@
 """The C executor: a static graph as generated C, compiled by whatever compiler is there.
 
-Read on in this order: `groups` and `fusion` (which ops share loops), `nest` (what is computed in which loop), `loops`
-and `products` (the text of a kernel), `building` (the whole source, and where each value lies), `control` (loops and
-branches), `program` (a call).
+Read on in this order: `groups` and `fusion` (which ops share loops), `nest` (what is computed in which loop), `placing`
+(the order of the kernels, and where each value lies), `statements`, `loops` and `products` (the text of a kernel),
+`building` (the whole source), `control` (loops and branches), `program` (a call). Generated CUDA (`teachgrad_gpu`)
+shares all of it up to `statements`.
 """
 
 from __future__ import annotations

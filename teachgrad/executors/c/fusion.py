@@ -85,19 +85,20 @@ class Fusion:
                 group.members.append(v)
                 self.home[v.id] = group
                 return
-        kind = "numpy"
-        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and v.ndim - 1 <= len(BATCHES):
-            kind = "product"
-        elif speakable(v) and v.op is not None and all(self.views.dense(x) for x in v.inputs) \
-                and v.op.c_body(v, *v.inputs) is not None:
-            kind = "body"
-        elif can_write(v, self.views) and self.only_taken_apart(v):
-            kind = "attention"
-        group = Group(kind, [v])
+        group = Group(self.kind_of(v), [v])
         self.groups.append(group)
         self.home[v.id] = group
         for x in v.inputs:
             group.needs |= self.sources(x)
+
+    def kind_of(self, v: Vertex) -> str:
+        """The kind of the group of a vertex that shares no loops with others."""
+        if isinstance(v.op, Matmul) and speakable(v) and v.dtype.char in "fd" and v.ndim - 1 <= len(BATCHES):
+            return "product"
+        if speakable(v) and v.op is not None and all(self.views.dense(x) for x in v.inputs) \
+                and v.op.c_body(v, *v.inputs) is not None:
+            return "body"
+        return "attention" if can_write(v, self.views) and self.only_taken_apart(v) else "numpy"
 
     def only_taken_apart(self, v: Vertex) -> bool:
         """Whether nobody needs the tuple of an op's results but who takes one out of it, each but once."""
@@ -138,9 +139,7 @@ class Fusion:
         if is_reduction(v):
             result, summed = reduced_place(v, point)
             inner = self.inner_for(group, level, summed)
-            if summed and inner is None and not (summed == group.loops and len(group.space) > 1):
-                return False
-            if inner is not None and summed & inner and not inner <= summed:
+            if not self.can_sum(group, summed, inner):
                 return False
         if level != group.loops and (inner is None or level != group.loops - inner):
             return False
@@ -168,6 +167,13 @@ class Fusion:
         while last - len(inner) >= 0 and ((last - len(inner)) in summed) == (last in summed):
             inner.add(last - len(inner))
         return frozenset(inner)
+
+    @staticmethod
+    def can_sum(group: Group, summed: frozenset[int], inner: frozenset[int] | None) -> bool:
+        """Whether loops with these inner ones can sum over these loops."""
+        if inner is None:
+            return not summed or (summed == group.loops and len(group.space) > 1)
+        return not summed & inner or inner <= summed
 
     def place(self, v: Vertex, group: Group) -> Place | None:
         """Where a member of a group, or a view of one, is; None for a view that loops cannot follow."""
