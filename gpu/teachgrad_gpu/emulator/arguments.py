@@ -1,0 +1,193 @@
+"""From the arguments of a launch to bytes, as CuPy does it, with more care.
+
+An array is passed as a pointer to its first element, whatever its dtype and strides. Scalars are passed by value:
+NumPy scalars as they are, Python's bool, int and float as bool, long long and double. Where CuPy would let a kernel
+read other bytes than were meant (a double for a float), it is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ArgumentError
+from .memory import Arena, Segment
+
+ADDRESS = struct.Struct("=QQQ")
+FLOATS = {2: np.float16, 4: np.float32, 8: np.float64}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a kernel, as its compiler knows it."""
+
+    name: str
+    pointer: bool
+    constant: bool
+    """Whether it is a pointer through which the kernel only reads."""
+    kind: str
+    """"integer", "float" or "other"."""
+    size: int
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class Region:
+    """The bytes that an array argument reaches, in this process, and its copy if it does not lie in shared memory."""
+
+    low: int
+    size: int
+    changes: bool
+
+
+class Packed:
+    """The arguments of one launch as the worker takes them. Arrays outside shared memory are copied there, and back."""
+
+    def __init__(self, parameters: tuple[Parameter, ...], arguments: tuple[Any, ...], arena: Arena,
+                 kernel: str) -> None:  # fmt: skip
+        if len(parameters) != len(arguments):
+            declared = ", ".join(map(str, parameters)) or "nothing"
+            raise ArgumentError(f"{kernel} takes {len(parameters)} arguments ({declared}), {len(arguments)} are given")
+        self.arrays: dict[int, npt.NDArray[Any]] = {}
+        self.segments: set[int] = set()
+        self.copies: list[tuple[Region, npt.NDArray[np.uint8]]] = []
+        outside: list[tuple[int, Region]] = []
+        parts: list[bytes] = []
+        for position, (parameter, value) in enumerate(zip(parameters, arguments, strict=True)):
+            if not parameter.pointer:
+                data = scalar(value, parameter, position, kernel)
+                parts.append(ADDRESS.pack(0, 0, len(data)) + data)
+                continue
+            array = array_of(value, parameter, position, kernel)
+            if array is None or array.size == 0:
+                parts.append(ADDRESS.pack(0, 0, 0))
+                continue
+            self.arrays[position] = array
+            address = array.__array_interface__["data"][0]
+            found = arena.find(address)
+            if found is not None:
+                parts.append(self._shared(found, address, array))
+                continue
+            low, high = bounds(array, address)
+            outside.append((position, Region(low, high - low, not parameter.constant)))
+            parts.append(b"")
+        if outside:
+            self._copy(outside, parts, arena)
+        self.payload = b"".join(parts)
+
+    def _shared(self, found: tuple[Segment, int], address: int, array: npt.NDArray[Any]) -> bytes:
+        segment, offset = found
+        self.segments.add(segment.name)
+        size = array.nbytes if array.flags.c_contiguous else bounds(array, address)[1] - address
+        return ADDRESS.pack(segment.name, offset, size)
+
+    def _copy(self, outside: list[tuple[int, Region]], parts: list[bytes], arena: Arena) -> None:
+        """Copy what lies outside shared memory. Arrays that overlap are copied as one, so that they still overlap."""
+        groups: list[list[tuple[int, Region]]] = []
+        reached = -1
+        for position, region in sorted(outside, key=lambda item: item[1].low):
+            if groups and region.low < reached:
+                groups[-1].append((position, region))
+            else:
+                groups.append([(position, region)])
+            reached = max(reached, region.low + region.size)
+        for group in groups:
+            low = group[0][1].low
+            high = max(region.low + region.size for _, region in group)
+            copy = arena.empty(high - low, np.uint8)
+            copy[...] = memory_at(low, high - low)
+            place = arena.find(copy.__array_interface__["data"][0])
+            assert place is not None
+            segment, offset = place
+            self.segments.add(segment.name)
+            self.copies.append((Region(low, high - low, any(region.changes for _, region in group)), copy))
+            for position, region in group:
+                start = self.arrays[position].__array_interface__["data"][0]
+                parts[position] = ADDRESS.pack(segment.name, offset + start - low, region.low + region.size - start)
+
+    def copy_back(self) -> None:
+        """Bring back what the kernel wrote."""
+        for region, copy in self.copies:
+            if region.changes:
+                memory_at(region.low, region.size)[...] = copy
+
+
+class _Memory:
+    def __init__(self, low: int, size: int) -> None:
+        self.__array_interface__ = {"data": (low, False), "shape": (size,), "typestr": "|u1", "version": 3}
+
+
+def memory_at(low: int, size: int) -> npt.NDArray[np.uint8]:
+    """Bytes of this process as an array. The caller holds what they belong to."""
+    return np.asarray(_Memory(low, size))
+
+
+def bounds(array: npt.NDArray[Any], address: int) -> tuple[int, int]:
+    """The lowest byte of an array and the one behind its highest."""
+    low = high = address
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
+def array_of(value: Any, parameter: Parameter, position: int, kernel: str) -> npt.NDArray[Any] | None:
+    """The array for a pointer. None is the null pointer."""
+    if value is None:
+        return None
+    if not isinstance(value, np.ndarray):
+        if not hasattr(value, "__array_interface__") or isinstance(value, np.generic):
+            raise ArgumentError(f"argument {position + 1} of {kernel} is `{parameter}`, a pointer; "
+                                f"{type(value).__name__} is no array")
+        value = np.asarray(value)
+    if value.dtype.hasobject:
+        raise ArgumentError(f"argument {position + 1} of {kernel} is an array of Python objects")
+    if not parameter.constant and not value.flags.writeable:
+        raise ArgumentError(f"argument {position + 1} of {kernel}, `{parameter}`, is not const, and its array is "
+                            "read-only; pass a copy, or declare the parameter const")
+    return value
+
+
+def scalar(value: Any, parameter: Parameter, position: int, kernel: str) -> bytes:
+    """The bytes of a scalar."""
+    what = f"argument {position + 1} of {kernel} is `{parameter}`"
+    if isinstance(value, np.ndarray):
+        raise ArgumentError(f"{what}, no pointer, but an array is given; pass array.item() or a NumPy scalar")
+    if isinstance(value, bool):
+        value = np.bool_(value)
+    elif isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 64:
+            raise ArgumentError(f"{what}; {value} does not fit 64 bits")
+        value = np.int64(value) if value < 1 << 63 else np.uint64(value)
+    elif isinstance(value, float):
+        value = np.float64(value)
+    elif isinstance(value, complex):
+        value = np.complex128(value)
+    if not isinstance(value, np.generic):
+        raise ArgumentError(f"{what}; {type(value).__name__} is neither a number nor an array")
+    data = value.tobytes()
+    if parameter.kind == "integer" and isinstance(value, (np.integer, np.bool_)):
+        return integer(int(value), parameter, what)
+    if parameter.kind == "integer" or (parameter.kind == "float" and not isinstance(value, np.floating)) or (
+            len(data) != parameter.size):  # fmt: skip
+        wanted = np.dtype(FLOATS[parameter.size]).name if parameter.kind == "float" else f"int{8 * parameter.size}"
+        hint = f"; pass np.{wanted}(...)" if parameter.kind != "other" else f", {parameter.size} bytes"
+        raise ArgumentError(f"{what}; a {type(value).__name__} has other bytes, which a device would misread{hint}")
+    return data
+
+
+def integer(value: int, parameter: Parameter, what: str) -> bytes:
+    """An integer as wide as the parameter; bit patterns of either sign are taken."""
+    bits = 8 * parameter.size
+    if not -(1 << (bits - 1)) <= value < 1 << bits:
+        raise ArgumentError(f"{what}; {value} does not fit {bits} bits")
+    return (value % (1 << bits)).to_bytes(parameter.size, "little")

@@ -1,0 +1,195 @@
+"""Building kernels and the worker, and a cache of both.
+
+A library lies in the cache under a hash of all it was made from (source, options, headers, compiler, processor) and one
+of its own bytes; it is written elsewhere and renamed into place, so whoever finds it finds it whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from teachgrad.cache import cache_folder
+from teachgrad.executors.c.compiler import digest, digest_of, processor, remove_stale
+
+from .errors import CompileError, EmulatorError
+from .source import Prepared
+
+RUNTIME = Path(__file__).parent / "runtime"
+NAMES = ("c++", "g++", "clang++")
+PATIENCE = 300
+"""Seconds after which a compiler is given up."""
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-threadsafe-statics", "-fno-strict-aliasing",
+         "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fstack-clash-protection", "-w",
+         "-g1")
+CHECKING = ("-Og", "-fsanitize=thread", "-fno-omit-frame-pointer", "-DTG_CHECKED")
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C++ compiler: how it is called, what it says of itself, whether it compiles for the very machine it runs on."""
+
+    command: tuple[str, ...]
+    version: str
+    native: tuple[str, ...]
+
+
+def command() -> tuple[str, ...] | None:
+    """The C++ compiler to call: $CXX, else c++, g++ or clang++, else None."""
+    named = os.environ.get("CXX")
+    for words in ([named.split()] if named else [[name] for name in NAMES]):
+        path = shutil.which(words[0])
+        if path is not None:
+            return (path, *words[1:])
+    return None
+
+
+def compiler() -> Compiler:
+    """The compiler that is there, or `EmulatorError`."""
+    call = command()
+    found = None if call is None else _examined(call)
+    if found is None:
+        raise EmulatorError("the emulator compiles kernels with a C++ compiler, and there is none here; install g++ or "
+                            "clang++, or name one in CXX")
+    return found
+
+
+@functools.cache
+def _examined(call: tuple[str, ...]) -> Compiler | None:
+    try:
+        answer = subprocess.run([*call, "--version"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        if answer.returncode:
+            return None
+        native = subprocess.run([*call, "-march=native", "-E", "-x", "c++", os.devnull], capture_output=True,
+                                timeout=PATIENCE, check=False).returncode == 0  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return Compiler(call, answer.stdout.partition("\n")[0], ("-march=native",) if native else ())
+
+
+@functools.cache
+def runtime_digest() -> str:
+    """A hash of the runtime, headers and worker."""
+    files = sorted([*RUNTIME.rglob("*.h"), *RUNTIME.rglob("*.cpp")])
+    return digest(*(f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in files))
+
+
+def cache_dir() -> Path:
+    """Where libraries and the worker are kept; it need not exist."""
+    return cache_folder() / "emulator"
+
+
+def compile_options(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Those options, meant for NVRTC or nvcc, that mean something to a C++ compiler: defines, folders, the standard."""
+    kept, rest = [], list(options)
+    while rest:
+        option = rest.pop(0)
+        if option in ("-D", "-I", "-U", "--define-macro", "--include-path") and rest:
+            kept.append({"--define-macro": "-D", "--include-path": "-I"}.get(option, option) + rest.pop(0))
+        elif match := re.match(r"--(define-macro|include-path|undefine-macro)=(.*)", option):
+            kept.append({"define-macro": "-D", "include-path": "-I", "undefine-macro": "-U"}[match[1]] + match[2])
+        elif option.startswith(("-D", "-I", "-U")):
+            kept.append(option)
+        elif match := re.match(r"--?std=(c\+\+\d+)$", option):
+            kept.append(f"-std={max(match[1], 'c++17')}")
+        # Others (--use_fast_math, -arch, --maxrregcount) say how a device shall do it.
+    return tuple(kept)
+
+
+def program(prepared: Prepared, names: tuple[str, ...]) -> str:
+    """The text that is compiled: the runtime, the user's source under its own line numbers, a table of its kernels."""
+    entries = ",\n".join(f'    tg::Entry<&{name}>::named("{name}")' for name in names)
+    symbols = "".join(f'    {{"{name}", (void*)&{name}, sizeof({name}), 0}},\n' for name in prepared.variables)
+    return (f'#include "cuda.h"\n#line 1 "kernel.cu"\n{prepared.text}\n#line 1 "table of kernels"\n'
+            f"static constexpr tg_entry tg_entries[] = {{\n{entries}\n}};\n"
+            f"static const tg_symbol tg_symbols[] = {{\n{symbols}    {{nullptr, nullptr, 0, 0}}\n}};\n"
+            f'extern "C" TG_EXPORT const tg_library tg_contents = {{tg_entries, {len(names)}, tg_symbols, '
+            f"{len(prepared.variables)}, tg::save_index, tg::restore_index}};\n")
+
+
+def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], check: bool) -> Path:
+    """The library of some kernels, from the cache or compiled now."""
+    how = compiler()
+    text = program(prepared, names)
+    flags = (*FLAGS, *how.native, *(CHECKING if check else ()), *compile_options(options))
+    shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
+
+    def steps(folder: Path) -> None:
+        (folder / "kernel.cpp").write_text(text, encoding="utf-8")
+        call([*how.command, *flags, f"-I{RUNTIME}", "-c", "kernel.cpp", "-o", "kernel.o"], folder)
+        call([*how.command, *shared, "kernel.o", "-o", "product"], folder)
+
+    return cached(digest(text, *flags, *shared, how.version, processor(), runtime_digest()), ".so", steps)
+
+
+def worker(portable: bool = False) -> Path:
+    """The program that runs kernels. `portable` makes it switch threads without a line of assembly."""
+    how = compiler()
+    flags = ("-std=c++17", "-O2", *(("-DTG_PORTABLE",) if portable else ()))
+    exported = () if sys.platform == "darwin" else ("-rdynamic", "-ldl")
+
+    def steps(folder: Path) -> None:
+        files = [str(path) for path in sorted((RUNTIME / "worker").glob("*.cpp"))]
+        call([*how.command, *flags, *files, "-o", "product", *exported], folder)
+
+    return cached(digest("worker", *flags, how.version, runtime_digest()), ".worker", steps)
+
+
+def cached(key: str, suffix: str, steps: Callable[[Path], None]) -> Path:
+    """What steps make in a folder of their own, unless the cache has it."""
+    folder = cache_dir()
+    for known in folder.glob(f"{key}-*{suffix}"):
+        if known.name[len(key) + 1:-len(suffix)] == digest_of(known.read_bytes()):
+            return known
+        known.unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder)
+        place = tempfile.TemporaryDirectory(prefix="build-", dir=folder)
+    except OSError as error:
+        raise EmulatorError(f"cannot write to the cache {folder}: {error.strerror}; set TEACHGRAD_CACHE to a folder of "
+                            "yours") from error
+    with place as inside:
+        steps(Path(inside))
+        product = Path(inside, "product")
+        final = folder / f"{key}-{digest_of(product.read_bytes())}{suffix}"
+        os.replace(product, final)
+    return final
+
+
+def call(words: list[str], folder: Path) -> None:
+    """Run a compiler in a folder."""
+    try:
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"the compiler {words[0]} was not done after {PATIENCE} seconds") from None
+    if done.returncode:
+        raise CompileError("the kernel does not compile:\n" + readable(done.stderr))
+
+
+def readable(text: str) -> str:
+    """A compiler's complaints about the user's lines; what it says of the runtime below them is left out."""
+    kept, shown = [], False
+    for line in text.splitlines():
+        if re.match(r"\S*:\d+:(\d+:)? ", line) or line.startswith("In file included"):
+            shown = "kernel.cu:" in line.split(" ")[0] or "table of kernels" in line
+        elif not line.startswith(" "):
+            shown = False
+        if shown:
+            kept.append(line)
+    return "\n".join(kept[:40]) or text[:4000]
+
+
+def clear() -> None:
+    """Empty the cache."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(cache_dir())

@@ -1,0 +1,274 @@
+"""`RawKernel` and `RawModule`, with the signatures of CuPy's, on NumPy arrays and without a GPU."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import building, process
+from .arguments import Packed, Parameter
+from .errors import ArgumentError, EmulatorError, LaunchError
+from .memory import arena
+from .source import Prepared, masked, prepare
+
+HEADER = struct.Struct("=II3I3IIIQd")
+THREADS = 1024
+DEVICE_LIMITS = ((2**31 - 1, 65535, 65535), (1024, 1024, 64))
+SHARED = 227 << 10
+TIMEOUT = 60.0
+
+
+class RawModule:
+    """CUDA C++ source with any number of kernels, compiled when the first of them is asked for.
+
+    `name_expressions` are the instances of templates that are wanted, such as `add<float>`. `check`, `record`, `seed`
+    and `timeout` are those of `RawKernel`.
+    """
+
+    def __init__(self, code: str, options: tuple[str, ...] = (), name_expressions: tuple[str, ...] = (), *,
+                 check: bool = False, record: bool = False, seed: int | None = None, timeout: float = TIMEOUT,
+                 folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
+        self.code = code
+        self.options = tuple(options)
+        self.name_expressions = tuple(name_expressions)
+        self.check = check
+        self.record = record
+        self.seed = seed
+        self.timeout = timeout
+        self.prepared: Prepared = prepare(code, folders)
+        self._library: Path | None = None
+        self._described: Contents | None = None
+
+    @property
+    def library(self) -> Path:
+        """The compiled source."""
+        if self._library is None:
+            names = tuple(dict.fromkeys([*self.prepared.kernels, *self.name_expressions]))
+            self._library = building.build(self.prepared, names, self.options, self.check or self.record)
+        return self._library
+
+    def compile(self) -> None:
+        """Compile now rather than at the first launch."""
+        self.contents()
+
+    def get_function(self, name: str) -> RawKernel:
+        """The kernel of a name, or of a name expression."""
+        if name not in self.prepared.kernels and name not in self.name_expressions:
+            known = ", ".join(dict.fromkeys([*self.prepared.kernels, *self.name_expressions])) or "none"
+            raise EmulatorError(f"there is no kernel {name!r}; there are: {known}. An instance of a template is "
+                                "named in name_expressions")
+        return RawKernel._of(self, name)
+
+    def get_global(self, name: str) -> GlobalMemory:
+        """A `__constant__` or `__device__` variable."""
+        symbols = self.contents()[1]
+        if name not in symbols:
+            raise EmulatorError(f"there is no variable {name!r}; there are: {', '.join(symbols) or 'none'}")
+        return GlobalMemory(self, name, *symbols[name])
+
+    def contents(self) -> Contents:
+        """The kernels (number, parameters) and variables (number, bytes) of the library."""
+        if self._described is None:
+            library = self.library
+            _, text = process.worker().load(library)
+            self._described = described(text, masked(self.code))
+        return self._described
+
+
+class RawKernel:
+    """A CUDA kernel that runs on the CPU: `kernel(grid, block, args, shared_mem=0)`, as cupy.RawKernel.
+
+    `name` is that of a `__global__` function, or a name expression such as `add<float>`. Of the `options` of a
+    CUDA compiler, -D, -I and -std matter. Arguments are NumPy arrays, passed as pointers, and scalars, passed by value;
+    arrays from `emulator.empty` and its kin are not copied. A launch returns when the kernel has ended.
+
+    - `check`: find races, accesses out of bounds and the like; see `findings`, `counters` and `report()`.
+    - `record`: keep what every thread did; see `events`.
+    - `seed`: run threads in an order drawn from it, instead of in their own order.
+    - `timeout`: seconds after which a launch is given up.
+    """
+
+    def __init__(self, code: str, name: str, options: tuple[str, ...] = (), *, check: bool = False,
+                 record: bool = False, seed: int | None = None, timeout: float = TIMEOUT,
+                 folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
+        module = RawModule(code, options, (), check=check, record=record, seed=seed, timeout=timeout, folders=folders)
+        if name not in module.prepared.kernels:
+            module.name_expressions = (name,)
+        self._set(module, name)
+
+    def _set(self, module: RawModule, name: str) -> None:
+        self.module = module
+        self.name = name
+        self._entry: tuple[int, tuple[Parameter, ...]] | None = None
+
+    @classmethod
+    def _of(cls, module: RawModule, name: str) -> RawKernel:
+        kernel = cls.__new__(cls)
+        kernel._set(module, name)
+        return kernel
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the kernel takes."""
+        return self._known()[1]
+
+    def compile(self) -> None:
+        """Compile now rather than at the first launch."""
+        self._known()
+
+    def _known(self) -> tuple[int, tuple[Parameter, ...]]:
+        if self._entry is None:
+            self._entry = self.module.contents()[0][self.name]
+        return self._entry
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], *,
+                 shared_mem: int = 0) -> None:  # fmt: skip
+        entry, parameters = self._known()
+        grid3, block3 = sizes("grid", grid, DEVICE_LIMITS[0]), sizes("block", block, DEVICE_LIMITS[1])
+        threads = math.prod(block3)
+        if threads > THREADS:
+            raise ArgumentError(f"a block of {block3} has {threads} threads; {THREADS} is the most")
+        if not 0 <= shared_mem <= SHARED:
+            raise ArgumentError(f"a block cannot have {shared_mem} bytes of shared memory; {SHARED} is the most")
+        packed = Packed(parameters, tuple(args), arena(), self.name)
+        settings = self.module
+        worker = process.worker()
+        with worker.lock:
+            for segment in packed.segments - worker.known:
+                worker.share(segment)
+            library, _ = worker.load(settings.library)
+            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, 0, settings.seed or 0, settings.timeout)
+            kind, answer = worker.ask(process.RUN, request + packed.payload, settings.timeout + process.GRACE)
+            failure = None
+            if kind == process.FAILED:
+                failure = answer
+                kind, answer = worker.hear()
+        if kind == process.DIED:
+            words, _, printed = answer.partition(b"\0")
+            show(printed)
+            status = worker.status()
+            raise self._failure(words or b"abort\n0\n0\n0 0 0\n0 0 0\nthe worker died (status %d)" % (status or 0))
+        if kind != process.OK:
+            raise EmulatorError(answer.decode(errors="replace"))
+        packed.copy_back()
+        show(answer[8:], int.from_bytes(answer[:8], sys.byteorder))
+        if failure is not None:
+            raise self._failure(failure)
+
+    def _failure(self, words: bytes) -> LaunchError:
+        """The error that the worker describes, with the line it happened in."""
+        kind, place, line, block, thread, message = words.decode(errors="replace").split("\n", 5)
+        number = int(line) or (line_at(self.module.library, int(place)) if int(place) else None) or None
+        blocks, threads = (tuple(map(int, where.split())) for where in (block, thread))
+        shown = f"{kind}: {message}\n  kernel {self.name}, block {blocks}, thread {threads}"
+        if number is not None:
+            lines = self.module.code.split("\n")
+            text = lines[number - 1].strip() if number <= len(lines) else ""
+            shown += f"\n  {number} | {text}"
+        return LaunchError(kind, shown, number, blocks, threads)  # type: ignore[arg-type]
+
+
+class GlobalMemory:
+    """A variable of a module: what CuPy's `get_global` gives, with `get` and `set` in place of pointers."""
+
+    def __init__(self, module: RawModule, name: str, number: int, nbytes: int) -> None:
+        self.module, self.name, self.number, self.nbytes = module, name, number, nbytes
+
+    def set(self, values: npt.NDArray[Any], offset: int = 0) -> None:
+        """Copy an array into the variable, from byte `offset` on, as cudaMemcpyToSymbol does."""
+        data = np.ascontiguousarray(values).tobytes()
+        if offset < 0 or offset + len(data) > self.nbytes:
+            raise ArgumentError(f"{len(data)} bytes at {offset} do not fit {self.name}, which has {self.nbytes}")
+        self._ask(process.WRITE, struct.pack("=Q", offset) + data)
+
+    def get(self, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
+        """A copy of the variable as an array of one dimension."""
+        return np.frombuffer(self._ask(process.READ, b""), dtype).copy()
+
+    def _ask(self, kind: int, payload: bytes) -> bytes:
+        worker = process.worker()
+        with worker.lock:
+            library, _ = worker.load(self.module.library)
+            kind, answer = worker.ask(kind, struct.pack("=II", library, self.number) + payload, 60.0)
+        if kind != process.OK:
+            raise EmulatorError(answer.decode(errors="replace"))
+        return answer
+
+
+def sizes(what: str, given: int | tuple[int, ...], limits: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A grid or a block as three numbers."""
+    values = (given,) if isinstance(given, int) else tuple(given)
+    if not 1 <= len(values) <= 3 or not all(isinstance(n, (int, np.integer)) for n in values):
+        raise ArgumentError(f"a {what} is one to three integers, not {given!r}")
+    whole = tuple(int(n) for n in values) + (1,) * (3 - len(values))
+    for number, most, axis in zip(whole, limits, "xyz", strict=True):
+        if not 1 <= number <= most:
+            raise ArgumentError(f"{what}.{axis} is {number}; it must be between 1 and {most}")
+    return whole  # type: ignore[return-value]
+
+
+def show(printed: bytes, dropped: int = 0) -> None:
+    """Print what a kernel printed."""
+    if printed:
+        sys.stdout.write(printed.decode(errors="replace"))
+    if dropped:
+        sys.stdout.write(f"({dropped} more calls of printf; a launch may print 1 MiB)\n")
+
+
+Contents = tuple[dict[str, tuple[int, tuple[Parameter, ...]]], dict[str, tuple[int, int]]]
+"""The kernels of a library (number, parameters) and its variables (number, bytes), by name."""
+
+
+def described(text: str, source: str) -> Contents:
+    """What a library says of itself: its kernels and its variables."""
+    kernels: dict[str, tuple[int, tuple[Parameter, ...]]] = {}
+    variables: dict[str, tuple[int, int]] = {}
+    name, names = "", tuple[str, ...]()
+    parameters: list[Parameter] = []
+    for line in text.splitlines():
+        word, *rest = line.split("\t")
+        if word == "entry":
+            name, parameters = rest[0], []
+            names = parameter_names(source, name)
+            kernels[name] = (len(kernels), ())
+        elif word == "parameter":
+            pointer, constant, floating, size, spelled = rest
+            match = re.search(r"T = (.*?)[\];]", spelled)
+            called = names[len(parameters)] if len(parameters) < len(names) else ""
+            kind = ("integer", "float", "other")[int(floating)]
+            parameters.append(Parameter(called, pointer == "1", constant == "1", kind, int(size),
+                                        match[1] if match else "?"))  # fmt: skip
+            kernels[name] = (kernels[name][0], tuple(parameters))
+        else:
+            variables[rest[0]] = (len(variables), int(rest[1]))
+    return kernels, variables
+
+
+def parameter_names(source: str, kernel: str) -> tuple[str, ...]:
+    """The names of a kernel's parameters, from its source; () where they are not found."""
+    plain = kernel.partition("<")[0].rpartition("::")[2]
+    for found in re.finditer(rf"\b{re.escape(plain)}\s*\(([^()]*)\)\s*\{{", source):
+        names = [re.findall(r"[A-Za-z_]\w*", part.partition("=")[0]) for part in found[1].split(",")]
+        return tuple(words[-1] if words else "" for words in names)
+    return ()
+
+
+def line_at(library: Path, place: int) -> int | None:
+    """The user's line of an instruction."""
+    try:
+        answer = subprocess.run(["addr2line", "-i", "-e", str(library), hex(place - 1)], capture_output=True, text=True,
+                                timeout=60, check=False).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"kernel\.cu:(\d+)", answer)
+    return int(found[1]) if found else None
+
+

@@ -1,0 +1,147 @@
+"""The worker process from this side: starting it, talking to it, and starting another when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import building
+from .errors import EmulatorError
+from .memory import arena
+
+HELLO, SEGMENT, FORGET, LOAD, RUN, READ, WRITE = range(1, 8)
+OK, ERROR, FAILED, DIED = range(100, 104)
+HEAD = struct.Struct("=II")
+GRACE = 5.0
+"""Seconds that a worker has, beyond the time limit of a launch, to say that it was too long."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """How a worker ended in the middle of a request: its last words, if it had any."""
+
+    words: bytes
+    status: int | None
+
+
+class Worker:
+    """One process that runs kernels, with what it has been told so far."""
+
+    def __init__(self, portable: bool = False) -> None:
+        program = building.worker(portable)
+        self.owner = os.getpid()
+        self.lock = threading.Lock()
+        self.known: set[int] = set()
+        self.libraries: dict[Path, tuple[int, str]] = {}
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            try:
+                self.process = subprocess.Popen([program, str(theirs.fileno())], pass_fds=[theirs.fileno()],
+                                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL)  # fmt: skip
+            except OSError as error:
+                raise EmulatorError(f"cannot start {program}: {error.strerror}") from error
+        self.channel = ours
+        kind, self.switching = self.ask(HELLO, b"", limit=60.0)
+        if kind != OK:
+            raise EmulatorError("the worker that runs kernels did not start")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked anything: it runs, and was not inherited by a fork."""
+        return self.owner == os.getpid() and self.process.poll() is None and self.channel.fileno() >= 0
+
+    def ask(self, kind: int, payload: bytes, limit: float, descriptor: int | None = None) -> tuple[int, bytes]:
+        """Send a request and wait for the answer; after `limit` seconds the process is ended."""
+        self.channel.settimeout(limit)
+        message = HEAD.pack(kind, len(payload)) + payload
+        try:
+            if descriptor is None:
+                self.channel.sendall(message)
+            else:
+                sent = socket.send_fds(self.channel, [message], [descriptor])
+                self.channel.sendall(message[sent:])
+            return self.hear()
+        except TimeoutError:
+            self.end()
+            return DIED, b"timeout\n0\n0\n0 0 0\n0 0 0\nthe kernel did not end in time\0"
+        except OSError:
+            return DIED, b""
+        except BaseException:  # an interrupt: the answer to this request must not be taken for that to the next
+            self.end()
+            raise
+
+    def hear(self) -> tuple[int, bytes]:
+        """The next answer."""
+        kind, size = HEAD.unpack(self._receive(HEAD.size))
+        return kind, self._receive(size)
+
+    def _receive(self, size: int) -> bytes:
+        data = self.channel.recv(size)
+        while len(data) < size:
+            more = self.channel.recv(min(size - len(data), 1 << 20))
+            if not more:
+                raise OSError("the worker is gone")
+            data += more
+        return data
+
+    def share(self, segment_name: int) -> None:
+        """Let the worker see a segment of shared memory."""
+        segment = next(s for s in arena().segments if s.name == segment_name)
+        kind, answer = self.ask(SEGMENT, struct.pack("=QQ", segment.name, segment.size), 60.0, segment.file)
+        if kind != OK:
+            raise EmulatorError(f"the worker cannot map shared memory: {answer.decode(errors='replace')}")
+        self.known.add(segment_name)
+
+    def load(self, library: Path) -> tuple[int, str]:
+        """Let the worker load a library: its number there, and what it says of itself."""
+        if library not in self.libraries:
+            kind, answer = self.ask(LOAD, str(library).encode(), 60.0)
+            if kind != OK:
+                raise EmulatorError(f"cannot load a compiled kernel: {answer.decode(errors='replace')}")
+            self.libraries[library] = (len(self.libraries), answer.decode())
+        return self.libraries[library]
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.channel.close()
+        if self.owner == os.getpid():
+            with contextlib.suppress(OSError):
+                self.process.kill()
+            self.process.wait()
+
+    def status(self) -> int | None:
+        """The exit status of a process that is about to be gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(2.0)
+        return None
+
+
+_workers: dict[bool, Worker] = {}
+_lock = threading.Lock()
+
+
+def worker(portable: bool | None = None) -> Worker:
+    """The worker of this interpreter, started if there is none. `TEACHGRAD_EMULATOR_FIBERS=ucontext` asks for the
+    portable way of switching threads, which needs no assembly."""
+    if portable is None:
+        portable = os.environ.get("TEACHGRAD_EMULATOR_FIBERS") == "ucontext"
+    with _lock:
+        found = _workers.get(portable)
+        if found is None or not found.alive:
+            found = _workers[portable] = Worker(portable)
+        return found
+
+
+def stop() -> None:
+    """End the workers of this interpreter; the next launch starts one again."""
+    with _lock:
+        for each in _workers.values():
+            each.end()
+        _workers.clear()

@@ -1,0 +1,58 @@
+// Atomic operations. One thread runs at a time, so they are plain reads and writes during which the clock may not take
+// the processor away; a thread whose operation changes nothing is probably waiting for another one and lets it run.
+#pragma once
+#include "half.h"
+#include "vectors.h"
+
+namespace tg {
+template <class T, class F> TG_INLINE T atomic(volatile T* address, int line, F change) {
+    tg_now.inside = 0;
+    __asm__ volatile("" ::: "memory");
+#ifdef TG_CHECKED
+    tg_atomic_access(address, sizeof(T), 1, line);
+#endif
+    T* place = const_cast<T*>(address);
+    T old;
+    memcpy(&old, place, sizeof(T));
+    T fresh = change(old);
+    memcpy(place, &fresh, sizeof(T));
+    bool idle = memcmp(&old, &fresh, sizeof(T)) == 0;
+#ifdef TG_CHECKED
+    tg_atomic_done(address, sizeof(T), 1, line);
+#endif
+    __asm__ volatile("" ::: "memory");
+    tg_now.inside = 1;
+    if (idle) tg_yield();
+    return old;
+}
+template <class T> TG_INLINE T sum(T a, T b) { return a + b; }
+TG_INLINE float2 sum(float2 a, float2 b) { return {a.x + b.x, a.y + b.y}; }
+TG_INLINE float4 sum(float4 a, float4 b) { return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w}; }
+
+template <class T> struct Same { using type = T; };
+template <class T> using same = typename Same<T>::type;  // an argument that is converted, not deduced
+}  // namespace tg
+
+#define TG_ATOMIC(name, expression) \
+    template <class T> TG_INLINE T name(volatile T* address, tg::same<T> v, TG_LINE) { \
+        return tg::atomic(address, line, [=](T old) -> T { return expression; }); \
+    } \
+    template <class T> TG_INLINE T name##_block(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); } \
+    template <class T> TG_INLINE T name##_system(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); }
+TG_ATOMIC(atomicAdd, tg::sum(old, v))
+TG_ATOMIC(atomicSub, old - v)
+TG_ATOMIC(atomicMin, v < old ? v : old)
+TG_ATOMIC(atomicMax, old < v ? v : old)
+TG_ATOMIC(atomicExch, ((void)old, v))
+TG_ATOMIC(atomicAnd, old & v)
+TG_ATOMIC(atomicOr, old | v)
+TG_ATOMIC(atomicXor, old ^ v)
+TG_ATOMIC(atomicInc, old >= v ? 0 : old + 1)
+TG_ATOMIC(atomicDec, old == 0 || old > v ? v : old - 1)
+#undef TG_ATOMIC
+
+template <class T> TG_INLINE T atomicCAS(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
+    return tg::atomic(address, line, [=](T old) -> T { return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old; });
+}
+template <class T> TG_INLINE T atomicCAS_block(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }
+template <class T> TG_INLINE T atomicCAS_system(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }

@@ -1,0 +1,12 @@
+// All of CUDA C++ that the emulator has. It stands before every kernel.
+#pragma once
+#include "builtins.h"
+#include "vectors.h"
+#include "shared.h"
+#include "warp.h"
+#include "intrinsics.h"
+#include "half.h"
+#include "atomics.h"
+#include "cooperative_groups.h"
+#include "wmma.h"
+#include "launch.h"

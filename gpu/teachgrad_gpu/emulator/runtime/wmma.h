@@ -1,0 +1,93 @@
+// Tensor cores, as <mma.h> shows them: a warp loads tiles into fragments, multiplies and adds them, and stores the result.
+// How the elements of a fragment are spread over the lanes is nobody's business on a device; here lane l has the elements
+// l, l + 32, l + 64, ... of a tile, row by row.
+#pragma once
+#include "half.h"
+#include "warp.h"
+
+namespace nvcuda {
+namespace wmma {
+struct matrix_a {};
+struct matrix_b {};
+struct accumulator {};
+struct row_major {};
+struct col_major {};
+enum layout_t { mem_row_major, mem_col_major };
+namespace precision { struct tf32 {}; }
+
+// In memory a tf32 is a float; of its bits, the upper 19 count.
+template <class T> struct tg_stored { using type = T; };
+template <> struct tg_stored<precision::tf32> { using type = float; };
+TG_INLINE float __float_to_tf32(float x) {
+    unsigned bits = tg::same_bits<unsigned>(x);
+    if ((bits & 0x7f800000u) == 0x7f800000u) return x;
+    return tg::same_bits<float>((bits + 0x1000u) & 0xffffe000u);  // to nearest, ties away from zero
+}
+
+template <class Use, int M, int N, int K, class T, class Layout = void> struct fragment {
+    static constexpr int rows = std::is_same<Use, matrix_b>::value ? K : M;
+    static constexpr int columns = std::is_same<Use, matrix_a>::value ? K : N;
+    static constexpr int num_elements = rows * columns / 32;
+    static constexpr int num_storage_elements = num_elements;
+    using element_type = typename tg_stored<T>::type;
+    using storage_element_type = element_type;
+    element_type x[num_elements];
+};
+
+template <class F, class T> TG_INLINE void fill_fragment(F& f, T value) {
+    for (int i = 0; i < f.num_elements; i++) f.x[i] = (typename F::element_type)value;
+}
+
+template <class F, class T> TG_INLINE void tg_load(F& f, const T* memory, unsigned stride, bool by_rows) {
+    for (int i = 0; i < f.num_elements; i++) {
+        int element = i * 32 + tg::lane(), row = element / F::columns, column = element % F::columns;
+        f.x[i] = memory[by_rows ? row * stride + column : column * stride + row];
+    }
+}
+template <class Use, int M, int N, int K, class T, class Layout, class P>
+TG_INLINE void load_matrix_sync(fragment<Use, M, N, K, T, Layout>& f, const P* memory, unsigned stride, TG_LINE) {
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
+    tg_load(f, memory, stride, std::is_same<Layout, row_major>::value);
+}
+template <int M, int N, int K, class T, class P>
+TG_INLINE void load_matrix_sync(fragment<accumulator, M, N, K, T>& f, const P* memory, unsigned stride, layout_t layout, TG_LINE) {
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
+    tg_load(f, memory, stride, layout == mem_row_major);
+}
+template <int M, int N, int K, class T, class P>
+TG_INLINE void store_matrix_sync(P* memory, const fragment<accumulator, M, N, K, T>& f, unsigned stride, layout_t layout, TG_LINE) {
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
+    for (int i = 0; i < f.num_elements; i++) {
+        int element = i * 32 + tg::lane(), row = element / N, column = element % N;
+        memory[layout == mem_row_major ? row * stride + column : column * stride + row] = f.x[i];
+    }
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
+}
+
+// d = a b + c. Products are exact in float; they are summed in double and rounded once, which is at least as exact as a
+// device, whose order of summation is not told.
+template <int M, int N, int K, class A, class B, class C, class D, class LayoutA, class LayoutB>
+TG_INLINE void mma_sync(fragment<accumulator, M, N, K, D>& d, const fragment<matrix_a, M, N, K, A, LayoutA>& a,
+                        const fragment<matrix_b, M, N, K, B, LayoutB>& b, const fragment<accumulator, M, N, K, C>& c, TG_LINE) {
+    typename fragment<accumulator, M, N, K, D>::element_type result[M * N / 32];
+    const typename tg_stored<A>::type* tiles_a[32];
+    const typename tg_stored<B>::type* tiles_b[32];
+    // Lanes show each other where their parts are: all wait here until all have come.
+    for (int l = 0; l < 32; l++) {
+        tiles_a[l] = (decltype(&a.x[0]))(size_t)tg::shuffle(~0u, (unsigned long long)&a.x[0], l, line);
+        tiles_b[l] = (decltype(&b.x[0]))(size_t)tg::shuffle(~0u, (unsigned long long)&b.x[0], l, line);
+    }
+    for (int i = 0; i < d.num_elements; i++) {
+        int element = i * 32 + tg::lane(), row = element / N, column = element % N;
+        double sum = (double)c.x[i];
+        for (int k = 0; k < K; k++) {
+            int from_a = row * K + k, from_b = k * N + column;
+            sum += (double)(float)tiles_a[from_a % 32][from_a / 32] * (double)(float)tiles_b[from_b % 32][from_b / 32];
+        }
+        result[i] = sum;
+    }
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);  // a lane may overwrite its parts only when nobody reads them any more
+    for (int i = 0; i < d.num_elements; i++) d.x[i] = result[i];
+}
+}  // namespace wmma
+}  // namespace nvcuda

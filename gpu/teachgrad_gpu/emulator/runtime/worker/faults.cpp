@@ -1,0 +1,134 @@
+#include "faults.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "protocol.h"
+#include "scheduler.h"
+
+namespace tg {
+namespace {
+constexpr int TICK = 20000;  // microseconds for which a thread may keep the processor
+int answer_socket;
+pid_t parent;
+double deadline;
+
+double now() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+uintptr_t program_counter(const void* context) {
+    const ucontext_t* c = static_cast<const ucontext_t*>(context);
+#if defined(__linux__) && defined(__x86_64__)
+    return c->uc_mcontext.gregs[REG_RIP];
+#elif defined(__linux__) && defined(__aarch64__)
+    return c->uc_mcontext.pc;
+#elif defined(__APPLE__) && defined(__x86_64__)
+    return c->uc_mcontext->__ss.__rip;
+#elif defined(__APPLE__) && defined(__aarch64__)
+    return c->uc_mcontext->__ss.__pc;
+#else
+    (void)c;
+    return 0;
+#endif
+}
+
+// The last words of this process: the failure, with the place in the library so that its line can be found.
+[[noreturn]] void leave_with(const char* kind, const char* message, uintptr_t place) {
+    failure.kind[0] = 0;
+    fail(kind, 0, "%s", message);
+    Dl_info info;
+    uintptr_t offset = 0;
+    if (place && dladdr(reinterpret_cast<void*>(place), &info)) offset = place - reinterpret_cast<uintptr_t>(info.dli_fbase);
+    answer_failure(answer_socket, offset, true);
+    _exit(3);
+}
+
+bool touches_guard(uintptr_t address) {
+    for (const Thread& t : threads)
+        if (t.fiber && address < (uintptr_t)t.fiber->stack && address >= (uintptr_t)t.fiber->stack - GUARD) return true;
+    const Fiber* self = running_fiber();
+    return self && address < (uintptr_t)self->stack && address >= (uintptr_t)self->stack - GUARD;
+}
+
+void on_fault(int number, siginfo_t* info, void* context) {
+    uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
+    char text[256];
+    const char* kind = "illegal address";
+    if (number == SIGFPE) {
+        kind = "arithmetic", snprintf(text, sizeof text, "an integer was divided by zero");
+    } else if (number == SIGILL || number == SIGABRT || number == SIGSYS) {
+        kind = "abort";
+        snprintf(text, sizeof text, number == SIGSYS ? "the kernel asked for something that only programs on the host may do"
+                                                     : "the kernel ended its process");
+    } else if (touches_guard(address)) {
+        kind = "stack overflow";
+        snprintf(text, sizeof text, "the local variables of a thread take more than %zu KiB", STACK >> 10);
+    } else if (!address) {
+        snprintf(text, sizeof text, "the kernel followed a null pointer, or an address that no memory has");
+    } else {
+        snprintf(text, sizeof text, "the kernel touched address %#zx, where there is no memory", (size_t)address);
+    }
+    leave_with(kind, text, program_counter(context));
+}
+
+void on_clock(int, siginfo_t*, void* context) {
+    if (getppid() != parent) _exit(4);  // nobody is left to answer to
+    if (now() > deadline) leave_with("timeout", "the kernel did not end in time", program_counter(context));
+    if (!tg_now.inside) return;
+    Outside outside;
+    suspend(State::READY);
+}
+
+void handle(int number, void (*handler)(int, siginfo_t*, void*), int flags) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_NODEFER | flags;
+    sigaction(number, &action, nullptr);
+}
+
+void set_timer(int microseconds) {
+    itimerval timer;
+    memset(&timer, 0, sizeof timer);
+    timer.it_value.tv_usec = timer.it_interval.tv_usec = microseconds;
+    setitimer(ITIMER_REAL, &timer, nullptr);
+}
+}  // namespace
+
+void catch_faults(int socket) {
+    answer_socket = socket;
+    parent = getppid();
+    constexpr size_t size = 64 << 10;
+    stack_t own;
+    memset(&own, 0, sizeof own);
+    own.ss_sp = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    own.ss_size = size;
+    sigaltstack(&own, nullptr);
+    for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS}) handle(number, on_fault, SA_ONSTACK);
+    handle(SIGALRM, on_clock, SA_RESTART);  // on the stack of the thread, which may sleep in the middle of it
+}
+
+void start_clock(double seconds) {
+    deadline = now() + seconds;
+    set_timer(TICK);
+}
+
+void stop_clock() { set_timer(0); }
+}  // namespace tg
+
+long long tg_clock() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}

@@ -1,0 +1,8 @@
+// When a kernel touches memory that is not there, or does not end: say which thread was where, and leave.
+#pragma once
+
+namespace tg {
+void catch_faults(int socket);
+void start_clock(double seconds);  // take turns from now on, and give up after so long
+void stop_clock();
+}  // namespace tg

@@ -1,0 +1,189 @@
+// The worker: a process that runs kernels, so that a wrong one takes nothing else down with it.
+//
+// It shares the memory of arrays with the interpreter that started it, and answers one request after the other until that
+// interpreter is gone.
+#include <dlfcn.h>
+#include <map>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <string>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+#include "faults.h"
+#include "output.h"
+#include "protocol.h"
+#include "sandbox.h"
+#include "scheduler.h"
+
+namespace tg {
+namespace {
+struct Segment { char* base; size_t size; };
+std::map<uint64_t, Segment> segments;
+std::vector<const tg_library*> libraries;
+int channel;
+
+// The fields of a request, one after the other.
+struct Reader {
+    const char* at;
+    const char* end;
+    template <class T> T take() {
+        T value{};
+        if (at + sizeof(T) <= end) memcpy(&value, at, sizeof(T));
+        at += sizeof(T);
+        return value;
+    }
+};
+
+void say(const std::string& text) { answer(channel, ERROR, text.data(), text.size()); }
+void done() { answer(channel, OK, nullptr, 0); }
+
+void add_segment(Reader in, int descriptor) {
+    uint64_t name = in.take<uint64_t>(), size = in.take<uint64_t>();
+    void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    close(descriptor);
+    if (base == MAP_FAILED) return say("cannot map shared memory");
+    segments[name] = {static_cast<char*>(base), size};
+    done();
+}
+
+void forget_segment(Reader in) {
+    auto found = segments.find(in.take<uint64_t>());
+    if (found != segments.end()) munmap(found->second.base, found->second.size), segments.erase(found);
+    done();
+}
+
+std::string described(const tg_library& library) {
+    std::string text;
+    for (unsigned i = 0; i < library.entry_count; i++) {
+        const tg_entry& entry = library.entries[i];
+        text += std::string("entry\t") + entry.name + "\n";
+        for (unsigned k = 0; k < entry.count; k++) {
+            const tg_parameter& p = entry.parameters[k];
+            text += "parameter\t" + std::to_string(p.pointer) + "\t" + std::to_string(p.constant) + "\t" +
+                    std::to_string(p.floating) + "\t" + std::to_string(p.size) + "\t" + p.type + "\n";
+        }
+    }
+    for (unsigned i = 0; i < library.symbol_count; i++)
+        text += std::string("symbol\t") + library.symbols[i].name + "\t" + std::to_string(library.symbols[i].size) + "\n";
+    return text;
+}
+
+void load(const Message& message) {
+    std::string path(message.bytes.begin(), message.bytes.end());
+    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return say(dlerror());
+    auto* library = static_cast<const tg_library*>(dlsym(handle, "tg_contents"));
+    if (!library) return say(path + " is not a compiled kernel");
+    libraries.push_back(library);
+    std::string text = described(*library);
+    answer(channel, OK, text.data(), text.size());
+}
+
+const tg_symbol* symbol_of(Reader& in) {
+    uint32_t library = in.take<uint32_t>(), index = in.take<uint32_t>();
+    if (library >= libraries.size() || index >= libraries[library]->symbol_count) return nullptr;
+    return &libraries[library]->symbols[index];
+}
+
+void read_symbol(Reader in) {
+    const tg_symbol* symbol = symbol_of(in);
+    if (!symbol) return say("there is no such variable");
+    answer(channel, OK, symbol->address, symbol->size);
+}
+
+void write_symbol(Reader in) {
+    const tg_symbol* symbol = symbol_of(in);
+    uint64_t offset = in.take<uint64_t>();
+    size_t size = in.end - in.at;
+    if (!symbol || offset > symbol->size || size > symbol->size - offset) return say("it does not fit the variable");
+    memcpy(static_cast<char*>(symbol->address) + offset, in.at, size);
+    done();
+}
+
+// A pointer names a segment, an offset in it, and how many bytes from there on belong to the array; a scalar is its bytes.
+struct Arguments {
+    std::vector<std::vector<char>> bytes;
+    std::vector<void*> places;
+};
+
+bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
+    out.bytes.resize(entry.count);
+    out.places.resize(entry.count + 1);
+    for (unsigned i = 0; i < entry.count; i++) {
+        uint64_t segment = in.take<uint64_t>(), offset = in.take<uint64_t>(), size = in.take<uint64_t>();
+        std::vector<char>& here = out.bytes[i];
+        here.resize(entry.parameters[i].size + 16);
+        if (entry.parameters[i].pointer) {
+            char* address = nullptr;
+            if (segment) {
+                auto found = segments.find(segment);
+                if (found == segments.end() || offset > found->second.size || size > found->second.size - offset) return false;
+                address = found->second.base + offset;
+            }
+            memcpy(here.data(), &address, sizeof address);
+        } else {
+            if (size != entry.parameters[i].size || (size_t)(in.end - in.at) < size) return false;
+            memcpy(here.data(), in.at, size);
+            in.at += size;
+        }
+        out.places[i] = here.data();
+    }
+    return true;
+}
+
+void run_kernel(Reader in) {
+    uint32_t library = in.take<uint32_t>(), entry = in.take<uint32_t>();
+    if (library >= libraries.size() || entry >= libraries[library]->entry_count) return say("there is no such kernel");
+    Launch what{};
+    what.library = libraries[library], what.entry = &what.library->entries[entry];
+    for (unsigned& n : what.grid) n = in.take<uint32_t>();
+    for (unsigned& n : what.block) n = in.take<uint32_t>();
+    what.shared = in.take<uint32_t>();
+    what.checked = in.take<uint32_t>();
+    what.seed = in.take<uint64_t>();
+    double limit = in.take<double>();
+    static Arguments arguments;
+    if (!read_arguments(in, *what.entry, arguments)) return say("the arguments do not fit the kernel");
+    what.arguments = arguments.places.data();
+    printed.clear();
+    unprinted = 0;
+    start_clock(limit);
+    bool completed = run(what);
+    stop_clock();
+    if (!completed) answer_failure(channel, 0, false);
+    std::vector<char> tail(sizeof unprinted);
+    memcpy(tail.data(), &unprinted, sizeof unprinted);
+    tail.insert(tail.end(), printed.begin(), printed.end());
+    answer(channel, OK, tail.data(), tail.size());
+}
+
+void serve() {
+    Message message;
+    while (receive(channel, message)) {
+        Reader in{message.bytes.data(), message.bytes.data() + message.bytes.size()};
+        switch (message.kind) {
+            case HELLO: answer(channel, OK, fiber_switch(), strlen(fiber_switch())); break;
+            case SEGMENT: add_segment(in, message.descriptor); break;
+            case FORGET: forget_segment(in); break;
+            case LOAD: load(message); break;
+            case RUN: run_kernel(in); break;
+            case READ: read_symbol(in); break;
+            case WRITE: write_symbol(in); break;
+            default: say("what is that?");
+        }
+    }
+}
+}  // namespace
+}  // namespace tg
+
+int main(int count, char** words) {
+    if (count != 2) return 2;
+    tg::channel = atoi(words[1]);
+    tg::catch_faults(tg::channel);
+    tg::keep_inside();
+    tg::serve();
+    return 0;
+}

@@ -1,0 +1,70 @@
+// Static shared memory, the kernel's heap, and what it prints.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler.h"
+#include "output.h"
+
+extern "C" {
+alignas(1024) char tg_static[256 << 10];
+}
+
+namespace tg {
+namespace {
+unsigned used;
+}
+std::vector<SharedArray> shared_arrays;
+std::vector<char> printed;
+uint64_t unprinted;
+constexpr size_t PRINTED = 1 << 20;  // as on a device, where it is a setting
+constexpr unsigned LARGEST = 227 << 10;
+constexpr unsigned GAP = 128;        // between arrays, so that running over the end of one is not a hit on the next
+}  // namespace tg
+
+using namespace tg;
+
+unsigned tg_reserve(const char* name, unsigned size, unsigned align, int line) {
+    Outside now;
+    unsigned place = (used + align - 1) / align * align;
+    if (place + size > sizeof tg_static || size > LARGEST) {
+        fail("shared memory", line, "__shared__ %s has %u bytes; a block has %u at most", name, size, LARGEST);
+        give_up();
+    }
+    used = (place + size + 2 * GAP - 1) / GAP * GAP;
+    shared_arrays.push_back({name, place, size, line});
+    memset(tg_static + place, 0xCD, size);
+    return place;
+}
+
+void* tg_malloc(size_t size) {
+    Outside now;
+    return malloc(size);
+}
+
+void tg_free(void* memory) {
+    Outside now;
+    free(memory);
+}
+
+int tg_printf(const char* format, ...) {
+    Outside now;
+    char text[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0) return length;
+    size_t kept = (size_t)length < sizeof text ? length : sizeof text - 1;
+    if (printed.size() + kept > PRINTED) unprinted++;
+    else printed.insert(printed.end(), text, text + kept);
+    return length;
+}
+
+void tg_trap(const char* why, const char* text, int line) {
+    Outside now;
+    if (text[0]) fail(why, line, "the assertion `%s` does not hold", text);
+    else fail(why, line, "the kernel called __trap()");
+    give_up();
+}

@@ -1,0 +1,63 @@
+// Which thread of a block runs when: starting, waiting at barriers and in warp operations, going on, giving up.
+#pragma once
+#include <stdint.h>
+#include <vector>
+
+#include "../interface.h"
+#include "fibers.h"
+
+namespace tg {
+enum class State : unsigned char { NEW, READY, BARRIER, WARP };
+
+// A thread that has been started and waits.
+struct Thread {
+    Fiber* fiber;
+    State state;
+    int kind;            // of the barrier, or of the warp operation
+    int predicate, source, line;
+    unsigned mask, size;
+    unsigned index[3];
+    alignas(16) char value[16], answer[16];
+};
+
+struct Launch {
+    const tg_library* library;
+    const tg_entry* entry;
+    void** arguments;
+    unsigned grid[3], block[3];
+    unsigned shared;
+    uint64_t seed;       // 0: threads and blocks in order
+    bool checked;
+};
+
+// Why a launch could not be completed.
+struct Failure {
+    char kind[24];       // "": none
+    char message[1024];
+    int line;
+    unsigned block[3], thread[3];
+};
+
+extern Failure failure;
+extern std::vector<Thread> threads;
+extern Launch launch;
+extern Context main_context;
+extern uint64_t switches;
+
+bool run(const Launch& what);    // the whole grid; false: see `failure`
+void fail(const char* kind, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
+[[noreturn]] void give_up();     // leave the block for good, back to `run`
+[[noreturn]] void stop_thread(); // the current thread ends here, in the middle
+void suspend(State state);       // the current thread waits, others run
+void make_ready(unsigned thread);
+void index_of(unsigned thread, unsigned* index);
+const Fiber* running_fiber();
+void settle_warp(unsigned warp); // complete the warp operations for which everybody has come
+bool settle_active();            // answer who asks which lanes are together, when nobody else can go on
+
+// While the runtime works, the clock must not take the processor from it.
+struct Outside {
+    Outside() { tg_now.inside = 0; }
+    ~Outside() { tg_now.inside = 1; }
+};
+}  // namespace tg

@@ -1,0 +1,143 @@
+// Warp operations: lanes come one after the other, and the last to come works out the answer for all.
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler.h"
+
+namespace tg {
+namespace {
+unsigned long long number(const Thread& t) {
+    unsigned long long value = 0;
+    memcpy(&value, t.value, t.size < sizeof value ? t.size : sizeof value);
+    return value;
+}
+
+unsigned combined(int kind, unsigned a, unsigned b) {
+    switch (kind) {
+        case TG_REDUCE_ADD: return a + b;
+        case TG_REDUCE_MIN: return a < b ? a : b;
+        case TG_REDUCE_MAX: return a > b ? a : b;
+        case TG_REDUCE_MIN_SIGNED: return (int)a < (int)b ? a : b;
+        case TG_REDUCE_MAX_SIGNED: return (int)a > (int)b ? a : b;
+        case TG_REDUCE_AND: return a & b;
+        case TG_REDUCE_OR: return a | b;
+        default: return a ^ b;
+    }
+}
+
+// The answer for all lanes of a vote, a match or a reduction, seen from `lane`.
+unsigned long long answer_for(const Thread* warp, unsigned lane, unsigned here, int kind) {
+    unsigned mask = 0;
+    unsigned long long mine = number(warp[lane]), total = 0;
+    bool first = true;
+    for (unsigned l = 0; l < 32; l++) {
+        if (!(here >> l & 1)) continue;
+        unsigned long long its = number(warp[l]);
+        if (kind == TG_BALLOT) mask |= its ? 1u << l : 0;
+        else if (kind <= TG_MATCH_ALL) mask |= its == mine ? 1u << l : 0;
+        else total = first ? its : combined(kind, (unsigned)total, (unsigned)its);
+        first = false;
+    }
+    if (kind == TG_MATCH_ALL) return mask == here ? mask : 0;
+    return kind <= TG_MATCH_ALL ? mask : total;
+}
+
+void exchange(Thread* warp, unsigned here, int kind) {
+    bool same = kind == TG_BALLOT || kind > TG_MATCH_ALL;
+    unsigned long long common = 0;
+    for (unsigned l = 0, first = 1; l < 32; l++) {
+        if (!(here >> l & 1)) continue;
+        Thread& t = warp[l];
+        if (kind == TG_SYNC) continue;
+        if (kind == TG_SHUFFLE) {
+            bool there = t.source >= 0 && t.source < 32 && (here >> t.source & 1);
+            memcpy(t.answer, there ? warp[t.source].value : t.value, 16);
+            continue;
+        }
+        if (first || !same) common = answer_for(warp, l, here, kind);
+        first = 0;
+        memcpy(t.answer, &common, sizeof common);
+    }
+}
+
+// Whether everybody named in the mask of `lane` is there, with the same mask and operation: who they are, or 0.
+unsigned complete(const Thread* warp, unsigned lane, unsigned alive) {
+    unsigned here = warp[lane].mask & alive;
+    for (unsigned l = 0; l < 32; l++) {
+        if (!(here >> l & 1)) continue;
+        const Thread& t = warp[l];
+        if (t.state != State::WARP || t.mask != warp[lane].mask || t.kind != warp[lane].kind) return 0;
+    }
+    return here;
+}
+}  // namespace
+
+void settle_warp(unsigned number_of_warp) {
+    Thread* warp = &threads[number_of_warp * 32];
+    unsigned alive = tg_now.alive[number_of_warp];
+    for (unsigned lane = 0; lane < 32; lane++) {
+        if (!(alive >> lane & 1) || warp[lane].state != State::WARP || warp[lane].kind == TG_ACTIVE) continue;
+        unsigned here = complete(warp, lane, alive);
+        if (!here) continue;
+        exchange(warp, here, warp[lane].kind);
+        for (unsigned l = 0; l < 32; l++)
+            if (here >> l & 1) make_ready(number_of_warp * 32 + l);
+    }
+}
+bool settle_active() {
+    bool found = false;
+    for (unsigned first = 0; first < threads.size(); first++) {
+        Thread* warp = &threads[first / 32 * 32];
+        if (threads[first].state != State::WARP || threads[first].kind != TG_ACTIVE) continue;
+        unsigned here = 0;
+        for (unsigned l = 0; l < 32 && first / 32 * 32 + l < threads.size(); l++)
+            if (warp[l].state == State::WARP && warp[l].kind == TG_ACTIVE && warp[l].line == threads[first].line)
+                here |= 1u << l;
+        for (unsigned l = 0; l < 32; l++) {
+            if (!(here >> l & 1)) continue;
+            memcpy(warp[l].answer, &here, sizeof here);
+            make_ready(first / 32 * 32 + l);
+        }
+        found = true;
+    }
+    return found;
+}
+}  // namespace tg
+
+using namespace tg;
+
+void tg_warp(tg_operation operation, unsigned mask, int source, void* value, unsigned size, int line) {
+    Outside now;
+    unsigned thread = tg_now.current, lane = thread % 32, alive = tg_now.alive[thread / 32];
+    Thread* warp = &threads[thread / 32 * 32];
+    Thread& t = warp[lane];
+    if (!(mask >> lane & 1)) {
+        fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask, lane);
+        give_up();
+    }
+    t.kind = operation, t.mask = mask, t.source = source, t.size = size, t.line = line;
+    memcpy(t.value, value, size);
+    t.state = State::WARP;
+    unsigned here = complete(warp, lane, alive);
+    if (here) {
+        exchange(warp, here, operation);
+        t.state = State::NEW;
+        for (unsigned l = 0; l < 32; l++)
+            if (l != lane && here >> l & 1) make_ready(thread / 32 * 32 + l);
+    } else {
+        suspend(State::WARP);
+    }
+    memcpy(value, t.answer, size);
+}
+
+// Which lanes are here together? A warp of the machine knows; here threads come one by one. So whoever asks waits until
+// no other thread can go on, and those that then wait at the same line are together.
+unsigned tg_active(int line) {
+    Outside now;
+    Thread& t = threads[tg_now.current];
+    t.kind = TG_ACTIVE, t.mask = 0, t.line = line;
+    suspend(State::WARP);
+    unsigned answer;
+    memcpy(&answer, t.answer, sizeof answer);
+    return answer;
+}

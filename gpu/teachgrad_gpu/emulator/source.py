@@ -1,0 +1,239 @@
+"""Getting CUDA C++ ready for a C++ compiler: what is refused, which names are kernels, and shared memory.
+
+The text stays as it is but for two things, neither of which moves a line: lines that include CUDA's own headers are
+blanked, and declarations of `__shared__` variables become references into the memory of the block. Comments and strings
+are masked first, so that nothing in them is mistaken for code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UnsupportedError
+
+KNOWN_HEADERS = re.compile(
+    r"(cuda|cuda_runtime|cuda_runtime_api|cuda_fp16|cuda_bf16|cooperative_groups|cooperative_groups/reduce|mma|cuda_pipeline|"
+    r"vector_types|vector_functions|device_launch_parameters|device_functions|math_constants|math_functions|sm_\w+|"
+    r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm|cuda/std/\w+)(\.h|\.hpp)?$")
+REFUSED_HEADERS = {
+    "cub": "the CUB library", "thrust": "the Thrust library", "curand": "cuRAND on the device", "cutlass": "CUTLASS",
+    "cute": "CuTe", "cuda/barrier": "asynchronous barriers", "cuda/pipeline": "pipelines",
+    "cuda/atomic": "cuda::atomic",
+}
+REFUSED = (
+    (r"\basm\b|\b__asm__\b", "inline PTX", "the emulator runs C++, not the device's assembly"),
+    (r"<<<", "a launch with <<<...>>>", "launch kernels from Python; a kernel that launches others is not supported"),
+    (r"\b(tex[123]D\w*|texture\s*<|cudaTextureObject_t|surf[123]D\w*|surface\s*<|cudaSurfaceObject_t)",
+     "a texture or surface", "read the array through a pointer"),
+    (r"\b(this_grid|grid_group)\b", "a barrier of the whole grid",
+     "blocks run one after the other here; split the kernel in two"),
+    (r"\b(this_cluster|cluster_group|__cluster_dims__)\b", "a cluster of blocks",
+     "blocks run one after the other here"),
+    (r"\bcuda\s*::\s*(barrier|pipeline|memcpy_async|atomic\w*)", "libcu++", "use the classic barriers and atomics"),
+    (r"\b(thrust|cub|cutlass|cute)\s*::", "a library of templates", "write it out: that is what this is for"),
+    (r"\b(cudaMalloc\w*|cudaMemcpy\w*|cudaFree\w*|cudaDeviceSynchronize|cudaLaunch\w*|cudaStream\w*|cudaEvent\w*)",
+     "a call of the host's runtime", "keep kernels in a file of their own; Python is the host"),
+    (r"\b(fork|vfork|system|popen|execl?[vpe]+|abort|exit|_exit|raise|kill|fopen|freopen|remove|getenv|setjmp|longjmp|"
+     r"signal|sigaction|pthread_\w+)\s*\(", "a function of the host", "a device has no such function"),
+    (r"\b(try\s*\{|catch\s*\(|throw\b|dynamic_cast|typeid\s*\()", "an exception or run-time type", "a device has none"),
+)
+SHARED = re.compile(r"(?<![\w:])((?:(?:static|volatile|extern|const|inline)\s+)*)__shared__\b"
+                    r"([^;{}()=]*(?:\([^()]*\)[^;{}()=]*)*);")
+KERNEL = re.compile(r"__global__\b")
+VARIABLE = re.compile(r"\b(__constant__|__device__|__managed__)\b([^;{}()]*?)([A-Za-z_]\w*)\s*"
+                      r"((?:\[[^\]]*\]\s*)*)(=[^;]*|\{[^;]*)?;")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Source that a C++ compiler takes. Its lines are those of the user."""
+
+    text: str
+    kernels: tuple[str, ...]
+    """The `__global__` functions that are no templates, with their namespaces."""
+    variables: tuple[str, ...]
+    """The `__constant__` and `__device__` variables outside functions."""
+
+
+def prepare(source: str, folders: tuple[Path, ...] = ()) -> Prepared:
+    """Check source and get it ready. `UnsupportedError` names what the emulator does not have, and its line."""
+    text = headers(source, folders)
+    hidden = masked(text)
+    refuse(hidden, text)
+    return Prepared(with_shared(text, hidden), kernels(hidden), variables(hidden))
+
+
+def masked(text: str) -> str:
+    """The text with comments, strings and characters blanked, every line and column where it was."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![\w])\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
+    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def line_of(text: str, position: int) -> int:
+    """The line, from 1, of a position."""
+    return text.count("\n", 0, position) + 1
+
+
+def headers(source: str, folders: tuple[Path, ...], depth: int = 0) -> str:
+    """Blank what includes CUDA's headers, and put the user's own headers in place, in one long line each."""
+    lines = source.split("\n")
+    hidden = masked(source).split("\n")
+    for number, line in enumerate(lines):
+        found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
+        if not found or not hidden[number].lstrip().startswith("#"):
+            continue
+        name = found[2]
+        if KNOWN_HEADERS.match(name):
+            lines[number] = ""
+            continue
+        if found[1] == '"' and depth < 16:
+            for folder in folders:
+                path = folder / name
+                if path.is_file():
+                    inner = headers(path.read_text(encoding="utf-8"), (path.parent, *folders), depth + 1)
+                    lines[number] = f'#line 1 "{name}"\n{inner}\n#line {number + 2} "kernel.cu"'
+                    break
+            else:
+                raise UnsupportedError(f'line {number + 1}: "{name}" is not found; looked in '
+                                       f"{', '.join(map(str, folders)) or 'no folder'}", number + 1)
+            continue
+        library = next((what for start, what in REFUSED_HEADERS.items() if name.startswith(start)), "this header")
+        raise UnsupportedError(f"line {number + 1}: <{name}>: {library} is not part of the emulator", number + 1)
+    return "\n".join(lines)
+
+
+def refuse(hidden: str, text: str) -> None:
+    """Refuse by name what the emulator does not have."""
+    first: tuple[int, str, str] | None = None
+    for pattern, what, instead in REFUSED:
+        for found in re.finditer(pattern, hidden):
+            if preceded_by_member(hidden, found.start()):
+                continue
+            if first is None or found.start() < first[0]:
+                first = (found.start(), what, instead)
+            break
+    if first is not None:
+        line = line_of(hidden, first[0])
+        shown = text.split("\n")[line - 1].strip()
+        raise UnsupportedError(f"line {line}: {first[1]} is not supported: {first[2]}\n  {line} | {shown}", line)
+
+
+def preceded_by_member(hidden: str, position: int) -> bool:
+    """Whether a name is a member of something, as in `block.exit()`, or one of a longer name."""
+    before = hidden[:position].rstrip()
+    return before.endswith((".", "->")) or re.match(r"\w", hidden[position - 1:position]) is not None
+
+
+def with_shared(text: str, hidden: str) -> str:
+    """Rewrite the declarations of shared variables."""
+    parts, last = [], 0
+    for found in SHARED.finditer(hidden):
+        parts += [text[last:found.start()], shared_declaration(found, hidden)]
+        last = found.end()
+    return "".join(parts) + text[last:]
+
+
+def shared_declaration(found: re.Match[str], hidden: str) -> str:
+    """`__shared__ float a[2], b;` as references; `extern __shared__ float s[];` as a pointer to dynamic memory."""
+    line = line_of(hidden, found.start())
+    before, after = found[1].split(), found[2]
+    after, volatile = re.subn(r"\bvolatile\b", " ", after)
+    after = re.sub(r"\bstatic\b", " ", after)
+    after, external = re.subn(r"\bextern\b", " ", after)
+    alignment = re.compile(r"(?:__align__|alignas|__builtin_align__|__attribute__)\s*\((?:[^()]|\([^()]*\))*\)")
+    after = alignment.sub(lambda a: " " * len(a[0]), after)
+    declarators = split_declarators(after)
+    match = re.match(r"(.*?[\s*&>])\s*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)$", declarators[0], re.DOTALL)
+    if match is None:
+        raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
+                               "write `__shared__ type name[size];`", line)
+    base = ("volatile " if volatile or "volatile" in before else "") + " ".join(match[1].split())
+    newlines = "\n" * found[0].count("\n")
+    if external or "extern" in before:
+        name, dims = match[2], re.sub(r"\[[^\]]*\]", "", match[3], count=1).strip()
+        if dims:
+            return f"{base} (* const {name}){dims} = ({base} (*){dims})tg_dynamic;{newlines}"
+        return f"{base}* const {name} = ({base}*)tg_dynamic;{newlines}"
+    named = [(match[2], match[3].strip())]
+    for other in declarators[1:]:
+        more = re.match(r"\s*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)$", other, re.DOTALL)
+        if more is None:
+            raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
+                                   "declare one variable at a time", line)
+        named.append((more[1], more[2].strip()))
+    return f"{base} " + ", ".join(f"(&{name}){dims} = TG_SHARED({name})" for name, dims in named) + f";{newlines}"
+
+
+def split_declarators(text: str) -> list[str]:
+    """Split at commas outside brackets of every sort."""
+    parts, depth, start = [], 0, 0
+    for position, letter in enumerate(text):
+        depth += (letter in "([{<") - (letter in ")]}>")
+        if letter == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]
+
+
+def scopes(hidden: str, position: int) -> tuple[list[str], bool]:
+    """The namespaces around a position, and whether nothing else (a function, a class) is around it."""
+    names: list[str | None] = []
+    for found in re.finditer(r"[{}]", hidden[:position]):
+        if found[0] == "}":
+            if names:
+                names.pop()
+            continue
+        start = max(hidden.rfind(letter, 0, found.start()) for letter in ";{}") + 1
+        head = hidden[start:found.start()]
+        space = re.search(r"\bnamespace\b\s*([\w:]*)\s*$", head)
+        linkage = re.search(r"\bextern\s*$", head) or re.search(r"\bextern\s+$", head)
+        names.append(space[1] if space else "" if linkage else None)
+    return [name for name in names if name], None not in names
+
+
+def kernels(hidden: str) -> tuple[str, ...]:
+    """The names of the `__global__` functions that are defined and no templates."""
+    found: dict[str, None] = {}
+    for mark in KERNEL.finditer(hidden):
+        start = max(hidden.rfind(letter, 0, mark.start()) for letter in ";}") + 1
+        if re.search(r"\btemplate\s*<", hidden[start:mark.start()]):
+            continue
+        name = None
+        position = mark.end()
+        while head := re.compile(r"[^(;{}]*?([A-Za-z_]\w*)\s*\(").match(hidden, position):
+            if head[1] not in ("__launch_bounds__", "__cluster_dims__", "__maxnreg__", "__attribute__"):
+                name = head[1]
+                break
+            position = closing(hidden, head.end() - 1) + 1
+        if name is None:
+            continue
+        end = closing(hidden, head.end() - 1) if head else len(hidden)
+        if not hidden[end + 1:].lstrip().startswith("{"):
+            continue
+        spaces, plain = scopes(hidden, mark.start())
+        if plain:
+            found["::".join([*spaces, name])] = None
+    return tuple(found)
+
+
+def closing(text: str, position: int) -> int:
+    """The parenthesis that closes the one at a position."""
+    depth = 0
+    for index in range(position, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
+        if depth == 0:
+            return index
+    return len(text)
+
+
+def variables(hidden: str) -> tuple[str, ...]:
+    """The names of the variables in constant or global memory that are declared outside functions."""
+    found: dict[str, None] = {}
+    for mark in VARIABLE.finditer(hidden):
+        spaces, plain = scopes(hidden, mark.start())
+        words = mark[2].split()
+        if plain and words and "extern" not in words and "template" not in words and "operator" not in words:
+            found["::".join([*spaces, mark[3]])] = None
+    return tuple(found)
