@@ -5,7 +5,7 @@ One node for each value, one edge for each operand, one cluster for each module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .model import CONSTANT, INPUT, OP, PARAMETER, UPDATE, Node, Picture
 from .modules import Group, modules
@@ -13,8 +13,8 @@ from .modules import Group, modules
 SHAPES = {INPUT: "ellipse", PARAMETER: "cylinder", CONSTANT: "plaintext", OP: "box"}
 
 
-def dot(picture: Picture) -> str:
-    """The picture as the text of a DOT file."""
+def dot(picture: Picture, more: Iterable[str] = ()) -> str:
+    """The picture as the text of a DOT file. `more` are further statements, about nodes `n0`, `n1`, ... ."""
     lines = [f"digraph {quoted(picture.name)} {{", "  rankdir=TB;", '  node [fontname="Helvetica", fontsize=11];',
              '  edge [fontname="Helvetica", fontsize=9, color="#555555"];']
     lines += members(picture, modules(picture), "  ")
@@ -24,7 +24,7 @@ def dot(picture: Picture) -> str:
         lines += [f'  out{number} [label="return", shape=plaintext];', f"  n{key} -> out{number} [style=bold];"]
     lines += [f"  n{new} -> n{leaf} [style=dashed, constraint=false, label={quoted('becomes')}];"
               for leaf, new in picture.updates]
-    return "\n".join([*lines, "}", ""])
+    return "\n".join([*lines, *more, "}", ""])
 
 
 def members(picture: Picture, group: Group, indent: str) -> Iterator[str]:

@@ -29,7 +29,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp, static_mlp or layered:N instead")
     parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
     parser.add_argument("--screen", choices=SCREENS, default="tape", help="what to show (default: tape)")
-    parser.add_argument("--print", choices=("text", "json"), dest="output", help="print the screen and end")
+    parser.add_argument("--print", choices=("text", "json", "svg", "html", "dot", "png"), dest="output",
+                        help="print the screen and end")  # fmt: skip
+    parser.add_argument("--output", "-o", metavar="FILE", dest="file", help="into a file, such as tape.svg, tape.html "
+                        "or tape.png; with --print dot also graph.svg, .png or .pdf, drawn by Graphviz")  # fmt: skip
     parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     parser.add_argument("--predict", action="store_true", help="hide gradients until they are revealed")
@@ -92,6 +95,7 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     from ..views.options import Options
     from ..views.passes import went_to
     from ..views.whatif import edit_of
+    from .printing import format_of
 
     with Reader(path) as run, ExitStack() as opened:
         session = Session(run, title)
@@ -115,6 +119,8 @@ def _show(args: Namespace, path: Path, title: str) -> int:
                 None,
                 "passes",
             )
+        if args.file is not None and args.output is None:
+            args.output = format_of(args.file)
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
             args.output = "text"
         if args.output is not None:
@@ -146,25 +152,17 @@ def _inside(args: Namespace, session) -> str:  # type: ignore[no-untyped-def]
 
 
 def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
-    """The screen as text or JSON; warnings go to stderr."""
-    import json
-
+    """The screen in the format that was asked for; warnings go to stderr."""
     from ..glyphs import choose
-    from ..keys import footer
-    from ..screens import SCREENS, document, frame
     from ..stops import resolve
     from ..views.compare import differs
+    from .printing import rendered, write
 
     moment = resolve(session, args.at) if args.at is not None else session.first
-    width, height = args.size
     if session.trouble:
         print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
-    if args.output == "json":
-        print(json.dumps(document(session, moment, args.screen, options, height), indent=2))
-    else:
-        keys = footer(SCREENS[args.screen].actions)
-        canvas = frame(session, moment, args.screen, options, width, height, choose(args.ascii), keys)
-        print("\n".join(canvas.text()))
+    answer = rendered(session, moment, args.screen, options, args.size, choose(args.ascii), args.output, args.file)
+    write(answer, args.file)
     return 1 if args.screen == "compare" and differs(session, moment, options) else 0
 
 
