@@ -18,7 +18,7 @@ from .op import Overwritten, Spec, Symbolic, Vertex, memory_of, modes, overwritt
 from .ops.elementwise import add
 from .ops.made import array_or_vertex
 from .ops.shape import astype, copy_of, sum_to
-from .ops.tuples import item
+from .ops.tuples import item, settle
 
 Gradients = dict[int, Any]
 
@@ -30,6 +30,8 @@ def reachable(outputs: Iterable[Vertex], ends: Iterable[Vertex] = ()) -> dict[in
     found.update((v.id, v) for v in stack)
     while stack:
         z = stack.pop()
+        if z.op is item:
+            settle(z)
         number = z.id
         for x in z.inputs:
             if x.requires_grad:
@@ -84,7 +86,7 @@ def pull_back(outputs: Sequence[Vertex], seeds: Sequence[Vertex], targets: Seque
     try:
         for output, seed in zip(outputs, seeds, strict=True):
             if output.id in found:
-                if observe.sink is not None and tracer is None:  # in a trace nothing flows yet
+                if observe.sink is not None and tracer is None and totals is None:  # in a trace nothing flows yet
                     observe.sink(observe.Seed(output.id, seed._data))
                 before = gradients.get(output.id)
                 gradients[output.id] = seed if before is None else add(before, seed)
@@ -132,7 +134,7 @@ def send(g: Any, z: Vertex, found: dict[int, Vertex], gradients: Gradients) -> N
             inputs = tuple([version(x, z) for x in inputs])
             break
     if z.stamp > number or z.base is not None or z.exposed is not None:
-        z = overwritten(z, memory_of(z).site, z) if type(z) is not Overwritten and value_is_gone(z, z) else z
+        z = overwritten(z, memory_of(z).site, z) if type(z) is not Overwritten and value_is_gone(z, number) else z
     if op is item:
         slots = gradients.setdefault(inputs[0].id, [None] * len(inputs[0]._data))
         slot = z.attrs["index"]

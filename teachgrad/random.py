@@ -58,8 +58,9 @@ class Source:
         self.number = int.from_bytes(blake2b(label.encode(), digest_size=8).digest(), "little") & LARGEST
         self.where = where
         self.lock = threading.Lock()
-        self.cell = Tensor(np.array([seed, self.number, step], np.uint64), name=f"random {label}")
-        self.cell.id = self.cell.stamp = -len(_sources) - 1  # older than every trace, which so takes it for a cell
+        older = -len(_sources) - 1  # than every trace, which so takes the tensor for a cell
+        with modes(next_id=lambda: older):
+            self.cell = Tensor(np.array([seed, self.number, step], np.uint64), name=f"random {label}")
 
     @property
     def step(self) -> int:

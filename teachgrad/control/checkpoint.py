@@ -17,22 +17,25 @@ from .tracing import active_tracer
 def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     r"""z = function(*args, **kwargs), of whose values the gradient keeps none but z: it computes the others again.
 
-    The bits, those of gradients included, are the same as without it; memory for the values in between is given back
-    at the end of the call, and taken again when the gradient comes by. Random numbers are drawn as they were, and what
-    the function overwrites under `tg.no_grad()`, such as running statistics, is overwritten once. Calls may be nested,
-    and differentiated any number of times. In static mode the values between are computed again in the graph
-    (`step.recompute` lists them). Source: T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear
-    memory cost" (2016).
+    The bits, those of gradients of any order included, are the same as without it; memory for the values in between is
+    given back at the end of the call, and taken again when the gradient comes by (for good, if that gradient is to be
+    differentiated in turn). Random numbers are drawn as they were, and what the function overwrites under
+    `tg.no_grad()`, such as running statistics, is overwritten once. Calls may be nested. In static mode the values
+    between are computed again in the graph (`step.recompute` lists them). Source: T. Chen, B. Xu, C. Zhang,
+    C. Guestrin, "Training deep nets with sublinear memory cost" (2016).
 
     Args:
         function: called now, and again for each gradient. It may use tensors from outside, and depends on nothing else
             that changes. Returns tensors, numbers, or tuples, lists and dicts of them, which share no memory with
-            anything.
+            anything. If it takes other steps when it is called again, since it keeps something of the first call, it
+            is called once more, and gradients of gradients may differ in their last bits.
         *args: handed over, as are keyword arguments.
 
     Raises:
         InplaceError: when the gradient comes by, and a tensor that the function used was overwritten since; or when
             the function overwrites one with values that have a history.
+        GradientError: when the gradient comes by, and the function uses a tensor that requires a gradient and that it
+            did not use before.
 
     >>> w = tg.tensor([1.0, 2.0], requires_grad=True)
     >>> y = tg.checkpoint(lambda x: tg.tanh(tg.tanh(x) * 3.0), w)

@@ -23,7 +23,8 @@ from ..sizes import as_length
 from ..tensor import Tensor
 from ..tracer import Tracer
 from .cond_op import cond as cond_op
-from .recompute import recomputed, refuse_writes
+from .past import refuse_writes
+from .recompute import recomputed
 from .scan_op import scan as scan_op
 from .scan_op import steps
 from .structures import Structure, refuse_changes, taken_apart

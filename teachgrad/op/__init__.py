@@ -50,11 +50,13 @@ from .vertex import (
     Witness,
     modes,
     next_id,
+    shared_id,
     state,
 )
 
 __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
     "Vertex", "Witness", "apply", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
-    "refresh", "remember", "report", "sample_of", "shares_memory", "spec_of", "state", "value_is_gone", "version",
+    "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory", "spec_of", "state", "value_is_gone",
+    "version",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from .. import observe
 from ..errors import DTypeError, MatrixError, ShapeError, TeachgradError, Where, locate, user_site
 from .overwriting import note_view, notice_writes, refresh
-from .vertex import INFERENCE, NO_ATTRS, Deferred, Op, Vertex, ndarray, next_id, state
+from .vertex import INFERENCE, NO_ATTRS, Deferred, Op, Vertex, ndarray, state
 
 
 def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:
@@ -55,7 +55,7 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
         data = np.asarray(data)
     cls = inputs[0].result_type
     z = cls.__new__(cls)
-    z.id = z.stamp = next_id()
+    z.id = z.stamp = current.next_id()
     z._data = data
     z._grad = z.base = z.past = z.exposed = z.name = None
     z.hooks = ()

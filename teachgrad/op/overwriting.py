@@ -150,7 +150,7 @@ def version(x: Vertex, reader: Vertex) -> Vertex:
         x = past
     if type(x) is Overwritten:
         return x if x.reader is not None else overwritten(x, x.writer, reader)
-    return overwritten(x, memory_of(x).site, reader) if value_is_gone(x, reader) else x
+    return overwritten(x, memory_of(x).site, reader) if value_is_gone(x, reader.id) else x
 
 
 def memory_of(x: Vertex) -> Vertex:
@@ -158,12 +158,12 @@ def memory_of(x: Vertex) -> Vertex:
     return x if x.base is None else x.base
 
 
-def value_is_gone(x: Vertex, reader: Vertex) -> bool:
-    """Whether the memory of `x` was written after `reader` was made."""
+def value_is_gone(x: Vertex, reader: int) -> bool:
+    """Whether the memory of `x` was written after a vertex of the id `reader` was made."""
     root = memory_of(x)
     if root.exposed is not None:
         notice_writes(root)
-    return root.stamp > reader.id and root is not INFERENCE
+    return root.stamp > reader and root is not INFERENCE
 
 
 def checksum(data: Array) -> int:

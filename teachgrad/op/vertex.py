@@ -21,7 +21,7 @@ from ..spelling import own_keywords, takes_axis
 Array = Any
 Shape = tuple[int, ...]
 ndarray = np.ndarray
-next_id = count(1).__next__
+shared_id = count(1).__next__
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Meter(Protocol):
 
 
 class Witness(Protocol):
-    """Who notes what code that will run again reads and overwrites; `teachgrad.control.recompute` has the real one."""
+    """Who notes what code that will run again reads and overwrites; `teachgrad.control.past` has the real one."""
 
     def reads(self, tensors: Sequence[Vertex]) -> None:
         """These tensors are read."""
@@ -85,7 +85,7 @@ class Witness(Protocol):
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("candid", "grad", "inference", "leak", "meter", "quiet", "scope", "tracer", "witness")
+    __slots__ = ("candid", "grad", "inference", "leak", "meter", "next_id", "quiet", "scope", "tracer", "witness")
 
     def __init__(self) -> None:
         self.grad = True
@@ -106,6 +106,9 @@ class Modes:
         """Who notes which tensors are read and overwritten, while code runs that will be run again, else None."""
         self.scope = ""
         """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
+        self.next_id: Callable[[], int] = shared_id
+        """Where ids come from: the one count that all threads share; but code that runs again has those of its first
+        run."""
 
 
 class State(threading.local):
@@ -116,6 +119,13 @@ class State(threading.local):
 
 
 state = State()
+
+
+def next_id() -> int:
+    """An id that is larger than those of all that this one may depend on."""
+    return state.now.next_id()
+
+
 NO_ATTRS: Mapping[str, Any] = {}
 
 

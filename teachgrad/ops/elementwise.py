@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError
-from ..op import Array, Op, Spec, Vertex, apply
+from ..op import Array, Op, Spec, Vertex, apply, modes, shared_id
 from ..sizes import Quantity, broadcast_shapes
 from .made import made_of
 from .shape import astype
@@ -51,9 +51,10 @@ def lift(value: Any, like: Vertex) -> Vertex:
     if found is None:
         data = np.asarray(value, dtype=dtype)
         data.flags.writeable = False
-        found = like.result_type(data)
-        if value and value == value and len(_constants) < 1000:
-            _constants[key] = found
+        if not value or value != value or len(_constants) >= 1000:
+            return like.result_type(data)
+        with modes(next_id=shared_id):  # a run of code that comes later makes it no more
+            found = _constants[key] = like.result_type(data)
     return found
 
 

@@ -42,6 +42,14 @@ class ItemOfIntegers(Item):
 item, item_of_integers = Item(), ItemOfIntegers()
 
 
+def settle(x: Vertex) -> None:
+    """Give an item the history of the result that it is, if code has run again that made it (`tg.checkpoint`)."""
+    made = x.inputs[0].attrs.get("made") if x.inputs else None
+    v = made[x.attrs["index"]] if made is not None else x
+    if v is not x and v.id == x.id:
+        x.op, x.inputs, x.attrs, x.hooks = v.op, v.inputs, v.attrs, (*v.hooks, *x.hooks)
+
+
 class Pieces:
     """Results of which each is made when it is asked for: there may be many, and a rewrite looks at one at a time."""
 
