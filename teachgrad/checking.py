@@ -22,8 +22,8 @@ from .ops.updates import Update
 from .structure import flatten
 from .trace import Recording
 
-IDLE = ("copy", "renew", "set_item", "write_view", "item", "item_of_integers", "next_step", "boundary", "rows",
-        "join_rows")
+IDLE = ("copy", "renew", "set_item", "set_items", "write_view", "item", "item_of_integers", "next_step", "boundary",
+        "rows", "join_rows")
 """Ops that stand in a graph for what plain Python does by overwriting memory or not at all."""
 
 

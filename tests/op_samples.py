@@ -189,6 +189,16 @@ def written(x: Any, y: Any) -> Any:
 
 sample("set items and write views", written, real(3, 4), real(4), tags=("in place",), torch=written)
 
+
+def written_at(x: Any, y: Any, index: Any) -> Any:
+    a = x * 1
+    a[index] = y
+    return a * x
+
+
+sample("set items at indices", lambda x, y: written_at(x, y, tg.tensor([2, 0])), real(3, 4), real(4), tags=("in place",),
+       torch=lambda x, y: written_at(x, y, [2, 0]))
+
 # ---- functions of networks (PyTorch has them under the same names) ---------------------------------------------------
 
 F = tg.nn.functional

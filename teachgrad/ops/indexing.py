@@ -172,6 +172,7 @@ class TakeItems(GetItem):
     r"""z = x[index] with index tensors: a copy of the elements;   gradients of elements taken twice are added"""
 
     view = False
+    may_fail = True
 
 
 class PutItem(Op):
@@ -254,10 +255,17 @@ class SetItem(Op):
         return gx, gv, *[None] * len(indices)
 
 
+class SetItems(SetItem):
+    r"""z = x but for z[index] = value, with index tensors, which nothing has looked at before"""
+
+    may_fail = True
+
+
 class TakeAlong(Op):
     r"""z[i, j, k] = x[i, index[i, j, k], k] for axis 1, likewise for other axes;   gradients of repeats are added"""
 
     arithmetic = 0
+    may_fail = True
 
     def __call__(self, x: Vertex, indices: Vertex, /, *, axis: int = -1) -> Any:
         if indices.dtype.kind not in "iu":
@@ -282,6 +290,8 @@ class TakeAlong(Op):
 class PutAlong(Op):
     r"""z is zero but for z[i, index[i, j, k], k] += x[i, j, k] (axis 1): the adjoint of `take_along`"""
 
+    may_fail = True
+
     def infer(self, x: Spec, indices: Spec, *, axis: int, length: int) -> Spec:
         return Spec((*x.shape[:axis], length, *x.shape[axis + 1:]), x.dtype)
 
@@ -296,7 +306,7 @@ class PutAlong(Op):
         return apply(take_along, (g, indices), {"axis": z.attrs["axis"]}), None
 
 
-getitem, take_items, put_item, set_item = GetItem(), TakeItems(), PutItem(), SetItem()
+getitem, take_items, put_item, set_item, set_items = GetItem(), TakeItems(), PutItem(), SetItem(), SetItems()
 take_along, put_along = TakeAlong(), PutAlong()
 
 

@@ -30,6 +30,7 @@ from ..op import (
 from ..sizes import broadcast_shapes
 from .elementwise import divide, lift, multiply
 from .indexing import join_index, set_item, split_index
+from .indexing import set_items as set_items_at
 from .matmul import matmul
 from .shape import astype, broadcast_to, copy_of, reshape
 
@@ -174,7 +175,7 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
     permit(target, value)
     pattern, tensors = split_index(x, index)
     if state.now.tracer is not None or (state.now.grad and (target.requires_grad or value.requires_grad)):
-        result = apply(set_item, (target, value, *tensors), {"index": pattern})
+        result = apply(set_items_at if tensors else set_item, (target, value, *tensors), {"index": pattern})
         announce(target, value)
         write(target, (...,), result)
     else:
