@@ -134,7 +134,9 @@ class OpCheck:
             return
         u = rng.standard_normal(self.result.shape)
         directions = {k: rng.standard_normal(wide[k].shape) for k in floats}
-        attrs = {**self.v.attrs, "dtype": np.dtype("f8")} if "dtype" in self.v.attrs else self.v.attrs
+        attrs = self.op.settings_of_derivative(self.v.attrs)
+        if "dtype" in attrs:
+            attrs = {**attrs, "dtype": np.dtype("f8")}
 
         def along(t: float) -> float:
             moved = [a + t * directions[k] if k in floats else a for k, a in enumerate(wide)]

@@ -107,8 +107,7 @@ class Modes:
         self.scope = ""
         """The path of the module that is running, such as `blocks.0.attn`; kept only while observed or traced."""
         self.next_id: Callable[[], int] = shared_id
-        """Where ids come from: the one count that all threads share; but code that runs again has those of its first
-        run."""
+        """Where ids come from: from one count for all threads; code that runs again has those of its first run."""
 
 
 class State(threading.local):
@@ -281,8 +280,7 @@ class Op:
     may_fail: bool = False
     """Whether the forward computation can raise for some values (a singular matrix, a user's own code)."""
     gathers: bool = False
-    """Whether the op itself adds to the gradients of its inputs, with `gather`, instead of answering `vjp`: loops do,
-    whose every step adds something."""
+    """Whether the op itself adds to the gradients of its inputs, with `gather`, instead of answering `vjp`: loops do."""
     may_overwrite: tuple[int, ...] = ()
     """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
@@ -349,6 +347,10 @@ class Op:
         that nothing flows to that input. Inputs that do not require a gradient may be answered with None.
         """
         raise GradientError(f"{self.name} at {place(z.site)} has no derivative")
+
+    def settings_of_derivative(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The settings with which the gradient rule holds nothing back on purpose; `verify=True` takes these."""
+        return attrs
 
     def flops(self, z: Any, *inputs: Any, **attrs: Any) -> int:
         """How many arithmetic operations the op takes for inputs and a result of these shapes.

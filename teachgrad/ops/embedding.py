@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,9 @@ for (int64_t i = 0; i < {indices.size}; i++) {{
 }}
 return 0;
 """
+
+    def settings_of_derivative(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**attrs, "padding_index": None}
 
     def vjp(self, g: Vertex, z: Vertex, table: Vertex, indices: Vertex) -> Any:
         return apply(embedding_gradient, (g, indices), {**z.attrs, "rows": table.shape[0]}), None

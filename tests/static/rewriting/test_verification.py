@@ -225,6 +225,21 @@ def test_silent_on_all_healthy_ops(dtype: str) -> None:
         silent(sample, dtype)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("row", [0, 2, -1])
+def test_silent_on_a_row_of_an_embedding_that_gets_no_gradient(row: int, order: int) -> None:
+    places = tg.tensor([0, 2, 2, 4])
+
+    def gradient(table: Any) -> Any:
+        z = (tg.tanh(tg.nn.functional.embedding(places, table, padding_idx=row)) ** 2).sum()
+        for _ in range(order):
+            z = tg.grad(z, table, create_graph=True).sum()
+        return z
+
+    table = tg.tensor(np.random.default_rng(0).normal(size=(5, 3)), requires_grad=True)
+    assert tg.static(gradient, verify=True)(table).item() == gradient(table).item()
+
+
 def test_errors_of_rewrites_are_written_down() -> None:
     x = tg.placeholder((5,), "float64", "x")
     f = tg.function([x], tg.log(1 + x), level="O2", verify=True)
