@@ -152,6 +152,19 @@ def test_special_numbers_forward(place: str, number: float) -> None:
 
 
 @pytest.mark.skipif(HOW is None or not has_openmp(HOW, str(cache_dir())), reason="needs OpenMP")
+def test_what_a_key_that_is_hidden_holds_makes_no_difference() -> None:
+    """In dynamic mode its weight of 0 makes nan of an infinity; that difference is documented."""
+    with np.errstate(all="ignore"):
+        answers = []
+        for number in (1.0, np.inf, np.nan):
+            q, k, v = numbers(40, 8), numbers(40, 8, seed=1), numbers(40, 8, seed=2)
+            k.data[-1, 0] = number
+            plain, fast, _ = both(q, k, v, causal=True)
+            answers.append(fast[0][:-1])
+        assert np.isnan(plain[0][:-1]).any()
+    assert answers[0].tobytes() == answers[1].tobytes() == answers[2].tobytes()
+
+
 def test_any_number_of_threads_gives_the_same_bits() -> None:
     q, k, v = (numbers(2, 4, 100, 16, dtype=np.float32, seed=n) for n in range(3))
     runs = [both(q, k, v, causal=True, threads=count)[1:] for count in (None, 3)]
