@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
+import numpy as np
+
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 
 Site = tuple[CodeType, int]
 """A place in the user's code, not yet looked up: the code object and the offset of the instruction that runs."""
@@ -112,10 +115,11 @@ class Where:
 
 
 class _InternalFiles(dict[str, bool]):
-    """Whether a file belongs to this package or is a program that an executor wrote, remembered for each file name."""
+    """Whether a file belongs to this package or to NumPy, which may ask a tensor or an open size for its number, or is
+    a program that an executor wrote; remembered for each file name."""
 
     def __missing__(self, filename: str) -> bool:
-        answer = self[filename] = filename.startswith((PACKAGE, "<frozen")) or filename.endswith(" executor>")
+        answer = self[filename] = filename.startswith((PACKAGE, NUMPY, "<frozen")) or filename.endswith(" executor>")
         return answer
 
 
@@ -123,7 +127,7 @@ _internal = _InternalFiles()
 
 
 def user_site() -> Site | None:
-    """The innermost place outside this package that is running now."""
+    """The innermost place outside this package and NumPy that is running now."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if not _internal[frame.f_code.co_filename]:

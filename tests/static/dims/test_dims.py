@@ -292,6 +292,12 @@ def test_an_error_of_one_size_does_not_harm_the_others() -> None:
             assert bits(step(T(3, k))) == bits(function(T(3, k)))
 
 
+def test_a_condition_that_numpy_needs_names_the_line_that_calls_it() -> None:
+    step = tg.static(lambda x: x * np.eye(x.shape[0], dtype=np.float32)[0], dims={"x": ("N",)})
+    step(T(4))
+    assert "it is good where N == 4 (test_dims.py:" in step.explain(T(2))
+
+
 def test_explain_says_what_a_call_runs_and_why_it_is_traced_again() -> None:
     scale = [1.0]
 
