@@ -9,7 +9,7 @@ from . import observe
 from .calls import Call
 from .compiled import Trace
 from .errors import user_site
-from .op import INFERENCE, Vertex, Witness, apply, modes, next_id, remember, state
+from .op import INFERENCE, Vertex, Witness, apply, bare, modes, next_id, remember, state
 from .structure import unflatten
 from .tensor import Tensor
 from .trace import History, Recording
@@ -45,7 +45,7 @@ def run(trace: Trace, leaves: Sequence[Any], pull_back: Callable[[Trace], Callab
     if takers is None:
         takers = [source.owner(leaves) for source in recording.deposits]
     for x, array in zip(takers, arrays[count:], strict=True):
-        x._grad = Tensor(array)
+        x._grad = bare(Tensor, array, now.next_id())
     for source in recording.cleared:
         source.owner(leaves)._grad = None
     if recording.links:
@@ -113,10 +113,9 @@ def presented(trace: Trace, arrays: Sequence[Any], call: Call | None) -> list[An
 def present(array: Any, history: History, z: Any = None) -> Any:
     """An output as a tensor; `z` has the history that leads through the call, if there is one."""
     if z is None or z.op is None:
-        z = history.type.__new__(history.type)
-        Vertex.__init__(z, array, history.requires_grad, history.name)
+        z = bare(history.type, array, next_id())
         if history.requires_grad:
-            z.op, z.site = history.op, history.site
+            z.requires_grad, z.op, z.site = True, history.op, history.site
         if history.marked:
             z.base = INFERENCE
     z.name = history.name

@@ -76,6 +76,18 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
     return z
 
 
+def bare(kind: type[Vertex], data: Any, number: int) -> Any:
+    """A vertex of an array without a history: what its constructor makes, without its questions."""
+    z = kind.__new__(kind)
+    z.id = z.stamp = number
+    z._data = data
+    z.op = z._grad = z.base = z.past = z.exposed = z.site = z.name = None
+    z.inputs = z.hooks = ()
+    z.attrs = NO_ATTRS
+    z.requires_grad = False
+    return z
+
+
 def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> None:
     """Tell the watcher that an op ran, and which leaves it used."""
     sink = observe.sink

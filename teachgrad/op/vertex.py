@@ -164,7 +164,7 @@ class Vertex:
         if type(data) is not ndarray and not isinstance(data, (ndarray, Spec, tuple)):
             raise TypeError(f"tg.Tensor is the class of tensors; make one of a {type(data).__name__} with "
                             "tg.tensor(data), or one of a given shape with tg.zeros(shape)")
-        self.id = self.stamp = next_id()
+        self.id = self.stamp = state.now.next_id()
         self.op = None
         self.inputs = ()
         self.attrs = NO_ATTRS
