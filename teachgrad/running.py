@@ -9,7 +9,7 @@ from . import observe
 from .calls import Call
 from .compiled import Trace
 from .errors import user_site
-from .op import INFERENCE, Vertex, Witness, apply, bare, modes, next_id, remember, state
+from .op import INFERENCE, Witness, apply, bare, modes, next_id, remember, state
 from .structure import unflatten
 from .tensor import Tensor
 from .trace import History, Recording

@@ -196,8 +196,8 @@ def written_at(x: Any, y: Any, index: Any) -> Any:
     return a * x
 
 
-sample("set items at indices", lambda x, y: written_at(x, y, tg.tensor([2, 0])), real(3, 4), real(4), tags=("in place",),
-       torch=lambda x, y: written_at(x, y, [2, 0]))
+sample("set items at indices", lambda x, y: written_at(x, y, tg.tensor([2, 0])), real(3, 4), real(4),
+       tags=("in place",), torch=lambda x, y: written_at(x, y, [2, 0]))
 
 # ---- functions of networks (PyTorch has them under the same names) ---------------------------------------------------
 

@@ -56,7 +56,7 @@ from .vertex import (
 
 __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
-    "Vertex", "Witness", "apply", "bare", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id", "overwritten",
-    "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory", "spec_of", "state", "value_is_gone",
-    "version",
+    "Vertex", "Witness", "apply", "bare", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id",
+    "overwritten", "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory", "spec_of", "state",
+    "value_is_gone", "version",
 ]
