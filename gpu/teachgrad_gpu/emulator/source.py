@@ -121,9 +121,9 @@ def refuse(hidden: str, text: str) -> None:
 
 
 def preceded_by_member(hidden: str, position: int) -> bool:
-    """Whether a name is a member of something, as in `block.exit()`, or one of a longer name."""
+    """Whether a name is a member of something, as in `block.exit()`."""
     before = hidden[:position].rstrip()
-    return before.endswith((".", "->")) or re.match(r"\w", hidden[position - 1:position]) is not None
+    return before.endswith((".", "->"))
 
 
 def with_shared(text: str, hidden: str) -> str:
@@ -132,6 +132,11 @@ def with_shared(text: str, hidden: str) -> str:
     for found in SHARED.finditer(hidden):
         parts += [text[last:found.start()], shared_declaration(found, hidden)]
         last = found.end()
+    left = re.search(r"\b__shared__\b", SHARED.sub(lambda found: " " * len(found[0]), hidden))
+    if left is not None:
+        line = line_of(hidden, left.start())
+        raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
+                               "write `__shared__ type name[size];`", line)
     return "".join(parts) + text[last:]
 
 

@@ -61,6 +61,8 @@ struct thread_group : tg_lanes {};
 
 template <unsigned Size, class Parent = void> struct thread_block_tile : tg_lanes {
     static_assert(Size <= 32 && (Size & (Size - 1)) == 0, "the emulator has tiles of 1, 2, 4, 8, 16 and 32 threads");
+    thread_block_tile() = default;
+    template <class Other> thread_block_tile(const thread_block_tile<Size, Other>& same) : tg_lanes{same.mask} {}
     unsigned thread_rank() const { return tg::lane() % Size; }
     static constexpr unsigned size() { return Size; }
     static constexpr unsigned num_threads() { return Size; }
