@@ -17,7 +17,10 @@
 A kernel is compiled by the C++ compiler of the machine and runs in a process of its own.
 """
 
+from .checking import Finding
+from .counters import Counter
 from .errors import ArgumentError, CompileError, EmulatorError, LaunchError, UnsupportedError
+from .events import Event, Recording
 from .kernel import GlobalMemory, RawKernel, RawModule
 from .memory import asarray, empty, is_shared, zeros
 from .process import stop
@@ -25,11 +28,15 @@ from .process import stop
 __all__ = [
     "ArgumentError",
     "CompileError",
+    "Counter",
     "EmulatorError",
+    "Event",
+    "Finding",
     "GlobalMemory",
     "LaunchError",
     "RawKernel",
     "RawModule",
+    "Recording",
     "UnsupportedError",
     "asarray",
     "empty",

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ArgumentError
-from .memory import Arena, Segment
+from .memory import ALIGNMENT, Arena, Segment
 
+APART = 64 << 10
+"""Bytes between the arrays of a launch that is checked."""
 ADDRESS = struct.Struct("=QQQ")
 FLOATS = {2: np.float16, 4: np.float32, 8: np.float64}
 
@@ -50,8 +52,8 @@ class Region:
 class Packed:
     """The arguments of one launch as the worker takes them. Arrays outside shared memory are copied there, and back."""
 
-    def __init__(self, parameters: tuple[Parameter, ...], arguments: tuple[Any, ...], arena: Arena,
-                 kernel: str) -> None:  # fmt: skip
+    def __init__(self, parameters: tuple[Parameter, ...], arguments: tuple[Any, ...], arena: Arena, kernel: str,
+                 apart: bool = False) -> None:  # fmt: skip
         if len(parameters) != len(arguments):
             declared = ", ".join(map(str, parameters)) or "nothing"
             raise ArgumentError(f"{kernel} takes {len(parameters)} arguments ({declared}), {len(arguments)} are given")
@@ -71,7 +73,7 @@ class Packed:
                 continue
             self.arrays[position] = array
             address = array.__array_interface__["data"][0]
-            found = arena.find(address)
+            found = None if apart else arena.find(address)
             if found is not None:
                 parts.append(self._shared(found, address, array))
                 continue
@@ -79,7 +81,7 @@ class Packed:
             outside.append((position, Region(low, high - low, not parameter.constant)))
             parts.append(b"")
         if outside:
-            self._copy(outside, parts, arena)
+            self._copy(outside, parts, arena, APART if apart else 0)
         self.payload = b"".join(parts)
 
     def _shared(self, found: tuple[Segment, int], address: int, array: npt.NDArray[Any]) -> bytes:
@@ -88,8 +90,11 @@ class Packed:
         size = array.nbytes if array.flags.c_contiguous else bounds(array, address)[1] - address
         return ADDRESS.pack(segment.name, offset, size)
 
-    def _copy(self, outside: list[tuple[int, Region]], parts: list[bytes], arena: Arena) -> None:
-        """Copy what lies outside shared memory. Arrays that overlap are copied as one, so that they still overlap."""
+    def _copy(self, outside: list[tuple[int, Region]], parts: list[bytes], arena: Arena, gap: int) -> None:
+        """Copy what lies outside shared memory. Arrays that overlap are copied as one, so that they still overlap.
+
+        With a gap they lie so far from each other that running over the end of one does not reach the next.
+        """
         groups: list[list[tuple[int, Region]]] = []
         reached = -1
         for position, region in sorted(outside, key=lambda item: item[1].low):
@@ -101,7 +106,8 @@ class Packed:
         for group in groups:
             low = group[0][1].low
             high = max(region.low + region.size for _, region in group)
-            copy = arena.empty(high - low, np.uint8)
+            ahead = gap and gap + offset_in_base(self.arrays[group[0][0]], low) % ALIGNMENT
+            copy = arena.empty(ahead + high - low + gap, np.uint8)[ahead:ahead + high - low]
             copy[...] = memory_at(low, high - low)
             place = arena.find(copy.__array_interface__["data"][0])
             assert place is not None
@@ -138,6 +144,14 @@ def bounds(array: npt.NDArray[Any], address: int) -> tuple[int, int]:
         else:
             high += (length - 1) * stride
     return low, high + array.itemsize
+
+
+def offset_in_base(array: npt.NDArray[Any], low: int) -> int:
+    """How far a view begins behind the array that it is a view of: that one is aligned as memory on a device is."""
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    return low - int(base.__array_interface__["data"][0])
 
 
 def array_of(value: Any, parameter: Parameter, position: int, kernel: str) -> npt.NDArray[Any] | None:

@@ -31,7 +31,8 @@ PATIENCE = 300
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-threadsafe-statics", "-fno-strict-aliasing",
          "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fstack-clash-protection", "-w",
          "-g1")
-CHECKING = ("-Og", "-fsanitize=thread", "-fno-omit-frame-pointer", "-DTG_CHECKED")
+CHECKING = ("-Og", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-fno-omit-frame-pointer", "-DTG_CHECKED")
+VOLATILE = {"gcc": ("--param=tsan-distinguish-volatile=1",), "clang": ("-mllvm", "-tsan-distinguish-volatile=1")}
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def compile_options(options: tuple[str, ...]) -> tuple[str, ...]:
 def program(prepared: Prepared, names: tuple[str, ...]) -> str:
     """The text that is compiled: the runtime, the user's source under its own line numbers, a table of its kernels."""
     entries = ",\n".join(f'    tg::Entry<&{name}>::named("{name}")' for name in names)
-    symbols = "".join(f'    {{"{name}", (void*)&{name}, sizeof({name}), 0}},\n' for name in prepared.variables)
+    symbols = "".join(f'    {{"{name}", (void*)&{name}, sizeof({name}), {int(constant)}}},\n'
+                      for name, constant in prepared.variables.items())
     return (f'#include "cuda.h"\n#line 1 "kernel.cu"\n{prepared.text}\n#line 1 "table of kernels"\n'
             f"static constexpr tg_entry tg_entries[] = {{\n{entries}\n}};\n"
             f"static const tg_symbol tg_symbols[] = {{\n{symbols}    {{nullptr, nullptr, 0, 0}}\n}};\n"
@@ -120,7 +122,8 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
     """The library of some kernels, from the cache or compiled now."""
     how = compiler()
     text = program(prepared, names)
-    flags = (*FLAGS, *how.native, *(CHECKING if check else ()), *compile_options(options))
+    checking = (*CHECKING, *VOLATILE["clang" if "clang" in how.version else "gcc"]) if check else ()
+    flags = (*FLAGS, *how.native, *checking, *compile_options(options))
     shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
     def steps(folder: Path) -> None:

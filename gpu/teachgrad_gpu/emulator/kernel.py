@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,14 @@ import numpy.typing as npt
 
 from . import building, process
 from .arguments import Packed, Parameter
+from .checking import Finding, Report, in_words, lines_of, read_report
+from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
+from .events import MOST, RECORD, Recording
 from .memory import arena
 from .source import Prepared, masked, prepare
 
-HEADER = struct.Struct("=II3I3IIIQd")
+HEADER = struct.Struct("=II3I3IIIQQd")
 THREADS = 1024
 DEVICE_LIMITS = ((2**31 - 1, 65535, 65535), (1024, 1024, 64))
 SHARED = 227 << 10
@@ -34,13 +36,13 @@ class RawModule:
     """
 
     def __init__(self, code: str, options: tuple[str, ...] = (), name_expressions: tuple[str, ...] = (), *,
-                 check: bool = False, record: bool = False, seed: int | None = None, timeout: float = TIMEOUT,
+                 check: bool = False, record: bool | int = False, seed: int | None = None, timeout: float = TIMEOUT,
                  folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
         self.code = code
         self.options = tuple(options)
         self.name_expressions = tuple(name_expressions)
-        self.check = check
-        self.record = record
+        self.check = check or bool(record)
+        self.recorded = MOST if record is True else int(record)
         self.seed = seed
         self.timeout = timeout
         self.prepared: Prepared = prepare(code, folders)
@@ -52,7 +54,7 @@ class RawModule:
         """The compiled source."""
         if self._library is None:
             names = tuple(dict.fromkeys([*self.prepared.kernels, *self.name_expressions]))
-            self._library = building.build(self.prepared, names, self.options, self.check or self.record)
+            self._library = building.build(self.prepared, names, self.options, self.check)
         return self._library
 
     def compile(self) -> None:
@@ -97,7 +99,7 @@ class RawKernel:
     """
 
     def __init__(self, code: str, name: str, options: tuple[str, ...] = (), *, check: bool = False,
-                 record: bool = False, seed: int | None = None, timeout: float = TIMEOUT,
+                 record: bool | int = False, seed: int | None = None, timeout: float = TIMEOUT,
                  folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
         module = RawModule(code, options, (), check=check, record=record, seed=seed, timeout=timeout, folders=folders)
         if name not in module.prepared.kernels:
@@ -107,6 +109,8 @@ class RawKernel:
     def _set(self, module: RawModule, name: str) -> None:
         self.module = module
         self.name = name
+        self._report: Report | None = None
+        self.events: Recording | None = None
         self._entry: tuple[int, tuple[Parameter, ...]] | None = None
 
     @classmethod
@@ -138,18 +142,19 @@ class RawKernel:
             raise ArgumentError(f"a block of {block3} has {threads} threads; {THREADS} is the most")
         if not 0 <= shared_mem <= SHARED:
             raise ArgumentError(f"a block cannot have {shared_mem} bytes of shared memory; {SHARED} is the most")
-        packed = Packed(parameters, tuple(args), arena(), self.name)
         settings = self.module
+        packed = Packed(parameters, tuple(args), arena(), self.name, apart=settings.check)
         worker = process.worker()
         with worker.lock:
             for segment in packed.segments - worker.known:
                 worker.share(segment)
             library, _ = worker.load(settings.library)
-            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, 0, settings.seed or 0, settings.timeout)
+            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, settings.check,
+                                  settings.seed or 0, settings.recorded, settings.timeout)  # fmt: skip
             kind, answer = worker.ask(process.RUN, request + packed.payload, settings.timeout + process.GRACE)
-            failure = None
-            if kind == process.FAILED:
-                failure = answer
+            told: dict[int, bytes] = {}
+            while kind in (process.FAILED, process.REPORT, process.EVENTS):
+                told[kind] = answer
                 kind, answer = worker.hear()
         if kind == process.DIED:
             words, _, printed = answer.partition(b"\0")
@@ -160,13 +165,43 @@ class RawKernel:
             raise EmulatorError(answer.decode(errors="replace"))
         packed.copy_back()
         show(answer[8:], int.from_bytes(answer[:8], sys.byteorder))
-        if failure is not None:
-            raise self._failure(failure)
+        if process.REPORT in told:
+            self._read(told[process.REPORT].decode(errors="replace"), told[process.EVENTS], packed)
+        if process.FAILED in told:
+            raise self._failure(told[process.FAILED])
+
+    def _read(self, text: str, events: bytes, packed: Packed) -> None:
+        """Take in what the worker has found."""
+        data = np.frombuffer(events, RECORD)
+        prepared = self.module.prepared
+        self._report = read_report(text, self.module.library, np.unique(data["site"]).tolist(), self.parameters,
+                                   packed.arrays, prepared.variables, prepared.dynamic)  # fmt: skip
+        if self.module.recorded:
+            self.events = Recording(data, self._report.dropped, self._report.lines, self._report.arrays)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the kernel, by its last launch. Only with `check=True`."""
+        return self._checked().findings
+
+    @property
+    def counters(self) -> tuple[Counter, ...]:
+        """What the accesses of each line cost in the last launch. Only with `check=True`."""
+        return self._checked().counters
+
+    def report(self) -> str:
+        """Findings and counters in words."""
+        return in_words(self.name, self.module.code, self._checked())
+
+    def _checked(self) -> Report:
+        if self._report is None:
+            raise EmulatorError(f"{self.name} has not been checked: make it with check=True and launch it")
+        return self._report
 
     def _failure(self, words: bytes) -> LaunchError:
         """The error that the worker describes, with the line it happened in."""
         kind, place, line, block, thread, message = words.decode(errors="replace").split("\n", 5)
-        number = int(line) or (line_at(self.module.library, int(place)) if int(place) else None) or None
+        number = int(line) or lines_of(self.module.library, [int(place)])[int(place)]
         blocks, threads = (tuple(map(int, where.split())) for where in (block, thread))
         shown = f"{kind}: {message}\n  kernel {self.name}, block {blocks}, thread {threads}"
         if number is not None:
@@ -259,16 +294,3 @@ def parameter_names(source: str, kernel: str) -> tuple[str, ...]:
         names = [re.findall(r"[A-Za-z_]\w*", part.partition("=")[0]) for part in found[1].split(",")]
         return tuple(words[-1] if words else "" for words in names)
     return ()
-
-
-def line_at(library: Path, place: int) -> int | None:
-    """The user's line of an instruction."""
-    try:
-        answer = subprocess.run(["addr2line", "-i", "-e", str(library), hex(place - 1)], capture_output=True, text=True,
-                                timeout=60, check=False).stdout  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"kernel\.cu:(\d+)", answer)
-    return int(found[1]) if found else None
-
-

@@ -16,7 +16,7 @@ from .errors import EmulatorError
 from .memory import arena
 
 HELLO, SEGMENT, FORGET, LOAD, RUN, READ, WRITE = range(1, 8)
-OK, ERROR, FAILED, DIED = range(100, 104)
+OK, ERROR, FAILED, DIED, REPORT, EVENTS = range(100, 106)
 HEAD = struct.Struct("=II")
 GRACE = 5.0
 """Seconds that a worker has, beyond the time limit of a launch, to say that it was too long."""

@@ -53,8 +53,10 @@ class Prepared:
     text: str
     kernels: tuple[str, ...]
     """The `__global__` functions that are no templates, with their namespaces."""
-    variables: tuple[str, ...]
-    """The `__constant__` and `__device__` variables outside functions."""
+    variables: dict[str, bool]
+    """The `__constant__` and `__device__` variables outside functions, and whether they are constant."""
+    dynamic: tuple[str, str]
+    """The name and the type of dynamic shared memory; empty where the source has none, or several."""
 
 
 def prepare(source: str, folders: tuple[Path, ...] = ()) -> Prepared:
@@ -62,7 +64,7 @@ def prepare(source: str, folders: tuple[Path, ...] = ()) -> Prepared:
     text = headers(source, folders)
     hidden = masked(text)
     refuse(hidden, text)
-    return Prepared(with_shared(text, hidden), kernels(hidden), variables(hidden))
+    return Prepared(with_shared(text, hidden), kernels(hidden), variables(hidden), dynamic_memory(hidden))
 
 
 def masked(text: str) -> str:
@@ -171,6 +173,13 @@ def shared_declaration(found: re.Match[str], hidden: str) -> str:
     return f"{base} " + ", ".join(f"(&{name}){dims} = TG_SHARED({name})" for name, dims in named) + f";{newlines}"
 
 
+def dynamic_memory(hidden: str) -> tuple[str, str]:
+    """The name and type of `extern __shared__ float s[]`, if there is one such declaration."""
+    found = re.findall(r"extern\s+__shared__\s+(?:(?:__align__|alignas)\s*\([^)]*\)\s*)?"
+                       r"([\w\s:<>]*?)\s*(\w+)\s*\[\s*\]\s*;", hidden)  # fmt: skip
+    return (found[0][1], found[0][0]) if len(set(found)) == 1 else ("", "")
+
+
 def split_declarators(text: str) -> list[str]:
     """Split at commas outside brackets of every sort."""
     parts, depth, start = [], 0, 0
@@ -233,12 +242,12 @@ def closing(text: str, position: int) -> int:
     return len(text)
 
 
-def variables(hidden: str) -> tuple[str, ...]:
+def variables(hidden: str) -> dict[str, bool]:
     """The names of the variables in constant or global memory that are declared outside functions."""
-    found: dict[str, None] = {}
+    found: dict[str, bool] = {}
     for mark in VARIABLE.finditer(hidden):
         spaces, plain = scopes(hidden, mark.start())
         words = mark[2].split()
         if plain and words and "extern" not in words and "template" not in words and "operator" not in words:
-            found["::".join([*spaces, mark[3]])] = None
-    return tuple(found)
+            found["::".join([*spaces, mark[3]])] = "__constant__" in mark[0]
+    return found

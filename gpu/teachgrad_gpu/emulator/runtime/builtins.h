@@ -33,6 +33,10 @@
 #define TG_INLINE static inline __attribute__((always_inline))
 #define TG_LINE int line = __builtin_LINE()  // as a default argument: the line of the call
 
+namespace tg {
+template <class T> constexpr const char* type_name() { return __PRETTY_FUNCTION__; }
+}
+
 struct uint3 { unsigned int x, y, z; };
 struct dim3 {
     unsigned int x, y, z;

@@ -22,11 +22,11 @@ struct tg_lanes {
     template <class T> T shfl(T value, int rank, TG_LINE) const { return tg::shuffle(mask, value, lane_of(rank % size()), line); }
     template <class T> T shfl_down(T value, unsigned delta, TG_LINE) const {
         unsigned rank = thread_rank();
-        return tg::shuffle(mask, value, lane_of(rank + delta < size() ? rank + delta : rank), line);
+        return tg::shuffle<TG_SHIFT>(mask, value, lane_of(rank + delta < size() ? rank + delta : rank), line);
     }
     template <class T> T shfl_up(T value, unsigned delta, TG_LINE) const {
         unsigned rank = thread_rank();
-        return tg::shuffle(mask, value, lane_of(rank >= delta ? rank - delta : rank), line);
+        return tg::shuffle<TG_SHIFT>(mask, value, lane_of(rank >= delta ? rank - delta : rank), line);
     }
     template <class T> T shfl_xor(T value, unsigned bits, TG_LINE) const {
         unsigned rank = thread_rank() ^ bits;

@@ -10,3 +10,7 @@
 #include "cooperative_groups.h"
 #include "wmma.h"
 #include "launch.h"
+
+#ifdef TG_CHECKED
+#define memcpy(to, from, size) tg_copy(to, from, size, __LINE__)
+#endif

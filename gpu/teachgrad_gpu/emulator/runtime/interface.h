@@ -32,11 +32,12 @@ extern TG_EXPORT char tg_dynamic[];  // dynamic shared memory begins here
 
 // Operations of a warp: every lane named in `mask` that has not returned must come, with the same mask and operation.
 enum tg_operation {
-    TG_SYNC, TG_SHUFFLE, TG_BALLOT, TG_MATCH_ANY, TG_MATCH_ALL,
+    TG_SYNC, TG_SHUFFLE, TG_SHIFT, TG_BALLOT, TG_MATCH_ANY, TG_MATCH_ALL,
     TG_REDUCE_ADD, TG_REDUCE_MIN, TG_REDUCE_MAX, TG_REDUCE_MIN_SIGNED, TG_REDUCE_MAX_SIGNED,
     TG_REDUCE_AND, TG_REDUCE_OR, TG_REDUCE_XOR,
     TG_ACTIVE  // who is here: the lanes that wait at the same line when none of the others can go on
 };
+// TG_SHIFT is a shuffle up or down, of which lanes at the edge ignore the answer.
 // `value` (of `size` bytes, at most 16) is what this lane brings; `source` the lane a shuffle reads; the answer
 // replaces `value`.
 TG_EXPORT void tg_warp(enum tg_operation operation, unsigned mask, int source, void* value, unsigned size, int line);
@@ -54,11 +55,13 @@ TG_EXPORT int tg_printf(const char* format, ...);
 TG_EXPORT long long tg_clock(void);
 
 // A static __shared__ array gets its place when a thread first passes its declaration.
-TG_EXPORT unsigned tg_reserve(const char* name, unsigned size, unsigned align, int line);
+TG_EXPORT unsigned tg_reserve(const char* name, const char* type, unsigned size, unsigned align, unsigned element,
+                              const unsigned* shape, int line);
 extern TG_EXPORT char tg_static[];
 
 // What checking builds call besides.
 TG_EXPORT void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line);
+TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy, watched
 TG_EXPORT void tg_atomic_done(const volatile void* address, unsigned size, int changes, int line);
 
 // What a library says of itself.

@@ -3,8 +3,6 @@
 #include "builtins.h"
 
 namespace tg {
-template <class T> constexpr const char* type_name() { return __PRETTY_FUNCTION__; }
-
 template <class T> constexpr tg_parameter parameter_of() {
     using Target = std::remove_pointer_t<T>;
     return {std::is_pointer<T>::value, std::is_const<Target>::value,
@@ -41,19 +39,26 @@ template <auto Kernel> struct Entry;
 template <class... P, void (*Kernel)(P...)> struct Entry<Kernel> {
     static constexpr tg_parameter parameters[sizeof...(P) + 1] = {parameter_of<std::remove_cv_t<P>>()..., {}};
 
+    TG_INLINE void call(P... arguments) {
+        inside(true);
+        Kernel(arguments...);
+        inside(false);
+    }
     template <size_t... I> TG_INLINE void threads(void** arguments, std::index_sequence<I...>) {
         blockIdx = {tg_now.block[0], tg_now.block[1], tg_now.block[2]};
         blockDim = {tg_now.block_dim[0], tg_now.block_dim[1], tg_now.block_dim[2]};
         gridDim = {tg_now.grid_dim[0], tg_now.grid_dim[1], tg_now.grid_dim[2]};
         while (tg_now.next < tg_now.threads) {
             start_next();
-            inside(true);
-            Kernel(*static_cast<std::remove_cv_t<P>*>(arguments[I])...);
-            inside(false);
+            call(*static_cast<std::remove_cv_t<P>*>(arguments[I])...);
             unsigned thread = tg_now.current;
             tg_now.alive[thread / 32] &= ~(1u << thread % 32);
             tg_now.exited++;
+#ifdef TG_CHECKED
+            tg_exit();
+#else
             if (tg_now.suspended) tg_exit();
+#endif
         }
     }
     static void body(void** arguments) { threads(arguments, std::index_sequence_for<P...>()); }

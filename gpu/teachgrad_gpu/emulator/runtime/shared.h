@@ -4,9 +4,20 @@
 #pragma once
 #include "builtins.h"
 
+#if defined(__clang__)
+#define TG_UNCOUNTED __attribute__((no_sanitize("coverage")))
+#elif defined(__GNUC__) && __GNUC__ >= 12
+#define TG_UNCOUNTED __attribute__((no_sanitize_coverage))
+#else
+#define TG_UNCOUNTED
+#endif
+
 #define TG_SHARED(name) \
-    ([]() -> std::remove_reference_t<decltype(name)>& { \
+    ([]() TG_UNCOUNTED -> std::remove_reference_t<decltype(name)>& { \
         using Type = std::remove_reference_t<decltype(name)>; \
-        static const unsigned place = tg_reserve(#name, sizeof(Type), alignof(Type), __LINE__); \
+        using Element = std::remove_all_extents_t<Type>; \
+        constexpr unsigned shape[] = {std::extent<Type, 0>::value, std::extent<Type, 1>::value, std::extent<Type, 2>::value}; \
+        static const unsigned place = tg_reserve(#name, tg::type_name<Element>(), sizeof(Type), alignof(Type), \
+                                                 sizeof(Element), shape, __LINE__); \
         return *reinterpret_cast<Type*>(tg_static + place); \
     }())

@@ -5,11 +5,11 @@
 namespace tg {
 TG_INLINE unsigned lane() { return tg_now.current % 32; }
 
-template <class T> TG_INLINE T shuffle(unsigned mask, T value, int source, int line) {
+template <tg_operation Operation = TG_SHUFFLE, class T> TG_INLINE T shuffle(unsigned mask, T value, int source, int line) {
     static_assert(sizeof(T) <= 16 && std::is_trivially_copyable<T>::value, "a shuffle moves plain values, 16 bytes at most");
     alignas(16) char moved[16];
     memcpy(moved, &value, sizeof(T));
-    tg_warp(TG_SHUFFLE, mask, source, moved, sizeof(T), line);
+    tg_warp(Operation, mask, source, moved, sizeof(T), line);
     T result;
     memcpy(&result, moved, sizeof(T));
     return result;
@@ -31,11 +31,11 @@ template <class T> TG_INLINE T __shfl_sync(unsigned mask, T value, int source, i
 }
 template <class T> TG_INLINE T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, TG_LINE) {
     int lane = tg::lane(), within = lane & (width - 1);
-    return tg::shuffle(mask, value, within < (int)delta ? lane : lane - (int)delta, line);
+    return tg::shuffle<TG_SHIFT>(mask, value, within < (int)delta ? lane : lane - (int)delta, line);
 }
 template <class T> TG_INLINE T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, TG_LINE) {
     int lane = tg::lane(), within = lane & (width - 1);
-    return tg::shuffle(mask, value, within + (int)delta >= width ? lane : lane + (int)delta, line);
+    return tg::shuffle<TG_SHIFT>(mask, value, within + (int)delta >= width ? lane : lane + (int)delta, line);
 }
 template <class T> TG_INLINE T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, TG_LINE) {
     int lane = tg::lane(), source = lane ^ lanes;

@@ -41,14 +41,15 @@ __asm__(
 
 namespace tg {
 namespace {
-std::vector<Fiber*> pool;
+std::vector<Fiber*> pool, all;
 
 Fiber* fresh() {
     char* memory = static_cast<char*>(mmap(nullptr, GUARD + STACK, PROT_READ | PROT_WRITE,
                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (memory == MAP_FAILED) abort();
     mprotect(memory, GUARD, PROT_NONE);
-    return new Fiber{{}, memory + GUARD};
+    all.push_back(new Fiber{{}, memory + GUARD});
+    return all.back();
 }
 }  // namespace
 
@@ -81,6 +82,12 @@ Fiber* new_fiber(void (*start)()) {
     fiber->context.stack_pointer = top;
 #endif
     return fiber;
+}
+
+bool on_a_stack(uintptr_t address) {
+    for (const Fiber* f : all)
+        if (address - (uintptr_t)f->stack < STACK) return true;
+    return false;
 }
 
 void release(Fiber* fiber) { pool.push_back(fiber); }

@@ -1,6 +1,7 @@
 // Fibers: stacks that one thread of the machine switches between.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(TG_PORTABLE) || !(defined(__x86_64__) || defined(__aarch64__))
 #define TG_UCONTEXT 1
@@ -27,5 +28,6 @@ struct Fiber {
 Fiber* new_fiber(void (*start)());         // a fiber that will run `start`, on a stack from the pool
 void release(Fiber* fiber);                // its stack may be used again, as soon as the processor has left it
 void switch_to(Context& from, Context& to);
+bool on_a_stack(uintptr_t address);        // of any fiber there has been
 const char* fiber_switch();                // "x86-64", "aarch64" or "ucontext"
 }  // namespace tg

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include "checker.h"
+#include "events.h"
 #include "faults.h"
 #include "output.h"
 #include "protocol.h"
@@ -22,7 +24,8 @@ namespace tg {
 namespace {
 struct Segment { char* base; size_t size; };
 std::map<uint64_t, Segment> segments;
-std::vector<const tg_library*> libraries;
+struct Loaded { const tg_library* contents; uint64_t base; };
+std::vector<Loaded> libraries;
 int channel;
 
 // The fields of a request, one after the other.
@@ -77,15 +80,18 @@ void load(const Message& message) {
     if (!handle) return say(dlerror());
     auto* library = static_cast<const tg_library*>(dlsym(handle, "tg_contents"));
     if (!library) return say(path + " is not a compiled kernel");
-    libraries.push_back(library);
+    Dl_info info;
+    dladdr(library, &info);
+    libraries.push_back({library, (uint64_t)info.dli_fbase});
+    find_images();
     std::string text = described(*library);
     answer(channel, OK, text.data(), text.size());
 }
 
 const tg_symbol* symbol_of(Reader& in) {
     uint32_t library = in.take<uint32_t>(), index = in.take<uint32_t>();
-    if (library >= libraries.size() || index >= libraries[library]->symbol_count) return nullptr;
-    return &libraries[library]->symbols[index];
+    if (library >= libraries.size() || index >= libraries[library].contents->symbol_count) return nullptr;
+    return &libraries[library].contents->symbols[index];
 }
 
 void read_symbol(Reader in) {
@@ -107,11 +113,13 @@ void write_symbol(Reader in) {
 struct Arguments {
     std::vector<std::vector<char>> bytes;
     std::vector<void*> places;
+    std::vector<Region> arrays;
 };
 
 bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
     out.bytes.resize(entry.count);
     out.places.resize(entry.count + 1);
+    out.arrays.clear();
     for (unsigned i = 0; i < entry.count; i++) {
         uint64_t segment = in.take<uint64_t>(), offset = in.take<uint64_t>(), size = in.take<uint64_t>();
         std::vector<char>& here = out.bytes[i];
@@ -122,6 +130,7 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
                 auto found = segments.find(segment);
                 if (found == segments.end() || offset > found->second.size || size > found->second.size - offset) return false;
                 address = found->second.base + offset;
+                out.arrays.push_back({(uintptr_t)address, size, Space::GLOBAL, (int)i, 'a', nullptr});
             }
             memcpy(here.data(), &address, sizeof address);
         } else {
@@ -136,14 +145,16 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
 
 void run_kernel(Reader in) {
     uint32_t library = in.take<uint32_t>(), entry = in.take<uint32_t>();
-    if (library >= libraries.size() || entry >= libraries[library]->entry_count) return say("there is no such kernel");
+    if (library >= libraries.size() || entry >= libraries[library].contents->entry_count) return say("there is no such kernel");
     Launch what{};
-    what.library = libraries[library], what.entry = &what.library->entries[entry];
+    what.base = libraries[library].base;
+    what.library = libraries[library].contents, what.entry = &what.library->entries[entry];
     for (unsigned& n : what.grid) n = in.take<uint32_t>();
     for (unsigned& n : what.block) n = in.take<uint32_t>();
     what.shared = in.take<uint32_t>();
     what.checked = in.take<uint32_t>();
     what.seed = in.take<uint64_t>();
+    what.recorded = in.take<uint64_t>();
     double limit = in.take<double>();
     static Arguments arguments;
     if (!read_arguments(in, *what.entry, arguments)) return say("the arguments do not fit the kernel");
@@ -151,9 +162,19 @@ void run_kernel(Reader in) {
     printed.clear();
     unprinted = 0;
     start_clock(limit);
+    events_launch(what.recorded);
+    launch = what;
+    if (what.checked) check_launch(arguments.arrays);
     bool completed = run(what);
     stop_clock();
-    if (!completed) answer_failure(channel, 0, false);
+    if (what.checked) {
+        report_failure();
+        std::string text = check_report();
+        answer(channel, REPORT, text.data(), text.size());
+        answer(channel, EVENTS, events().data(), events().size() * sizeof(Event));
+    } else if (!completed) {
+        answer_failure(channel, failure.place, false);
+    }
     std::vector<char> tail(sizeof unprinted);
     memcpy(tail.data(), &unprinted, sizeof unprinted);
     tail.insert(tail.end(), printed.begin(), printed.end());
@@ -170,8 +191,8 @@ void serve() {
             case FORGET: forget_segment(in); break;
             case LOAD: load(message); break;
             case RUN: run_kernel(in); break;
-            case READ: read_symbol(in); break;
-            case WRITE: write_symbol(in); break;
+            case READ_VARIABLE: read_symbol(in); break;
+            case WRITE_VARIABLE: write_symbol(in); break;
             default: say("what is that?");
         }
     }

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler.h"
+#include "checker.h"
 #include "output.h"
+#include "scheduler.h"
 
 extern "C" {
-alignas(1024) char tg_static[256 << 10];
+alignas(1024) char tg_static[tg::STATIC];
 }
 
 namespace tg {
@@ -16,6 +17,7 @@ namespace {
 unsigned used;
 }
 std::vector<SharedArray> shared_arrays;
+std::vector<HeapPiece> heap;
 std::vector<char> printed;
 uint64_t unprinted;
 constexpr size_t PRINTED = 1 << 20;  // as on a device, where it is a setting
@@ -25,7 +27,8 @@ constexpr unsigned GAP = 128;        // between arrays, so that running over the
 
 using namespace tg;
 
-unsigned tg_reserve(const char* name, unsigned size, unsigned align, int line) {
+unsigned tg_reserve(const char* name, const char* type, unsigned size, unsigned align, unsigned element,
+                    const unsigned* shape, int line) {
     Outside now;
     unsigned place = (used + align - 1) / align * align;
     if (place + size > sizeof tg_static || size > LARGEST) {
@@ -33,18 +36,27 @@ unsigned tg_reserve(const char* name, unsigned size, unsigned align, int line) {
         give_up();
     }
     used = (place + size + 2 * GAP - 1) / GAP * GAP;
-    shared_arrays.push_back({name, place, size, line});
+    shared_arrays.push_back({name, type, place, size, element, {shape[0], shape[1], shape[2]}, line});
     memset(tg_static + place, 0xCD, size);
+    if (launch.checked) check_shared_array(shared_arrays.size() - 1);
     return place;
 }
 
 void* tg_malloc(size_t size) {
     Outside now;
-    return malloc(size);
+    void* memory = malloc(size);
+    if (memory) heap.push_back({(uintptr_t)memory, size});
+    return memory;
 }
 
 void tg_free(void* memory) {
     Outside now;
+    for (HeapPiece& p : heap) {
+        if (p.low != (uintptr_t)memory) continue;
+        p = heap.back();
+        heap.pop_back();
+        break;
+    }
     free(memory);
 }
 

@@ -1,12 +1,18 @@
 // What a launch leaves behind besides what it wrote to its arrays.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <vector>
 
 namespace tg {
+constexpr unsigned DYNAMIC = 256 << 10, STATIC = 256 << 10;  // bytes of tg_dynamic and tg_static
+
+struct HeapPiece { uintptr_t low; size_t size; };
+extern std::vector<HeapPiece> heap;  // what kernels have taken with malloc
+
 struct SharedArray {
-    const char* name;
-    unsigned place, size;
+    const char *name, *type;
+    unsigned place, size, element, shape[3];
     int line;
 };
 extern std::vector<SharedArray> shared_arrays;

@@ -6,8 +6,8 @@
 #include <vector>
 
 namespace tg {
-enum Request : uint32_t { HELLO = 1, SEGMENT, FORGET, LOAD, RUN, READ, WRITE };
-enum Answer : uint32_t { OK = 100, ERROR, FAILED, DIED };
+enum Request : uint32_t { HELLO = 1, SEGMENT, FORGET, LOAD, RUN, READ_VARIABLE, WRITE_VARIABLE };
+enum Answer : uint32_t { OK = 100, ERROR, FAILED, DIED, REPORT, EVENTS };
 
 struct Message {
     uint32_t kind = 0;

@@ -7,9 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checker.h"
+#include "clocks.h"
+#include "events.h"
+#include "output.h"
+
 tg_block tg_now;
 extern "C" {
-alignas(1024) char tg_dynamic[256 << 10];
+alignas(1024) char tg_dynamic[tg::DYNAMIC];
 }
 
 namespace tg {
@@ -18,6 +23,7 @@ std::vector<Thread> threads;
 Launch launch;
 Context main_context;
 uint64_t switches;
+volatile bool expired;
 
 namespace {
 std::vector<unsigned> ready, order, alive;
@@ -54,6 +60,7 @@ void release_barrier() {
     int count = 0, all = 1, any = 0;
     for (Thread& t : threads)
         if (t.state == State::BARRIER) count += t.predicate, all &= t.predicate, any |= t.predicate;
+    if (launch.checked) check_barrier();
     at_barrier = 0;
     for (unsigned i = 0; i < threads.size(); i++) {
         Thread& t = threads[i];
@@ -132,8 +139,10 @@ bool run_block() {
     ready_head = at_barrier = 0;
     if (launch.seed)
         for (unsigned i = count; i > 1; i--) std::swap(order[i - 1], order[random_below(i)]);
+    if (launch.checked) check_block_begins();
     leave(main_context, next_fiber());
     tg_now.inside = 0;
+    if (launch.checked) check_block_ends();
     if (!failure.kind[0]) return true;
     for (Thread& t : threads)
         if (t.state != State::NEW) release(t.fiber), t.state = State::NEW;
@@ -144,6 +153,7 @@ bool run_block() {
 bool run(const Launch& what) {
     launch = what;
     failure.kind[0] = 0;
+    expired = false;
     unsigned count = what.block[0] * what.block[1] * what.block[2];
     if (threads.size() != count) threads.assign(count, Thread{}), alive.assign((count + 31) / 32, 0);
     ready.reserve(2 * count);
@@ -156,7 +166,6 @@ bool run(const Launch& what) {
     tg_now.order = what.seed ? order.data() : nullptr;
     tg_now.alive = alive.data();
     tg_now.shared = what.shared;
-    memset(tg_dynamic, 0xCD, what.shared);
     unsigned* b = tg_now.block;
     for (b[2] = 0; b[2] < what.grid[2]; b[2]++)
         for (b[1] = 0; b[1] < what.grid[1]; b[1]++)
@@ -185,6 +194,7 @@ void fail(const char* kind, int line, const char* format, ...) {
     vsnprintf(failure.message, sizeof failure.message, format, arguments);
     va_end(arguments);
     failure.line = line;
+    failure.place = 0;
     memcpy(failure.block, tg_now.block, sizeof failure.block);
     index_of(tg_now.current, failure.thread);
 }
@@ -196,11 +206,17 @@ void give_up() {
     abort();
 }
 
+void expire(uint64_t place) {
+    fail("timeout", 0, "the kernel did not end in time");
+    failure.place = place;
+    give_up();
+}
+
 void stop_thread() {
     unsigned thread = tg_now.current;
     alive[thread / 32] &= ~(1u << thread % 32);
     tg_now.exited++;
-    settle_warp(thread / 32);
+    tg_exit();
     Fiber* self = running;
     Fiber* next = next_fiber();
     release(self);
@@ -214,6 +230,7 @@ void suspend(State state) {
     Fiber* self = t.fiber = running;
     launch.library->save(t.index);
     t.state = state;
+    if (launch.checked) settle_write();
     if (state == State::READY) ready.push_back(thread), yielding = true;
     if (state == State::BARRIER) at_barrier++;
     tg_now.suspended++;
@@ -228,6 +245,7 @@ using namespace tg;
 int tg_barrier(tg_barrier_kind kind, int predicate, int line) {
     Outside now;
     Thread& t = threads[tg_now.current];
+    if (launch.checked) settle_write(), record_wait(EVENT_BARRIER, tg_now.current, line);
     t.kind = kind, t.predicate = predicate != 0, t.line = line;
     suspend(State::BARRIER);
     int answer;
@@ -235,11 +253,19 @@ int tg_barrier(tg_barrier_kind kind, int predicate, int line) {
     return answer;
 }
 
-void tg_exit() { settle_warp(tg_now.current / 32); }
+void tg_exit() {
+    if (launch.checked) check_exit(tg_now.current), record_wait(EVENT_EXIT, tg_now.current, 0);
+    if (tg_now.suspended) settle_warp(tg_now.current / 32);
+}
 
 void tg_yield() {
     Outside now;
     suspend(State::READY);
 }
 
-void tg_fence(int, int) {}
+void tg_fence(int scope, int) {
+    if (!launch.checked) return;
+    Outside now;
+    settle_write();
+    clocks_fence(scope);
+}

@@ -28,6 +28,8 @@ struct Launch {
     unsigned shared;
     uint64_t seed;       // 0: threads and blocks in order
     bool checked;
+    uint64_t base;       // where the library lies in memory
+    uint64_t recorded;   // how many events are kept
 };
 
 // Why a launch could not be completed.
@@ -35,6 +37,7 @@ struct Failure {
     char kind[24];       // "": none
     char message[1024];
     int line;
+    uint64_t place;      // in the library, if there is no line
     unsigned block[3], thread[3];
 };
 
@@ -53,6 +56,8 @@ void make_ready(unsigned thread);
 void index_of(unsigned thread, unsigned* index);
 const Fiber* running_fiber();
 void settle_warp(unsigned warp); // complete the warp operations for which everybody has come
+void expire(uint64_t place);     // the time is up
+extern volatile bool expired;
 bool settle_active();            // answer who asks which lanes are together, when nobody else can go on
 
 // While the runtime works, the clock must not take the processor from it.

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checker.h"
+#include "events.h"
 #include "scheduler.h"
 
 namespace tg {
@@ -43,15 +45,18 @@ unsigned long long answer_for(const Thread* warp, unsigned lane, unsigned here, 
 }
 
 void exchange(Thread* warp, unsigned here, int kind) {
+    if (launch.checked) check_warp((unsigned)(warp - threads.data()) / 32, here, kind);
     bool same = kind == TG_BALLOT || kind > TG_MATCH_ALL;
     unsigned long long common = 0;
     for (unsigned l = 0, first = 1; l < 32; l++) {
         if (!(here >> l & 1)) continue;
         Thread& t = warp[l];
         if (kind == TG_SYNC) continue;
-        if (kind == TG_SHUFFLE) {
-            bool there = t.source >= 0 && t.source < 32 && (here >> t.source & 1);
-            memcpy(t.answer, there ? warp[t.source].value : t.value, 16);
+        if (kind == TG_SHUFFLE || kind == TG_SHIFT) {
+            bool there = here >> (t.source & 31) & 1;
+            bool matters = kind == TG_SHUFFLE || !(here & ((1u << l) - 1));  // to the first lane every answer matters
+            if (!there && matters && launch.checked) check_lanes(l, t.source & 31, here, t.line);
+            memcpy(t.answer, there ? warp[t.source & 31].value : t.value, 16);
             continue;
         }
         if (first || !same) common = answer_for(warp, l, here, kind);
@@ -111,6 +116,7 @@ void tg_warp(tg_operation operation, unsigned mask, int source, void* value, uns
     unsigned thread = tg_now.current, lane = thread % 32, alive = tg_now.alive[thread / 32];
     Thread* warp = &threads[thread / 32 * 32];
     Thread& t = warp[lane];
+    if (launch.checked) settle_write(), record_wait(EVENT_WARP, thread, line);
     if (!(mask >> lane & 1)) {
         fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask, lane);
         give_up();

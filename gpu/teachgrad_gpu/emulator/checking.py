@@ -1,0 +1,264 @@
+"""What checking a kernel has found, as data and in words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arguments import Parameter
+from .counters import Counter, merged, table
+
+Index = tuple[int, int, int]
+LINE = 1 << 63
+DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(kind) for name, kind in {
+        "char": "i1", "signed char": "i1", "unsigned char": "u1", "short": "i2", "unsigned short": "u2", "int": "i4",
+        "unsigned": "u4", "unsigned int": "u4", "long": "i8", "long long": "i8", "unsigned long": "u8",
+        "unsigned long long": "u8", "float": "f4", "double": "f8", "half": "f2", "__half": "f2", "bool": "?",
+        "uint8_t": "u1", "int8_t": "i1", "uint32_t": "u4", "int32_t": "i4"}.items()
+}
+"""The dtypes of C types, as far as NumPy has them."""
+KINDS = ("race", "out of bounds", "misaligned", "uninitialised", "divergent barrier", "missed barrier", "deadlock",
+         "inactive lane", "warp mask", "constant memory", "shared memory", "assert", "trap", "timeout",
+         "illegal address", "stack overflow", "arithmetic", "abort")
+"""What can be found."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a kernel. The same thing at the same lines is one; `count` says how often."""
+
+    kind: str
+    """One of `KINDS`."""
+    message: str
+    line: int | None
+    other_line: int | None
+    """The earlier of the two lines of a race; the other barrier of a divergent one."""
+    block: Index
+    thread: Index
+    other_block: Index | None
+    other_thread: Index | None
+    space: str
+    """"global", "shared", "constant", or "" if it is not about memory."""
+    array: str
+    index: tuple[int, ...] | None
+    """Of the element in the array."""
+    address: int
+    """Bytes from the beginning of the array."""
+    count: int
+
+    def __str__(self) -> str:
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        return f"line {self.line or '?'}: {self.kind}: {self.message}{times}"
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array that a kernel can reach: what it is called and how its bytes are numbered."""
+
+    name: str
+    space: str
+    itemsize: int
+    shape: tuple[int, ...]
+    contiguous: bool = True
+    dtype: np.dtype[Any] | None = None
+
+    def index(self, offset: int) -> tuple[int, ...] | None:
+        """The index of the element that a byte belongs to, by the shape if it lies inside, else counted through."""
+        if not self.itemsize or not self.contiguous:
+            return None
+        element = offset // self.itemsize
+        size = int(np.prod(self.shape, dtype=np.int64))
+        if len(self.shape) > 1 and 0 <= element < size:
+            return tuple(int(i) for i in np.unravel_index(element, self.shape))
+        return (element,)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a checked launch has told."""
+
+    findings: tuple[Finding, ...]
+    counters: tuple[Counter, ...]
+    arrays: Mapping[tuple[str, int], Array]
+    dropped: int
+    lines: Mapping[int, int | None]
+    """The lines of instructions, for events."""
+
+
+def arrays_of(parameters: tuple[Parameter, ...], given: Mapping[int, npt.NDArray[Any]], variables: Iterable[str],
+              dynamic: tuple[str, str], shared: list[list[str]]) -> dict[tuple[str, int], Array]:  # fmt: skip
+    """The arrays of a launch, by origin and number."""
+    found: dict[tuple[str, int], Array] = {}
+    for position, array in given.items():
+        name = parameters[position].name or f"argument {position + 1}"
+        found["a", position] = Array(name, "global", array.itemsize, array.shape, array.flags.c_contiguous, array.dtype)
+    for number, name in enumerate(variables):
+        found["v", number] = Array(name, "global", 0, ())
+    kind = DTYPES.get(dynamic[1])
+    found["s", -1] = Array(dynamic[0] or "dynamic shared memory", "shared", kind.itemsize if kind else 0, (),
+                           dtype=kind)  # fmt: skip
+    for number, (name, size, element, shape, spelled) in enumerate(shared):
+        dims = tuple(int(n) for n in shape.split() if n != "0")
+        dtype = DTYPES.get(type_in(spelled))
+        known = int(np.prod(dims, dtype=np.int64)) * int(element) == int(size)
+        found["s", number] = Array(name, "shared", int(element), dims if known else (int(size) // int(element),),
+                                   dtype=dtype)  # fmt: skip
+    return found
+
+
+def type_in(spelled: str) -> str:
+    """The type that a compiler's name of a function mentions."""
+    match = re.search(r"T = (?:volatile )?(.*?)[\];]", spelled)
+    return match[1] if match else ""
+
+
+def lines_of(library: Path, sites: Iterable[int]) -> dict[int, int | None]:
+    """The user's line of each site: a line itself, or the place of an instruction that debug information knows."""
+    found: dict[int, int | None] = {}
+    places = []
+    for site in set(sites):
+        if site & LINE:
+            found[site] = (site & ~LINE) or None
+        elif site:
+            places.append(site)
+        else:
+            found[site] = None
+    for start in range(0, len(places), 500):
+        found |= _looked_up(library, places[start:start + 500])
+    return found
+
+
+def _looked_up(library: Path, places: list[int]) -> dict[int, int | None]:
+    call = ["addr2line", "-a", "-i", "-e", str(library), *(hex(place - 1) for place in places)]
+    try:
+        answer = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return dict.fromkeys(places)
+    found: dict[int, int | None] = dict.fromkeys(places)
+    place = 0
+    for line in answer.splitlines():
+        if line.startswith("0x") and ":" not in line:
+            place = int(line, 16) + 1
+        elif found.get(place) is None and (match := re.search(r"kernel\.cu:(\d+)", line)):
+            found[place] = int(match[1])
+    return found
+
+
+def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters: tuple[Parameter, ...],
+                given: Mapping[int, npt.NDArray[Any]], variables: Iterable[str],
+                dynamic: tuple[str, str]) -> Report:  # fmt: skip
+    """Make sense of what the worker writes."""
+    rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "dropped": []}
+    for line in text.splitlines():
+        word, *rest = line.split("\t")
+        rows[word].append(rest)
+    sites = {int(row[0]) for row in rows["counter"]} | set(extra_sites)
+    for row in rows["finding"]:
+        sites |= {int(row[2]), int(row[3])}
+    lines = lines_of(library, sites)
+    arrays = arrays_of(parameters, given, variables, dynamic, rows["shared"])
+    findings = [finding(row, lines, arrays) for row in rows["finding"]]
+    counters = merged((lines[int(row[0])], int(row[1]), int(row[2]), int(row[3]), tuple(map(int, row[4:])))
+                      for row in rows["counter"])  # fmt: skip
+    return Report(tuple(unlike(findings)), counters, arrays, int(rows["dropped"][0][0]), lines)
+
+
+def unlike(findings: list[Finding]) -> list[Finding]:
+    """Findings that differ only in the instruction are one."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for each in findings:
+        key = (each.kind, each.line, each.other_line, each.array)
+        if key in found:
+            first = found[key]
+            each = Finding(**{**vars(first), "count": first.count + each.count})
+        found[key] = each
+    return sorted(found.values(), key=lambda f: (KINDS.index(f.kind), f.line or 0, f.other_line or 0))
+
+
+def finding(row: list[str], lines: Mapping[int, int | None], arrays: Mapping[tuple[str, int], Array]) -> Finding:
+    """One finding from its row."""
+    kind, count, site, other, block, thread, other_block, other_thread, origin, number, offset, message = row
+    line, other_line = lines[int(site)], lines[int(other)] if int(other) else None
+    who, other_who = _index(thread), _index(other_thread)
+    where, other_where = _index(block), _index(other_block)
+    array = arrays.get((origin, int(number)))
+    index = array.index(int(offset)) if array else None
+    pair = bool(int(other)) or kind == "missed barrier"
+    element = named(array, index, int(offset)) if array else ""
+    told = explained(kind, message, element, array, line, other_line, (where, who), (other_where, other_who))
+    return Finding(kind, told, line, other_line, where, who, other_where if pair else None,
+                   other_who if pair else None, array.space if array else "", array.name if array else "", index,
+                   int(offset) if array else 0, int(count))  # fmt: skip
+
+
+def named(array: Array, index: tuple[int, ...] | None, offset: int) -> str:
+    """An element as a programmer would write it."""
+    if index is None:
+        return f"{array.name}, byte {offset}"
+    return array.name + "".join(f"[{i}]" for i in index)
+
+
+def explained(kind: str, message: str, element: str, array: Array | None, line: int | None, other_line: int | None,
+              here: tuple[Index, Index], there: tuple[Index, Index]) -> str:  # fmt: skip
+    """What happened, who was where, and what would put it right."""
+    block, thread = here
+    other_block, other_thread = there
+    who = f"thread {thread} of block {block}"
+    if kind == "race":
+        do = "read and write" if message == "read-write" else "write"
+        return (f"{element}: line {other_line or '?'} by thread {other_thread} of block {other_block} and line "
+                f"{line or '?'} by {who} {do} it in no order; {remedy(array, here, there)}")
+    if kind == "out of bounds":
+        size = f", which has shape {array.shape}" if array and array.shape else ""
+        return f"a {message} at {element or 'an address near no array'}{size}, by {who}, who is stopped here"
+    if kind == "misaligned":
+        return f"{message}: {element}, by {who}; a device stops the kernel"
+    if kind == "uninitialised":
+        return f"{who} reads {element} in shared memory, which nobody has written in this block"
+    if kind == "divergent barrier":
+        return (f"{who} waits at the barrier in this line while thread {other_thread} waits at that in line "
+                f"{other_line}; all threads of a block must come to the same barrier")
+    if kind == "missed barrier":
+        return (f"thread {other_thread} of block {block} has returned while others wait at this barrier; "
+                "let it come along and do nothing")
+    if kind == "inactive lane":
+        return f"{message}, in {who}; its value is undefined"
+    if kind == "constant memory":
+        return f"{who} writes {element}, which is constant"
+    return f"{message} ({who})"
+
+
+def remedy(array: Array | None, here: tuple[Index, Index], there: tuple[Index, Index]) -> str:
+    """What orders two accesses."""
+    if here[0] != there[0]:
+        return "different blocks are in no order: use an atomic operation, or two kernels"
+    if array is not None and array.space == "shared":
+        return "put __syncthreads() between them (within a warp, __syncwarp() will do)"
+    return "put __syncthreads() between them, or use an atomic operation"
+
+
+def _index(text: str) -> Index:
+    x, y, z = map(int, text.split())
+    return x, y, z
+
+
+def in_words(name: str, code: str, report: Report) -> str:
+    """A report as text: what is wrong, each with its line; then what memory accesses cost."""
+    text = code.split("\n")
+    lines = [f"{name}: " + ("nothing is wrong" if not report.findings else
+                            f"{len(report.findings)} finding{'s' * (len(report.findings) > 1)}")]  # fmt: skip
+    for each in report.findings:
+        lines.append(f"  {each}")
+        told = [number for number in dict.fromkeys([each.other_line, each.line]) if number and number <= len(text)]
+        lines += [f"    {number:>4} | {text[number - 1].strip()}" for number in told]
+    if rows := table(report.counters, text):
+        lines += ["by line:", *rows]
+    return "\n".join(lines)

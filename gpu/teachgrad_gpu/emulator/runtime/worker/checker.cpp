@@ -1,0 +1,413 @@
+#include "checker.h"
+
+#include <algorithm>
+#include <map>
+#include <string.h>
+#include <tuple>
+
+#include "clocks.h"
+#include "counting.h"
+#include "events.h"
+#include "output.h"
+#include "scheduler.h"
+#include "shadow.h"
+
+namespace tg {
+namespace {
+constexpr size_t PAGE_WORDS = 1024;
+constexpr size_t MOST = 500;              // findings
+constexpr uint64_t LINE = 1ull << 63;     // a site that is a line, not an instruction
+
+std::vector<Region> regions;              // by address
+std::vector<Finding> found;
+std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
+bool damaged;                             // a thread of this block was stopped: what follows from that is not news
+
+struct Announced {
+    uintptr_t address = 0;
+    unsigned size = 0;
+    char before[16];
+    bool racing = false;
+    Finding race;
+};
+Announced announced;
+
+void make_shadow(Region& region) {
+    size_t pages = (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1;
+    region.pages = new Cell*[pages]();
+}
+
+void drop_shadow(Region& region) {
+    size_t pages = (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1;
+    for (size_t i = 0; i < pages; i++) {
+        if (!region.pages[i]) continue;
+        for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
+        delete[] region.pages[i];
+    }
+    delete[] region.pages;
+}
+
+Cell& cell_of(const Region& region, uintptr_t word) {
+    size_t index = word / 4 - region.low / 4;
+    Cell*& page = region.pages[index / PAGE_WORDS];
+    if (!page) page = new Cell[PAGE_WORDS];
+    return page[index % PAGE_WORDS];
+}
+
+void block_of(uint32_t number, unsigned* index) {
+    const unsigned* n = tg_now.grid_dim;
+    unsigned linear = number - 1;
+    index[0] = linear % n[0], index[1] = linear / n[0] % n[1], index[2] = linear / (n[0] * n[1]);
+}
+
+Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address) {
+    Finding f{};
+    f.kind = kind;
+    f.site = site;
+    memcpy(f.block, tg_now.block, sizeof f.block);
+    index_of(tg_now.current, f.thread);
+    f.origin = region ? region->origin : '-';
+    f.number = region ? region->number : 0;
+    f.offset = region ? (int64_t)(address - region->low) : (int64_t)address;
+    f.count = 1;
+    return f;
+}
+
+Finding race_with(const Record& other, const char* what, uint64_t site, const Region& region, uintptr_t address) {
+    Finding f = finding_here("race", site, &region, address);
+    f.message = what;
+    f.other_site = other.site;
+    block_of(other.block, f.other_block);
+    index_of(other.thread, f.other_thread);
+    return f;
+}
+
+bool conflicts(const Record& other, int kind, Space space) {
+    if (!other.block) return false;
+    if (other.block != block_number() && space == Space::SHARED) return false;  // it was another block's memory
+    if ((kind & ATOMIC) && other.atomic) return false;
+    bool same_warp = other.block == block_number() && other.thread / 32 == tg_now.current / 32;
+    // Volatile accesses are flags; in shared memory among the lanes of a warp they stand for a missing __syncwarp.
+    bool relaxed = (kind & (ATOMIC | VOLATILE)) && (other.atomic || other.relaxed);
+    if (relaxed && !(space == Space::SHARED && same_warp)) return false;
+    return !happens_before(other.block, other.thread, other.time);
+}
+
+void remember_read(Cell& cell, const Record& now) {
+    Record* r = cell.reads;
+    bool other_block = r[0].block != now.block, other_warp = other_block || r[0].thread / 32 != now.thread / 32;
+    if (!r[0].block || (r[0].thread == now.thread && !other_block)) {
+        r[0] = now;
+        return;
+    }
+    if (other_block) r[2] = r[0];
+    else if (other_warp) r[1] = r[0];
+    else r[3] = r[0];
+    r[0] = now;
+}
+
+void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, uint64_t site) {
+    Record now{time_now(), block_number(), (uint16_t)tg_now.current, (uint8_t)((kind & ATOMIC) != 0),
+               (uint8_t)((kind & VOLATILE) != 0), site};
+    bool writes = kind & WRITE;
+    if (conflicts(cell.write, kind, region.space)) {
+        Finding race = race_with(cell.write, writes ? "write-write" : "read-write", site, region, address);
+        // Two that write the same value do no harm: this write is judged when it has happened.
+        if (writes && !(kind & ATOMIC) && !cell.write.atomic && announced.address) {
+            if (!announced.racing) announced.racing = true, announced.race = race;
+        } else {
+            report(race);
+        }
+    } else if (!writes && region.space == Space::SHARED && cell.write.block != now.block && !damaged) {
+        Finding f = finding_here("uninitialised", site, &region, address);
+        report(f);
+    }
+    if (writes) {
+        for (const Record& read : cell.reads)
+            if (conflicts(read, kind, region.space)) report(race_with(read, "read-write", site, region, address));
+        cell.write = now;
+        if (!(kind & ATOMIC)) for (Record& read : cell.reads) read.block = 0;
+    } else {
+        remember_read(cell, now);
+    }
+}
+
+void watch_word(const Region& region, uintptr_t low, uintptr_t high, int kind, uint64_t site) {
+    Cell& cell = cell_of(region, low);
+    if (high - low < 4 && !cell.bytes) {
+        cell.bytes = new Cell[4];
+        for (int i = 0; i < 4; i++) {
+            cell.bytes[i].write = cell.write;
+            memcpy(cell.bytes[i].reads, cell.reads, sizeof cell.reads);
+        }
+    }
+    if (!cell.bytes) return watch_cell(cell, region, low, kind, site);
+    for (uintptr_t at = low; at < high; at++) watch_cell(cell.bytes[at % 4], region, at, kind, site);
+}
+
+void stop_here() {
+    damaged = true;
+    settle_write();
+    stop_thread();
+}
+
+void out_of_bounds(uintptr_t address, unsigned size, int kind, uint64_t site) {
+    const Region* nearest = nullptr;
+    uintptr_t best = ~(uintptr_t)0;
+    for (const Region& r : regions) {
+        uintptr_t distance = address < r.low ? r.low - address : address - r.low - r.size + 1;
+        if (address >= r.low && address < r.low + r.size) distance = 0;
+        if (distance < best) best = distance, nearest = &r;
+    }
+    if (best > 1 << 30) nearest = nullptr;
+    Finding f = finding_here("out of bounds", site, nearest, address);
+    f.message = kind & WRITE ? "write" : "read";
+    f.message += " of " + std::to_string(size) + " bytes";
+    report(f);
+    stop_here();
+}
+}  // namespace
+
+std::vector<Finding>& findings() { return found; }
+uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
+
+void report(Finding f) {
+    auto key = std::make_tuple(f.kind + f.message, f.site, f.other_site, f.origin, f.number);
+    auto [place, fresh] = known.try_emplace(key, found.size());
+    if (!fresh) {
+        found[place->second].count++;
+    } else if (found.size() < MOST) {
+        found.push_back(std::move(f));
+    } else {
+        known.erase(place);
+    }
+}
+
+const Region* region_of(uintptr_t address, unsigned size) {
+    auto after = std::upper_bound(regions.begin(), regions.end(), address,
+                                  [](uintptr_t a, const Region& r) { return a < r.low; });
+    if (after == regions.begin()) return nullptr;
+    const Region& r = *--after;
+    return address + size <= r.low + r.size ? &r : nullptr;
+}
+
+static void add_region(Region region) {
+    make_shadow(region);
+    auto after = std::upper_bound(regions.begin(), regions.end(), region.low,
+                                  [](uintptr_t a, const Region& r) { return a < r.low; });
+    regions.insert(after, region);
+}
+
+void check_shared_array(unsigned index) {
+    const SharedArray& a = shared_arrays[index];
+    add_region({(uintptr_t)tg_static + a.place, a.size, Space::SHARED, (int)index, 's', nullptr});
+}
+
+void check_launch(const std::vector<Region>& arguments) {
+    for (Region& r : regions) drop_shadow(r);
+    regions.clear();
+    found.clear();
+    known.clear();
+    announced.address = 0;
+    clocks_launch();
+    counting_launch();
+    for (const Region& r : arguments) add_region(r);
+    const tg_library& library = *launch.library;
+    for (unsigned i = 0; i < library.symbol_count; i++) {
+        const tg_symbol& s = library.symbols[i];
+        add_region({(uintptr_t)s.address, s.size, s.constant ? Space::CONSTANT : Space::GLOBAL, (int)i, 'v', nullptr});
+    }
+    if (launch.shared) add_region({(uintptr_t)tg_dynamic, launch.shared, Space::SHARED, -1, 's', nullptr});
+    for (unsigned i = 0; i < shared_arrays.size(); i++) check_shared_array(i);
+}
+
+void check_block_begins() {
+    damaged = false;
+    memset(tg_dynamic, 0xCD, launch.shared);
+    for (const SharedArray& a : shared_arrays) memset(tg_static + a.place, 0xCD, a.size);
+    clocks_block();
+    counting_block();
+}
+
+void check_block_ends() {
+    settle_write();
+    counting_flush();
+}
+
+void check_barrier() {
+    settle_write();
+    const Thread* first = nullptr;
+    unsigned number = 0;
+    for (unsigned i = 0; i < threads.size(); i++) {
+        const Thread& t = threads[i];
+        if (t.state != State::BARRIER) continue;
+        if (!first) {
+            first = &t, number = i;
+        } else if (t.line != first->line) {
+            tg_now.current = i;
+            Finding f = finding_here("divergent barrier", site_of_line(t.line), nullptr, 0);
+            f.other_site = site_of_line(first->line);
+            memcpy(f.other_block, f.block, sizeof f.block);
+            index_of(number, f.other_thread);
+            report(f);
+            break;
+        }
+    }
+    if (tg_now.exited && !damaged && first) {
+        tg_now.current = number;
+        Finding f = finding_here("missed barrier", first->line ? site_of_line(first->line) : 0, nullptr, 0);
+        for (unsigned i = 0; i < threads.size(); i++) {
+            if (tg_now.alive[i / 32] >> i % 32 & 1) continue;
+            memcpy(f.other_block, f.block, sizeof f.block);
+            index_of(i, f.other_thread);
+            break;
+        }
+        report(f);
+    }
+    for (unsigned w = 0; w < (threads.size() + 31) / 32; w++) counting_meet(w);
+    clocks_barrier();
+}
+
+void check_warp(unsigned warp, unsigned lanes, int kind) {
+    settle_write();
+    counting_meet(warp);
+    if (kind == TG_SYNC) clocks_warp(warp, lanes);
+}
+
+void check_exit(unsigned thread) {
+    settle_write();
+    if (!tg_now.alive[thread / 32]) counting_meet(thread / 32);
+}
+
+void check_lanes(unsigned, unsigned source, unsigned here, int line) {
+    if (damaged || here >> source & 1) return;
+    Finding f = finding_here("inactive lane", site_of_line(line), nullptr, 0);
+    f.message = "a shuffle reads lane " + std::to_string(source) + ", which does not take part";
+    report(f);
+}
+
+void settle_write() {
+    if (!announced.address) return;
+    if (announced.racing && memcmp((void*)announced.address, announced.before, announced.size)) report(announced.race);
+    record_value(announced.address, announced.size);
+    announced.address = 0;
+}
+
+void report_failure() {
+    if (!failure.kind[0]) return;
+    Finding f{};
+    f.kind = failure.kind;
+    f.message = failure.message;
+    f.site = failure.line ? site_of_line(failure.line) : failure.place;
+    memcpy(f.block, failure.block, sizeof f.block);
+    memcpy(f.thread, failure.thread, sizeof f.thread);
+    f.origin = '-';
+    f.count = 1;
+    report(f);
+}
+
+std::string check_report() {
+    auto three = [](const unsigned* n) {
+        return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
+    };
+    std::string text = counting_report();
+    for (const Finding& f : found) {
+        text += "finding\t" + f.kind + "\t" + std::to_string(f.count) + "\t" + std::to_string(f.site) + "\t" +
+                std::to_string(f.other_site) + "\t" + three(f.block) + "\t" + three(f.thread) + "\t" + three(f.other_block) +
+                "\t" + three(f.other_thread) + "\t" + f.origin + "\t" + std::to_string(f.number) + "\t" +
+                std::to_string(f.offset) + "\t" + f.message + "\n";
+    }
+    for (const SharedArray& a : shared_arrays)
+        text += std::string("shared\t") + a.name + "\t" + std::to_string(a.size) + "\t" + std::to_string(a.element) + "\t" + three(a.shape) +
+                "\t" + a.type + "\n";
+    text += "dropped\t" + std::to_string(events_dropped()) + "\n";
+    return text;
+}
+
+// Every access of the kernel comes by here before it happens.
+static void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned) {
+    settle_write();
+    const Region* region = region_of(address, size);
+    if (!region) {
+        if (is_elsewhere(address)) return;  // local variables, constants of the program, the heap
+        out_of_bounds(address, size, kind, site);
+        return;
+    }
+    if (aligned && address % size) {
+        Finding f = finding_here("misaligned", site, region, address);
+        f.message = "an access of " + std::to_string(size) + " bytes at an address that is no multiple of that";
+        report(f);
+        stop_here();
+    }
+    if ((kind & WRITE) && size <= 16) {
+        announced.address = address, announced.size = size, announced.racing = false;
+        memcpy(announced.before, (void*)address, size);
+    }
+    if (kind & WRITE && region->space == Space::CONSTANT) {
+        report(finding_here("constant memory", site, region, address));
+    } else if (region->space != Space::CONSTANT) {
+        for (uintptr_t at = address; at < address + size;) {
+            uintptr_t next = std::min((at & ~(uintptr_t)3) + 4, address + size);
+            watch_word(*region, at, next, kind, site);
+            at = next;
+        }
+        count_access(*region, address, size, kind, site);
+    }
+    record_access(*region, address, size, kind, site);
+}
+
+static inline void hook(void* p, unsigned size, int kind, void* from, bool aligned) {
+    if (!tg_now.inside) return;
+    if (expired) {
+        Outside now;
+        expire((uint64_t)from - launch.base);
+    }
+    uintptr_t address = (uintptr_t)p;
+    if (const Fiber* f = running_fiber(); f && address - (uintptr_t)f->stack < STACK) return;
+    Outside now;
+    watch(address, size, kind, (uint64_t)from - launch.base, aligned);
+}
+}  // namespace tg
+
+using namespace tg;
+
+void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line) {
+    watch((uintptr_t)address, size, (changes ? WRITE : READ) | ATOMIC, site_of_line(line), true);
+    clocks_atomic((uintptr_t)address);
+}
+void tg_atomic_done(const volatile void*, unsigned, int, int) { settle_write(); }
+
+void tg_copy(void* to, const void* from, size_t size, int line) {
+    Outside now;
+    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)from + i, std::min<size_t>(4, size - i), READ, site_of_line(line), false);
+    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)to + i, std::min<size_t>(4, size - i), WRITE, site_of_line(line), false);
+    settle_write();
+    memcpy(to, from, size);
+}
+
+#define FROM __builtin_return_address(0)
+#define HOOKS(n) \
+    extern "C" TG_EXPORT void __tsan_read##n(void* p) { hook(p, n, READ, FROM, true); } \
+    extern "C" TG_EXPORT void __tsan_write##n(void* p) { hook(p, n, WRITE, FROM, true); } \
+    extern "C" TG_EXPORT void __tsan_volatile_read##n(void* p) { hook(p, n, READ | VOLATILE, FROM, true); } \
+    extern "C" TG_EXPORT void __tsan_volatile_write##n(void* p) { hook(p, n, WRITE | VOLATILE, FROM, true); } \
+    extern "C" TG_EXPORT void __tsan_unaligned_read##n(void* p) { hook(p, n, READ, FROM, false); } \
+    extern "C" TG_EXPORT void __tsan_unaligned_write##n(void* p) { hook(p, n, WRITE, FROM, false); } \
+    extern "C" TG_EXPORT void __tsan_unaligned_volatile_read##n(void* p) { hook(p, n, READ | VOLATILE, FROM, false); } \
+    extern "C" TG_EXPORT void __tsan_unaligned_volatile_write##n(void* p) { hook(p, n, WRITE | VOLATILE, FROM, false); }
+HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
+extern "C" {
+TG_EXPORT void __tsan_read_range(void* p, size_t n) { hook(p, n, READ, FROM, false); }
+TG_EXPORT void __tsan_write_range(void* p, size_t n) { hook(p, n, WRITE, FROM, false); }
+TG_EXPORT void __tsan_init() {}
+TG_EXPORT void __tsan_func_entry(void*) {}
+TG_EXPORT void __tsan_func_exit() {}
+TG_EXPORT void __tsan_vptr_update(void**, void*) {}
+TG_EXPORT void __tsan_vptr_read(void**) {}
+TG_EXPORT void __sanitizer_cov_trace_pc() {
+    if (!tg_now.inside) return;
+    Outside now;
+    count_line((uint64_t)FROM - launch.base);
+    record_line((uint64_t)FROM - launch.base);
+}
+}
