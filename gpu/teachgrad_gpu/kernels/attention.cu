@@ -1,0 +1,185 @@
+// Attention:  z = softmax(scale q kᵀ) v,  q (batch, queries, width), k and v (batch, keys, width)
+//
+// `batch` counts images and heads together. With `causal`, query t sees the keys 0 ... t. Besides z, the logarithm of
+// each query's sum of exponentials is kept: from it the backward pass (attention_backward.cu) computes the weights
+// anew, so the matrix of queries x keys is never in memory.
+//
+//     #define REAL     the type of the numbers: float (default) or double
+//     #define WIDTH    a multiple of 16 that is at least the width (default 64)
+//     #define QUERIES, KEYS   the tile of attention_tiled, multiples of 16 (default 64, 32)
+//
+// Sources: A. Vaswani et al., "Attention is all you need" (2017); T. Dao, D. Fu, S. Ermon, A. Rudra, C. Ré,
+// "FlashAttention: fast and memory-efficient exact attention with IO-awareness" (2022).
+
+#ifndef REAL
+#define REAL float
+#endif
+#ifndef WIDTH
+#define WIDTH 64
+#endif
+#ifndef QUERIES
+#define QUERIES 64
+#endif
+#ifndef KEYS
+#define KEYS 32
+#endif
+typedef REAL real;
+
+__device__ real warp_max(real v)
+{
+    for (int distance = 16; distance > 0; distance /= 2)
+        v = fmax(v, __shfl_xor_sync(0xffffffffu, v, distance));
+    return v;
+}
+
+__device__ real warp_sum(real v)
+{
+    for (int distance = 16; distance > 0; distance /= 2)
+        v += __shfl_xor_sync(0xffffffffu, v, distance);
+    return v;
+}
+
+// Naive: a warp a query, which keeps its scores in shared memory (keys numbers). All of k and v are read again for
+// every query, and while the scores are computed each lane walks along a key of its own: 32 rows at once, not
+// coalesced.
+extern "C" __global__ void attention_naive(const real* q, const real* k, const real* v, real* z, real* log_sums,
+                                           int queries, int keys, int width, real scale, int causal)
+{
+    extern __shared__ __align__(16) unsigned char memory[];
+    real* weights = reinterpret_cast<real*>(memory);
+    int t = blockIdx.x, lane = threadIdx.x, seen = causal ? min(t + 1, keys) : keys;
+    q += ((long long)blockIdx.y * queries + t) * width;
+    z += ((long long)blockIdx.y * queries + t) * width;
+    k += (long long)blockIdx.y * keys * width;
+    v += (long long)blockIdx.y * keys * width;
+
+    real m = -INFINITY;
+    for (int s = lane; s < seen; s += 32) {
+        real score = 0;
+        for (int e = 0; e < width; e++)
+            score += q[e] * k[s * width + e];
+        weights[s] = score * scale;
+        m = fmax(m, score * scale);
+    }
+    m = warp_max(m);
+    real sum = 0;
+    for (int s = lane; s < seen; s += 32) {
+        weights[s] = exp(weights[s] - m);
+        sum += weights[s];
+    }
+    sum = warp_sum(sum);
+    __syncwarp(); // each lane reads what the others wrote to `weights`
+    for (int e = lane; e < width; e += 32) {
+        real total = 0;
+        for (int s = 0; s < seen; s++)
+            total += weights[s] * v[s * width + e];
+        z[e] = total / sum;
+    }
+    if (lane == 0)
+        log_sums[blockIdx.y * queries + t] = m + log(sum);
+}
+
+// Rows first ... first + count of a matrix (rows, width) into a tile whose rows are WIDTH long; zeros outside.
+__device__ void load(const real* x, real* tile, int pitch, int first, int count, int rows, int width)
+{
+    for (int e = threadIdx.x; e < count * WIDTH; e += blockDim.x) {
+        int i = e / WIDTH, j = e % WIDTH;
+        tile[i * pitch + j] = first + i < rows && j < width ? x[(long long)(first + i) * width + j] : (real)0;
+    }
+}
+
+// Tiled, with the online softmax of softmax.cu. A block takes QUERIES queries and walks over the keys in tiles of KEYS;
+// for each query it keeps the maximum m, the sum, and the weighted sum of values so far. When a tile raises m, both
+// sums are rescaled by exp(old m - new m).
+//
+//                      keys ->  tile 0   tile 1   tile 2 ...
+//     queries  [ q ]           [ p   ]  [ p   ]  [ p   ]        p = exp(scale q kᵀ - m): in shared memory, for one tile
+//                               v 0      v 1      v 2
+//     z = z exp(m - m') + p v
+//
+// 256 threads as 16 x 16: thread (ty, tx) has the queries ty, ty + 16, ...; of the scores the keys tx, tx + 16, ...,
+// and of the result the columns tx, tx + 16, ... The 16 threads of a query are half a warp, so its maximum and sum take
+// four shuffles, and what they write to p only they read: a barrier of the warp is enough.
+//
+// Each value of k and v that comes from memory serves QUERIES queries instead of one.
+extern "C" __global__ void __launch_bounds__(256)
+    attention_tiled(const real* __restrict__ q, const real* __restrict__ k, const real* __restrict__ v,
+                    real* __restrict__ z, real* log_sums, int queries, int keys, int width, real scale, int causal)
+{
+    // one more column than needed: a column then lies in different banks
+    __shared__ real q_tile[QUERIES][WIDTH + 1], k_tile[KEYS][WIDTH + 1], v_tile[KEYS][WIDTH], p[QUERIES][KEYS + 1];
+    int tx = threadIdx.x % 16, ty = threadIdx.x / 16, top = blockIdx.x * QUERIES;
+    q += (long long)blockIdx.y * queries * width;
+    z += (long long)blockIdx.y * queries * width;
+    k += (long long)blockIdx.y * keys * width;
+    v += (long long)blockIdx.y * keys * width;
+    load(q, &q_tile[0][0], WIDTH + 1, top, QUERIES, queries, width);
+
+    real m[QUERIES / 16], sum[QUERIES / 16], result[QUERIES / 16][WIDTH / 16] = {};
+    for (int u = 0; u < QUERIES / 16; u++) {
+        m[u] = -INFINITY;
+        sum[u] = 0;
+    }
+    int end = causal ? min(keys, top + QUERIES) : keys; // no query of this block sees a key after that
+    for (int first = 0; first < end; first += KEYS) {
+        __syncthreads(); // all are done with the tiles before
+        load(k, &k_tile[0][0], WIDTH + 1, first, KEYS, keys, width);
+        load(v, &v_tile[0][0], WIDTH, first, KEYS, keys, width);
+        __syncthreads();
+
+        real score[QUERIES / 16][KEYS / 16] = {};
+#pragma unroll 8
+        for (int e = 0; e < WIDTH; e++)
+#pragma unroll
+            for (int u = 0; u < QUERIES / 16; u++)
+#pragma unroll
+                for (int w = 0; w < KEYS / 16; w++)
+                    score[u][w] += q_tile[ty + 16 * u][e] * k_tile[tx + 16 * w][e];
+
+#pragma unroll
+        for (int u = 0; u < QUERIES / 16; u++) {
+            int t = top + ty + 16 * u;
+            real largest = m[u];
+#pragma unroll
+            for (int w = 0; w < KEYS / 16; w++) {
+                int s = first + tx + 16 * w;
+                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : (real)-INFINITY;
+                largest = fmax(largest, score[u][w]);
+            }
+            for (int distance = 8; distance > 0; distance /= 2)
+                largest = fmax(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
+            real factor = m[u] == largest ? (real)1 : exp(m[u] - largest), part = 0;
+#pragma unroll
+            for (int w = 0; w < KEYS / 16; w++) {
+                real weight = score[u][w] == (real)-INFINITY ? (real)0 : exp(score[u][w] - largest);
+                p[ty + 16 * u][tx + 16 * w] = weight;
+                part += weight;
+            }
+            for (int distance = 8; distance > 0; distance /= 2)
+                part += __shfl_xor_sync(0xffffffffu, part, distance);
+            m[u] = largest;
+            sum[u] = sum[u] * factor + part;
+#pragma unroll
+            for (int w = 0; w < WIDTH / 16; w++)
+                result[u][w] *= factor;
+        }
+        __syncwarp();
+#pragma unroll 8
+        for (int s = 0; s < KEYS; s++)
+#pragma unroll
+            for (int u = 0; u < QUERIES / 16; u++)
+#pragma unroll
+                for (int w = 0; w < WIDTH / 16; w++)
+                    result[u][w] += p[ty + 16 * u][s] * v_tile[s][tx + 16 * w];
+    }
+    for (int u = 0; u < QUERIES / 16; u++) {
+        int t = top + ty + 16 * u;
+        if (t >= queries)
+            continue;
+        for (int w = 0; w < WIDTH / 16; w++)
+            if (tx + 16 * w < width)
+                z[(long long)t * width + tx + 16 * w] = result[u][w] / sum[u];
+        if (tx == 0)
+            log_sums[blockIdx.y * queries + t] = m[u] + log(sum[u]);
+    }
+}

@@ -1,0 +1,82 @@
+// Cross-entropy of scores x (rows, n) and the numbers of the right classes:
+//
+//     loss[i] = log Σ_j exp(x[i, j]) - x[i, label[i]]
+//
+// Fused, it is one read of the scores: no probabilities are written down. The logarithm of the sum is kept for the
+// backward pass, whose result is the softmax, less 1 at the right class.
+//
+//     #define REAL     the type of the scores: float (default) or double
+//     #define INTEGER  the type of the labels: long long (default) or int
+//
+// A label equal to `ignored` gives a loss and a gradient of 0. Any other label outside of 0 ... n - 1 gives nan.
+
+#ifndef REAL
+#define REAL float
+#endif
+#ifndef INTEGER
+#define INTEGER long long
+#endif
+typedef REAL real;
+typedef INTEGER integer;
+
+__device__ real warp_max(real v)
+{
+    for (int distance = 16; distance > 0; distance /= 2)
+        v = fmax(v, __shfl_xor_sync(0xffffffffu, v, distance));
+    return v;
+}
+
+__device__ real warp_sum(real v)
+{
+    for (int distance = 16; distance > 0; distance /= 2)
+        v += __shfl_xor_sync(0xffffffffu, v, distance);
+    return v;
+}
+
+// Both maxima are equal: set apart, because -inf - -inf is nan.
+__device__ real rescaled(real sum, real from, real to)
+{
+    return from == to ? sum : sum * exp(from - to);
+}
+
+// A warp a row, one walk (the online form of softmax.cu). Only one lane needs the score of the right class.
+extern "C" __global__ void cross_entropy(const real* x, const integer* labels, real* loss, real* log_sums, int rows,
+                                         int n, int ignored)
+{
+    int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
+    if (row >= rows)
+        return;
+    x += (long long)row * n;
+    real m = x[0], sum = 0;
+    for (int j = lane; j < n; j += 32) {
+        real v = x[j], larger = fmax(m, v);
+        sum = rescaled(sum, m, larger) + exp(v - larger);
+        m = larger;
+    }
+    real largest = warp_max(m);
+    real log_sum = largest + log(warp_sum(rescaled(sum, m, largest)));
+    if (lane == 0) {
+        integer label = labels[row];
+        log_sums[row] = log_sum;
+        if (label == ignored)
+            loss[row] = 0;
+        else
+            loss[row] = label >= 0 && label < n ? log_sum - x[label] : (real)nan("");
+    }
+}
+
+// gx[i, j] = g[i] (exp(x[i, j] - log_sum[i]) - [j = label[i]]): one read, one write.
+extern "C" __global__ void cross_entropy_backward(const real* g, const real* x, const integer* labels,
+                                                  const real* log_sums, real* gx, int rows, int n, int ignored)
+{
+    int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
+    if (row >= rows)
+        return;
+    x += (long long)row * n;
+    gx += (long long)row * n;
+    integer label = labels[row];
+    real scale = label == ignored ? (real)0 : label >= 0 && label < n ? g[row] : (real)nan("");
+    real log_sum = log_sums[row];
+    for (int j = lane; j < n; j += 32)
+        gx[j] = scale * (exp(x[j] - log_sum) - (j == label ? (real)1 : (real)0));
+}
