@@ -25,6 +25,8 @@
 #endif
 typedef REAL real;
 
+#define NOTHING (-(real)__int_as_float(0x7f800000)) // -infinity, by its bits: no header is needed for that
+
 __device__ real warp_max(real v)
 {
     for (int distance = 16; distance > 0; distance /= 2)
@@ -53,7 +55,7 @@ extern "C" __global__ void attention_naive(const real* q, const real* k, const r
     k += (long long)blockIdx.y * keys * width;
     v += (long long)blockIdx.y * keys * width;
 
-    real m = -INFINITY;
+    real m = NOTHING;
     for (int s = lane; s < seen; s += 32) {
         real score = 0;
         for (int e = 0; e < width; e++)
@@ -117,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
     real m[QUERIES / 16], sum[QUERIES / 16], result[QUERIES / 16][WIDTH / 16] = {};
     for (int u = 0; u < QUERIES / 16; u++) {
-        m[u] = -INFINITY;
+        m[u] = NOTHING;
         sum[u] = 0;
     }
     int end = causal ? min(keys, top + QUERIES) : keys; // no query of this block sees a key after that
@@ -143,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(256)
 #pragma unroll
             for (int w = 0; w < KEYS / 16; w++) {
                 int s = first + tx + 16 * w;
-                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : (real)-INFINITY;
+                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : NOTHING;
                 largest = fmax(largest, score[u][w]);
             }
             for (int distance = 8; distance > 0; distance /= 2)
@@ -151,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(256)
             real factor = m[u] == largest ? (real)1 : exp(m[u] - largest), part = 0;
 #pragma unroll
             for (int w = 0; w < KEYS / 16; w++) {
-                real weight = score[u][w] == (real)-INFINITY ? (real)0 : exp(score[u][w] - largest);
+                real weight = score[u][w] == NOTHING ? (real)0 : exp(score[u][w] - largest);
                 p[ty + 16 * u][tx + 16 * w] = weight;
                 part += weight;
             }

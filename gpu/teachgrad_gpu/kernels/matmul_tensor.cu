@@ -42,6 +42,8 @@ __device__ uint4 eight(const half* __restrict__ x, int row, int column, int rows
     return make_uint4(words[0], words[1], words[2], words[3]);
 }
 
+// Rung 5 of the ladder: a block computes 128 x 128 elements of C, as in the picture above. The bounds promise two
+// blocks a multiprocessor: while one waits at a barrier the other multiplies.
 extern "C" __global__ void __launch_bounds__(256, 2)
     matmul_tensor(const half* __restrict__ A, const half* __restrict__ B, float* __restrict__ C, int m, int n, int k)
 {
@@ -80,18 +82,17 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 #pragma unroll
         for (int l = 0; l < 32; l += 16) {
             wmma::fragment<wmma::matrix_a, 16, 16, 16, half, wmma::row_major> columns[2];
-            wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::row_major> rows[4];
 #pragma unroll
             for (int u = 0; u < 2; u++)
                 wmma::load_matrix_sync(columns[u], &a[warp_top + 16 * u][l], 32 + 8);
 #pragma unroll
-            for (int v = 0; v < 4; v++)
-                wmma::load_matrix_sync(rows[v], &b[l][warp_left + 16 * v], 128 + 8);
+            for (int v = 0; v < 4; v++) {
+                wmma::fragment<wmma::matrix_b, 16, 16, 16, half, wmma::row_major> row;
+                wmma::load_matrix_sync(row, &b[l][warp_left + 16 * v], 128 + 8);
 #pragma unroll
-            for (int u = 0; u < 2; u++)
-#pragma unroll
-                for (int v = 0; v < 4; v++)
-                    wmma::mma_sync(sum[u][v], columns[u], rows[v], sum[u][v]);
+                for (int u = 0; u < 2; u++)
+                    wmma::mma_sync(sum[u][v], columns[u], row, sum[u][v]);
+            }
         }
         __syncthreads();
     }

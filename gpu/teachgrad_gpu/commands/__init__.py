@@ -1,0 +1,1 @@
+"""What the GPU package adds to the `teachgrad` command."""

@@ -1,0 +1,103 @@
+"""Random numbers: how the kernels of philox.cu are launched, and what they compute, by NumPy's own generator.
+
+`cell` is (seed, site, step) as in `teachgrad.random`.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, strided
+
+ROUNDS = 10 * 8
+"""Operations a block: ten rounds of two double products, four exclusive ors and two additions."""
+
+
+def draw_plan(cell: Any, z: Any, each: int, **scalars: Any) -> Plan:
+    fit("philox", cell=(cell, (3,)))
+    count = blocks(z.size, each)
+    return Plan(*strided(count), {"n": z.size, **scalars}, flops=ROUNDS * count)
+
+
+def words_plan(cell: Any, z: Any) -> Plan:
+    return draw_plan(cell, z, 4)
+
+
+def uniform_plan(cell: Any, z: Any, *, low: float = 0.0, high: float = 1.0) -> Plan:
+    return draw_plan(cell, z, 8, low=low, scale=high - low)
+
+
+def uniform_double_plan(cell: Any, z: Any, *, low: float = 0.0, high: float = 1.0) -> Plan:
+    return draw_plan(cell, z, 4, low=low, scale=high - low)
+
+
+def bernoulli_plan(cell: Any, z: Any, *, p: float) -> Plan:
+    return draw_plan(cell, z, 8, below=threshold(p))
+
+
+def dropout_plan(cell: Any, x: Any, z: Any, *, p: float) -> Plan:
+    fit("philox_dropout", z=(z, x.shape))
+    return draw_plan(cell, z, 8, below=threshold(p), scale=1 / p if p else 0.0)
+
+
+def threshold(p: float) -> int:
+    """u < p for u of 24 bits, as integers."""
+    return ceil(float(np.float32(p)) * 2.0**24)
+
+
+def bits(cell: Any) -> Any:
+    return np.random.Philox(key=cell[:2], counter=[0, int(cell[2]), 0, 0])
+
+
+def words(cell: Any, z: Any) -> None:
+    z[...] = bits(cell).random_raw(z.size).reshape(z.shape)
+
+
+def uniform(cell: Any, z: Any, *, low: float = 0.0, high: float = 1.0) -> None:
+    z[...] = np.random.Generator(bits(cell)).random(z.shape, z.dtype)
+    z *= z.dtype.type(high - low)
+    z += z.dtype.type(low)
+
+
+def bernoulli(cell: Any, z: Any, *, p: float) -> None:
+    z[...] = np.random.Generator(bits(cell)).random(z.shape, np.float32) < np.float32(p)
+
+
+def dropout(cell: Any, x: Any, z: Any, *, p: float) -> None:
+    kept = np.random.Generator(bits(cell)).random(z.shape, np.float32) < np.float32(p)
+    z[...] = np.where(kept, x * np.float32(1 / p), 0)
+
+
+def cell(rng: np.random.Generator) -> Any:
+    return rng.integers(0, 2**63, 3, np.uint64)
+
+
+def words_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
+    return Example((cell(rng), empty("uint64", n)))
+
+
+def uniform_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
+    return Example((cell(rng), empty(dtype, n)), {"low": -3.0, "high": 0.7})
+
+
+def bernoulli_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
+    return Example((cell(rng), empty("bool", n)), {"p": 0.3})
+
+
+def dropout_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
+    return Example((cell(rng), normal(rng, "float32", n), empty("float32", n)), {"p": 0.9})
+
+
+SHAPES, LARGE = ((1,), (31,), (33,), (1000,)), (1 << 26,)
+F, D = ("float32",), ("float64",)
+KERNELS = (
+    Kernel("philox_words", "philox", words_plan, words, words_example, SHAPES, LARGE, F, tolerance=0.0),
+    Kernel("philox_uniform", "philox", uniform_plan, uniform, uniform_example, SHAPES, LARGE, F, tolerance=0.0),
+    Kernel("philox_uniform_double", "philox", uniform_double_plan, uniform, uniform_example, SHAPES, LARGE, D,
+           tolerance=0.0),
+    Kernel("philox_bernoulli", "philox", bernoulli_plan, bernoulli, bernoulli_example, SHAPES, LARGE, F, tolerance=0.0),
+    Kernel("philox_dropout", "philox", dropout_plan, dropout, dropout_example, SHAPES, LARGE, F, tolerance=0.0),
+)

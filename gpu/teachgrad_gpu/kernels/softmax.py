@@ -1,0 +1,99 @@
+"""Softmax: how the kernels of softmax.cu are launched, and what they compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from teachgrad.errors import ShapeError
+
+from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, warps, wide
+
+FLOPS = 5
+"""An element: a comparison, a difference, an exponential, an addition, a division."""
+
+
+def a_thread_a_row(x: Any, z: Any) -> Plan:
+    rows, n = shape_of(x, z)
+    return Plan((blocks(rows, 64),), (64,), {"rows": rows, "n": n}, flops=FLOPS * x.size)
+
+
+def a_block_a_row(x: Any, z: Any) -> Plan:
+    rows, n = shape_of(x, z)
+    threads = min(256, 1 << max(5, (n - 1).bit_length()))
+    return Plan((rows,), (threads,), {"n": n}, shared=threads * x.itemsize, flops=FLOPS * x.size)
+
+
+def a_warp_a_row(*arrays: Any) -> Plan:
+    rows, n = shape_of(*arrays)
+    return Plan(*warps(rows), {"rows": rows, "n": n}, flops=FLOPS * arrays[0].size)
+
+
+def in_registers(x: Any, z: Any) -> Plan:
+    """A warp, 256 or 1024 threads a row, and four elements for each of them or more: few variants, compiled once."""
+    rows, n = shape_of(x, z)
+    threads = 32 if n <= 128 else 256 if n <= 1024 else 1024
+    items = max(4, 1 << (blocks(n, threads) - 1).bit_length())
+    if items > 32:
+        raise ShapeError(f"softmax_registers keeps a row in registers, at most {32 * 1024} numbers, not {n}")
+    macros = {name: n for name, n, default in (("THREADS", threads, 256), ("ITEMS", items, 4)) if n != default}
+    return Plan((rows,), (threads,), {"n": n}, macros=macros, flops=FLOPS * x.size)
+
+
+def shape_of(x: Any, *others: Any) -> tuple[int, int]:
+    rows, n = x.shape
+    for a in others:
+        fit("softmax", array=(a, x.shape))
+    if not n:
+        raise ShapeError("softmax over no numbers does not exist")
+    return rows, n
+
+
+def softmax(x: Any, z: Any) -> None:
+    e = np.exp(wide(x) - wide(x).max(axis=1, keepdims=True))
+    z[...] = e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(g: Any, z: Any, gx: Any) -> None:
+    gx[...] = z * (wide(g) - (wide(g) * z).sum(axis=1, keepdims=True))
+
+
+def log_softmax(x: Any, z: Any) -> None:
+    shifted = wide(x) - wide(x).max(axis=1, keepdims=True)
+    z[...] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def log_softmax_backward(g: Any, z: Any, gx: Any) -> None:
+    gx[...] = g - np.exp(wide(z)) * wide(g).sum(axis=1, keepdims=True)
+
+
+def example(rng: np.random.Generator, dtype: str, rows: int, n: int) -> Example:
+    """Rows of very different height, so that a softmax without its maximum overflows."""
+    x = 3 * normal(rng, dtype, rows, n) + np.linspace(-1000, 1000, rows).astype(dtype)[:, None]
+    return Example((x.astype(dtype), empty(dtype, rows, n)))
+
+
+def backward_example(rng: np.random.Generator, dtype: str, rows: int, n: int) -> Example:
+    x, z = example(rng, dtype, rows, n).arrays
+    softmax(x, z)
+    return Example((normal(rng, dtype, rows, n), z, empty(dtype, rows, n)))
+
+
+def log_backward_example(rng: np.random.Generator, dtype: str, rows: int, n: int) -> Example:
+    x, z = example(rng, dtype, rows, n).arrays
+    log_softmax(x, z)
+    return Example((normal(rng, dtype, rows, n), z, empty(dtype, rows, n)))
+
+
+SHAPES, LARGE = ((1, 1), (3, 31), (5, 33), (2, 1000)), (16384, 4096)
+KERNELS = (
+    Kernel("softmax_naive", "softmax", a_thread_a_row, softmax, example, SHAPES, LARGE),
+    Kernel("softmax_shared", "softmax", a_block_a_row, softmax, example, SHAPES, LARGE),
+    Kernel("softmax_shuffled", "softmax", a_warp_a_row, softmax, example, SHAPES, LARGE),
+    Kernel("softmax_online", "softmax", a_warp_a_row, softmax, example, SHAPES, LARGE),
+    Kernel("softmax_registers", "softmax", in_registers, softmax, example, SHAPES, LARGE),
+    Kernel("softmax_backward", "softmax", a_warp_a_row, softmax_backward, backward_example, SHAPES, LARGE),
+    Kernel("log_softmax", "softmax", a_warp_a_row, log_softmax, example, SHAPES, LARGE, tolerance=32.0),
+    Kernel("log_softmax_backward", "softmax", a_warp_a_row, log_softmax_backward, log_backward_example, SHAPES, LARGE),
+)
