@@ -145,7 +145,7 @@ def batch_backward_example(rng: np.random.Generator, dtype: str, outer: int, cha
 
 
 ROWS, ROW = ((1, 1), (3, 31), (5, 33), (2, 1000)), (16384, 4096)
-PLANES, PLANE = ((1, 1, 1), (2, 3, 31), (1, 5, 33), (3, 2, 100)), (64, 256, 4096)
+PLANES, PLANE = ((1, 1, 5), (2, 3, 31), (1, 5, 33), (3, 2, 100)), (64, 256, 4096)
 FAMILY = "normalization"
 KERNELS = (
     Kernel("layer_norm", FAMILY, layer_plan, layer_norm, layer_example, ROWS, ROW, tolerance=16.0),

@@ -13,7 +13,7 @@
 #endif
 typedef REAL real;
 
-// p = p - η g
+// p = p - η g: gradient descent, 12 bytes an element.
 extern "C" __global__ void sgd(real* p, const real* g, const real* rate, int n)
 {
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)

@@ -1,0 +1,151 @@
+"""Every kernel of the catalogue, on the emulator: against NumPy, and NumPy against PyTorch."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from teachgrad.errors import DTypeError, ShapeError
+from teachgrad_gpu.kernels import FOLDER, Kernel, catalogue
+from teachgrad_gpu.kernels.checking import check, difference, referred
+
+emulator = pytest.importorskip("teachgrad_gpu.emulator")
+
+QUICK = ("map", "reductions", "transpose", "philox")
+"""The families that the fast tests run; each takes a second to compile."""
+
+
+@pytest.fixture(autouse=True)
+def fresh_worker() -> Any:
+    """Leave no process behind."""
+    yield
+    emulator.stop()
+
+
+def kernels_and_dtypes() -> list[Any]:
+    return [pytest.param(kernel, dtype, id=f"{kernel.name}-{dtype}",
+                         marks=[] if kernel.family in QUICK and dtype == kernel.dtypes[0] else pytest.mark.slow)
+            for kernel in catalogue.values() for dtype in kernel.dtypes]
+
+
+@pytest.mark.parametrize(("kernel", "dtype"), kernels_and_dtypes())
+def test_a_kernel_computes_what_its_reference_does(kernel: Kernel, dtype: str) -> None:
+    for shape in kernel.shapes:
+        example = kernel.example(np.random.default_rng(7), dtype, *shape)
+        assert check(kernel, emulator, example) == [], shape
+
+
+@pytest.mark.oracles
+@pytest.mark.parametrize("kernel", [k for k in catalogue.values() if k.family != "philox"], ids=lambda k: k.name)
+def test_the_reference_computes_what_pytorch_does(kernel: Kernel) -> None:
+    import torch
+
+    from benchmarks.gpu.torch_side import ANSWERS
+
+    dtype = kernel.dtypes[-1]
+    for shape in kernel.shapes:
+        example = kernel.example(np.random.default_rng(8), dtype, *shape)
+        answers = ANSWERS[kernel.name](*map(torch.from_numpy, example.arrays), **example.settings)
+        expected = [referred(kernel, example)[i] for i in kernel.outputs]
+        for i, answer, array in zip(kernel.outputs, answers, expected, strict=True):
+            if answer is not None:
+                units = 2e4 if answer.dtype == torch.float16 else 64 * kernel.tolerance * max(10, array.size**0.5)
+                found = answer.numpy().astype(array.dtype)
+                apart = difference(kernel.pointers[i].name, found, array, units)
+                assert apart.largest <= apart.allowed + 1e-12, (shape, found, array)
+
+
+def test_the_catalogue_has_every_kernel_of_every_file() -> None:
+    written = {name for file in FOLDER.glob("*.cu")
+               for name in re.findall(r"__global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(\w+)\(", file.read_text("utf-8"))}
+    assert written == set(catalogue)
+
+
+@pytest.mark.parametrize("kernel", catalogue.values(), ids=lambda k: k.name)
+def test_a_kernel_is_explained(kernel: Kernel) -> None:
+    assert len(kernel.doc) > 30
+    assert kernel.source.splitlines()[kernel.line - 1].find(kernel.name) >= 0
+    assert kernel.outputs
+    assert all(len(line) <= 120 for line in kernel.source.splitlines())
+
+
+@pytest.mark.parametrize("name", ["matmul_naive", "matmul_tiled", "matmul_registers"])
+@pytest.mark.parametrize(("transpose_a", "transpose_b"), [(True, False), (False, True), (True, True)])
+@pytest.mark.slow
+def test_products_of_transposed_and_of_many_matrices(name: str, transpose_a: bool, transpose_b: bool) -> None:
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((3, 33, 21) if transpose_a else (3, 21, 33)).astype("f4")
+    B = rng.standard_normal((17, 33) if transpose_b else (33, 17)).astype("f4")
+    C = np.full((3, 21, 17), np.nan, "f4")
+    catalogue[name].launch(emulator, A, B, C, transpose_a=transpose_a, transpose_b=transpose_b)
+    expected = (A.mT if transpose_a else A) @ (B.T if transpose_b else B)
+    np.testing.assert_allclose(C, expected, atol=1e-5)
+
+
+def test_softmax_of_infinities_and_nan_is_that_of_numpy() -> None:
+    x = np.array([[0, -np.inf, 1], [-np.inf] * 3, [np.nan, 0, 1], [1, np.nan, 0], [np.inf, 0, 1]], "f4")
+    with np.errstate(invalid="ignore"):
+        expected = np.exp(x - x.max(1, keepdims=True))
+        expected /= expected.sum(1, keepdims=True)
+    for name in ("softmax_naive", "softmax_shared", "softmax_shuffled", "softmax_online", "softmax_registers"):
+        z = np.zeros_like(x)
+        catalogue[name].launch(emulator, x, z)
+        np.testing.assert_allclose(z, expected, rtol=1e-6, err_msg=name)
+
+
+def test_a_label_that_is_no_class_gives_nan() -> None:
+    x, labels, loss, log_sums = np.zeros((2, 3), "f4"), np.array([3, -1]), np.zeros(2, "f4"), np.zeros(2, "f4")
+    catalogue["cross_entropy"].launch(emulator, x, labels, loss, log_sums)
+    assert np.isnan(loss).all()
+
+
+def test_the_sum_by_the_last_block_has_the_same_bits_every_time() -> None:
+    x, parts = np.random.default_rng(0).standard_normal(5000).astype("f4"), np.zeros(9, "f4")
+    arrived, results = np.zeros((), np.uint32), set()
+    for seed in range(4):
+        z = np.zeros((), "f4")
+        shuffled = type("Shuffled", (), {"RawKernel": staticmethod(
+            lambda *a, seed=seed: emulator.RawKernel(*a, seed=seed + 1))})
+        catalogue["sum_last_block"].launch(shuffled, x, parts, arrived, z)
+        results.add(z.tobytes())
+        assert arrived == 0
+    assert len(results) == 1
+
+
+def test_random_bits_are_those_of_teachgrad() -> None:
+    import teachgrad as tg
+
+    tg.seed(2024)
+    for draw in range(3):
+        drawn = tg.random.uniform((37,), name="kernel test").numpy()
+        site = next(s for s in tg.random.where() if s.label == "kernel test")
+        cell, z = np.array([2024, site.number, draw], np.uint64), np.zeros(37, "f4")
+        catalogue["philox_uniform"].launch(emulator, cell, z)
+        assert z.tobytes() == drawn.tobytes()
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    x = np.zeros((4, 6), "f4")
+    with pytest.raises(ShapeError, match=r"z must have the shape \(6, 4\), not \(4, 6\)"):
+        catalogue["transpose_naive"].launch(emulator, x, x.copy())
+    with pytest.raises(ShapeError, match="x does not lie in memory row by row"):
+        catalogue["transpose_naive"].launch(emulator, x.T, x)
+    with pytest.raises(DTypeError, match="z is of float32 or float64, not float64, and others are float32"):
+        catalogue["transpose_naive"].launch(emulator, x, np.zeros((6, 4)))
+    with pytest.raises(DTypeError, match="x is of float32, not float64"):
+        catalogue["gelu_vectorised"].launch(emulator, np.zeros(4), np.zeros(4))
+    with pytest.raises(ShapeError, match=r"takes 2 arrays \(x, z\), not 1"):
+        catalogue["gelu_vectorised"].launch(emulator, x)
+    with pytest.raises(ShapeError, match="3 columns meet 2 rows"):
+        catalogue["matmul_naive"].launch(emulator, np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+def test_no_elements_are_no_launch() -> None:
+    z = np.zeros((0,), "f4")
+    catalogue["gelu_guarded"].launch(emulator, np.zeros((0,), "f4"), z)
+    total = np.ones(3, "f4")
+    catalogue["column_sum"].launch(emulator, np.zeros((0, 3), "f4"), total)
+    assert total.tolist() == [0, 0, 0]
