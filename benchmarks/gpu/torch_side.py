@@ -1,4 +1,4 @@
-"""The same as each kernel of the catalogue, by PyTorch: arrays and settings as for the kernel, its outputs as the result.
+"""The same as each kernel of the catalogue, by PyTorch: arrays and settings as for the kernel, its outputs as result.
 
 Results come in the order of the kernel's outputs; None where PyTorch has nothing like it (sums kept for the backward
 pass, places in memory). Gradients are PyTorch's own, by autograd or by the function that autograd calls.
@@ -68,7 +68,7 @@ def cross_entropy(x: Any, labels: Any, *_: Any, ignored: int = -100) -> tuple[An
     return F.cross_entropy(x, labels, ignore_index=ignored, reduction="none"), x.logsumexp(1)
 
 
-def cross_entropy_backward(g: Any, x: Any, labels: Any, log_sums: Any, gx: Any, *, ignored: int = -100) -> tuple[Any, ...]:
+def cross_entropy_backward(g: Any, x: Any, labels: Any, *_: Any, ignored: int = -100) -> tuple[Any, ...]:
     return pulled_back(lambda x: F.cross_entropy(x, labels, ignore_index=ignored, reduction="none"), g, x)
 
 
@@ -86,11 +86,11 @@ def batch_norm(x: Any, w: Any, b: Any, z: Any, *_: Any, eps: float = 1e-5) -> tu
     return (F.batch_norm(x, None, None, w, b, True, 0.0, eps), x.mean((0, 2)), x.var((0, 2), unbiased=False))
 
 
-def batch_norm_backward(g: Any, x: Any, w: Any, means: Any, variances: Any, *_: Any, eps: float = 1e-5) -> tuple[Any, ...]:
+def batch_norm_backward(g: Any, x: Any, w: Any, *_: Any, eps: float = 1e-5) -> tuple[Any, ...]:
     return pulled_back(lambda x, w, b: F.batch_norm(x, None, None, w, b, True, 0.0, eps), g, x, w, torch.zeros_like(w))
 
 
-def product(A: Any, B: Any, C: Any, *, transpose_a: bool = False, transpose_b: bool = False, tile: int = 16) -> tuple[Any, ...]:
+def product(A: Any, B: Any, C: Any, *, transpose_a: bool = False, transpose_b: bool = False) -> tuple[Any, ...]:
     return ((A.mT if transpose_a else A) @ (B.mT if transpose_b else B),)
 
 
@@ -187,7 +187,8 @@ ANSWERS: dict[str, Callable[..., tuple[Any, ...]]] = {
     **dict.fromkeys(("matmul_naive", "matmul_tiled", "matmul_registers", "matmul_vectorised"), product),
     "matmul_tensor": tensor_product,
     "convolution": lambda x, w, b, z, **settings: (convolved(**settings)(x, w, b),),
-    "convolution_backward_input": lambda g, w, gx, **settings: pulled_back(convolved(**settings), g, gx.nan_to_num(), w)[:1],
+    "convolution_backward_input":
+        lambda g, w, gx, **settings: pulled_back(convolved(**settings), g, gx.nan_to_num(), w)[:1],
     "convolution_backward_weights":
         lambda g, x, gw, **settings: pulled_back(convolved(**settings), g, x, gw.nan_to_num())[1:],
     "im2col": lambda x, z, **settings: (unfolded(x, z, **settings),),

@@ -49,9 +49,8 @@ def rows_of_catalogue(archs: Sequence[str], compiler: str | None = None) -> list
         options, plan = usual_launch(kernel)
         shape = plan.block
         threads = shape[0] * (shape[1] if len(shape) > 1 else 1)
-        for arch in archs:
-            found.append(row(f"{kernel.family}.cu", kernel.name, arch, options, source_of(kernel.family), threads,
-                             plan.shared, compiler))
+        found += [row(f"{kernel.family}.cu", kernel.name, arch, options, source_of(kernel.family), threads, plan.shared,
+                      compiler) for arch in archs]
     return found
 
 
@@ -93,5 +92,6 @@ def table(rows: Iterable[Row]) -> str:
 
 def aligned(line: tuple[str, ...], widths: list[int]) -> str:
     """Names to the left, numbers to the right."""
-    texts = (text.ljust(w) if i in (0, 1, 8) else text.rjust(w) for i, (text, w) in enumerate(zip(line, widths, strict=True)))
+    texts = [text.ljust(width) if i in (0, 1, 8) else text.rjust(width)
+             for i, (text, width) in enumerate(zip(line, widths, strict=True))]
     return "  ".join(texts).rstrip()

@@ -24,7 +24,8 @@ from teachgrad.errors import ExecutorError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="*", metavar="FILE.cu", type=Path, help="CUDA C (default: teachgrad's own kernels)")
+    parser.add_argument("files", nargs="*", metavar="FILE.cu", type=Path,
+                        help="CUDA C (default: teachgrad's own kernels)")
     parser.add_argument("--arch", action="append", metavar="sm_NN",
                         help="an architecture; may be repeated (default: sm_75, sm_80 and sm_90)")
     parser.add_argument("-D", dest="macros", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")

@@ -27,8 +27,8 @@ from . import (
 )
 from .kernel import FOLDER, Example, Kernel, Parameter, Plan
 
-FAMILIES = (map, broadcasting, transpose, reductions, softmax, cross_entropy, normalization, embedding, optimizers, philox,
-            matmul, convolution, pooling, attention)
+FAMILIES = (map, broadcasting, transpose, reductions, softmax, cross_entropy, normalization, embedding, optimizers,
+            philox, matmul, convolution, pooling, attention)
 catalogue: dict[str, Kernel] = {kernel.name: kernel for family in FAMILIES for kernel in family.KERNELS}
 """Every kernel by name, in reading order."""
 

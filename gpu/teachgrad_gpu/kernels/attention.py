@@ -103,7 +103,8 @@ def weights(q: Any, k: Any, causal: bool, scale: float | None) -> Any:
     return e / e.sum(axis=2, keepdims=True)
 
 
-def attention(q: Any, k: Any, v: Any, z: Any, log_sums: Any, *, causal: bool = False, scale: float | None = None) -> None:
+def attention(q: Any, k: Any, v: Any, z: Any, log_sums: Any, *, causal: bool = False,
+              scale: float | None = None) -> None:
     s = scores(q, k, causal, scale)
     largest = s.max(axis=2)
     log_sums[...] = largest + np.log(np.exp(s - largest[:, :, None]).sum(axis=2))
@@ -131,7 +132,8 @@ def backward_queries(g: Any, q: Any, k: Any, v: Any, log_sums: Any, d: Any, gq: 
     gq[...] = at_scores(g, q, k, v, causal, scale)[1] @ wide(k)
 
 
-def example(rng: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, width: int, causal: int) -> Example:
+def example(rng: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, width: int,
+            causal: int) -> Example:
     q, k, v = (normal(rng, dtype, batch, n, width) for n in (queries, keys, keys))
     arrays = q, k, v, empty(dtype, *q.shape), empty(dtype, batch, queries)
     return Example(arrays, {"causal": bool(causal)})

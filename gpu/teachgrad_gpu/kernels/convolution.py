@@ -39,7 +39,8 @@ def to_images(images: int, channels: int, size: Pair, images_last: bool) -> tupl
 
 
 def convolution_plan(x_shape: tuple[int, ...], w_shape: tuple[int, ...], *, stride: Pair = ONE, padding: Pair = NO,
-                     dilation: Pair = ONE, groups: int = 1, images_last: bool = False) -> tuple[dict[str, int], dict, int]:
+                     dilation: Pair = ONE, groups: int = 1,
+                     images_last: bool = False) -> tuple[dict[str, int], dict[str, Any], int]:
     """The numbers that all kernels of convolution.cu take, the macros, and the operations of one pass."""
     images, channels, size = of_images(x_shape, images_last)
     outputs, seen, *kernel = w_shape
@@ -100,8 +101,9 @@ def sights(x: Any, kernel: Pair, *, stride: Pair = ONE, padding: Pair = NO, dila
     padded = np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
     out = out_size(x.shape[2:], kernel, stride, padding, dilation)
     for r, s in product(range(kernel[0]), range(kernel[1])):
-        index = (slice(None), slice(None), slice(r * dilation[0], r * dilation[0] + (out[0] - 1) * stride[0] + 1, stride[0]),
-                 slice(s * dilation[1], s * dilation[1] + (out[1] - 1) * stride[1] + 1, stride[1]))
+        down, across = (slice(k * d, k * d + (count - 1) * step + 1, step)
+                        for k, d, count, step in zip((r, s), dilation, out, stride, strict=True))
+        index = slice(None), slice(None), down, across
         yield r, s, padded[index], index
 
 
@@ -160,11 +162,13 @@ def col2im(z: Any, gx: Any, *, kernel: Pair, images_last: bool = False, **settin
 
 
 def settings_for(shape: tuple[int, ...]) -> tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]:
-    """From (images, channels, side, outputs, kernel, stride, padding, dilation, groups, images last): settings and shapes."""
+    """Settings and the shapes of x and w, from (images, channels, side, outputs, kernel, stride, padding, dilation,
+    groups, images last)."""
     images, channels, side, outputs, kernel, stride, padding, dilation, groups, last = shape
-    settings = {"stride": (stride, 1), "padding": (padding, padding), "dilation": (dilation, dilation), "groups": groups,
-                "images_last": bool(last)}
-    return settings, to_images(images, channels, (side, side + 1), bool(last)), (outputs, channels // groups, kernel, kernel)
+    settings = {"stride": (stride, 1), "padding": (padding, padding), "dilation": (dilation, dilation),
+                "groups": groups, "images_last": bool(last)}
+    x = to_images(images, channels, (side, side + 1), bool(last))
+    return settings, x, (outputs, channels // groups, kernel, kernel)
 
 
 def forward_example(rng: np.random.Generator, dtype: str, *shape: int) -> Example:
@@ -203,7 +207,8 @@ LARGE = (64, 64, 56, 64, 3, 1, 1, 1, 1, 0)
 KERNELS = (
     Kernel("convolution", "convolution", forward_plan, forward, forward_example, SHAPES, LARGE),
     Kernel("convolution_backward_input", "convolution", input_plan, backward_input, input_example, SHAPES, LARGE),
-    Kernel("convolution_backward_weights", "convolution", weights_plan, backward_weights, weights_example, SHAPES, LARGE),
+    Kernel("convolution_backward_weights", "convolution", weights_plan, backward_weights, weights_example, SHAPES,
+           LARGE),
     Kernel("im2col", "convolution", im2col_plan, im2col, im2col_example, SHAPES, LARGE),
     Kernel("col2im", "convolution", col2im_plan, col2im, col2im_example, SHAPES, LARGE),
 )

@@ -1,8 +1,8 @@
 """A kernel of the catalogue: its source, its parameters, and how to launch it for arrays at hand.
 
-A kernel is CUDA C in the `.cu` file of its family. Beside that file, one of Python says what C cannot say of itself: the
-grid and block for given shapes (`plan`), what is computed, in NumPy (`reference`), and examples. What C does say, names,
-types and comments, is read from it and not written twice.
+A kernel is CUDA C in the `.cu` file of its family. Beside that file, one of Python says what C cannot say of itself:
+the grid and block for given shapes (`plan`), what is computed, in NumPy (`reference`), and examples. What C does say,
+names, types and comments, is read from it and not written twice.
 
 A *device* is anything with `RawKernel(source, name, options)` whose result is called with (grid, block, arguments,
 shared_mem=bytes): the module `cupy`, or the emulator.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,14 @@ class Example:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=None)
+@cache
 def source_of(family: str) -> str:
     return (FOLDER / f"{family}.cu").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A kernel: `launch(device, *arrays, **settings)` runs it, `reference(*arrays, **settings)` does the same in NumPy."""
+    """`launch(device, *arrays, **settings)` runs it, `reference(*arrays, **settings)` does the same in NumPy."""
 
     name: str
     family: str
@@ -130,8 +130,8 @@ class Kernel:
 
     @cached_property
     def _head(self) -> re.Match[str]:
-        pattern = r'extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(%s)\(([^)]*)\)' % self.name
-        found = re.search(pattern, self.source)
+        before = r'extern "C" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+'
+        found = re.search(rf"{before}({self.name})\(([^)]*)\)", self.source)
         if found is None:
             raise ExecutorError(f"{self.family}.cu has no kernel {self.name}")
         return found
@@ -182,9 +182,9 @@ class Kernel:
     def arguments(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[Any, ...]:
         """All arguments in the order of the source, numbers in its types."""
         given = iter(arrays)
-        real = next((a.dtype.type for p, a in zip(self.pointers, arrays, strict=True) if p.type == "real"), None)
-        return tuple(next(given) if p.pointer else SCALARS.get(p.type, real)(plan.scalars[p.name])
-                     for p in self.parameters)
+        reals = [a.dtype.type for p, a in zip(self.pointers, arrays, strict=True) if p.type == "real"]
+        types = SCALARS | {"real": (reals or [None])[0]}
+        return tuple(next(given) if p.pointer else types[p.type](plan.scalars[p.name]) for p in self.parameters)
 
     def check(self, arrays: tuple[Any, ...]) -> None:
         """Refuse what the source does not fit: it knows neither strides nor other types."""

@@ -66,7 +66,7 @@ def vectorised(A: Any, B: Any, C: Any) -> Plan:
 
 
 def tensor(A: Any, B: Any, C: Any) -> Plan:
-    count, m, n, k = sizes(A, B, C, False, False)
+    _, m, n, k = sizes(A, B, C, False, False)
     if C.ndim != 2:
         raise ShapeError("matmul_tensor takes single matrices")
     return Plan((blocks(n, 128), blocks(m, 128)), (256,), {"m": m, "n": n, "k": k}, flops=2 * m * n * k)

@@ -60,7 +60,8 @@ def momentum_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
 
 def adam_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
     p, g, m, v = (normal(rng, dtype, n) for _ in range(4))
-    return Example((p, g, m, v**2, np.array(0.01, dtype), np.array(3, np.int32)), {"decay": 0.1} if n % 2 else {"l2": 0.1})
+    arrays = p, g, m, v**2, np.array(0.01, dtype), np.array(3, np.int32)
+    return Example(arrays, {"decay": 0.1} if n % 2 else {"l2": 0.1})
 
 
 SHAPES, LARGE = ((1,), (31,), (33,), (1000,)), (1 << 26,)

@@ -10,7 +10,8 @@ from .convolution import NO, ONE, Pair, out_size, sights
 from .kernel import Example, Kernel, Plan, empty, fit, normal, strided, wide
 
 
-def sizes(x: tuple[int, ...], z: Any, kernel: Pair, stride: Pair | None, padding: Pair, dilation: Pair) -> dict[str, int]:
+def sizes(x: tuple[int, ...], z: Any, kernel: Pair, stride: Pair | None, padding: Pair,
+          dilation: Pair) -> dict[str, int]:
     outer, height, width, inner = x
     stride = stride or kernel
     out = out_size((height, width), kernel, stride, padding, dilation)
@@ -46,7 +47,8 @@ def average_plan(x: Any, z: Any, *, kernel: Pair, stride: Pair | None = None, pa
 
 
 def average_backward_plan(g: Any, gx: Any, *, kernel: Pair, stride: Pair | None = None, padding: Pair = NO) -> Plan:
-    return Plan(*strided(gx.size), sizes(gx.shape, g, kernel, stride, padding, ONE), flops=g.size * kernel[0] * kernel[1])
+    return Plan(*strided(gx.size), sizes(gx.shape, g, kernel, stride, padding, ONE),
+                flops=g.size * kernel[0] * kernel[1])
 
 
 def planes(x: Any) -> Any:
@@ -119,7 +121,8 @@ def average_backward_example(rng: np.random.Generator, dtype: str, *shape: int) 
     return Example((normal(rng, dtype, *z.shape), empty(dtype, *x.shape)), settings)
 
 
-SHAPES, LARGE = ((1, 1, 1, 1, 1, 0), (3, 9, 1, 3, 2, 1), (2, 8, 5, 2, 2, 0), (1, 31, 1, 3, 1, 1)), (4096, 112, 1, 3, 2, 1)
+SHAPES = (1, 1, 1, 1, 1, 0), (3, 9, 1, 3, 2, 1), (2, 8, 5, 2, 2, 0), (1, 31, 1, 3, 1, 1)
+LARGE = 4096, 112, 1, 3, 2, 1
 KERNELS = (
     Kernel("max_pool", "pooling", max_plan, max_pool, max_example, SHAPES, LARGE),
     Kernel("max_pool_backward", "pooling", max_backward_plan, max_pool_backward, max_backward_example, SHAPES, LARGE),

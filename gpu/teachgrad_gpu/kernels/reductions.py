@@ -138,8 +138,9 @@ def max_backward_example(rng: np.random.Generator, dtype: str, outer: int, n: in
     return Example((normal(rng, dtype, outer, inner), place, empty(dtype, outer, n, inner)))
 
 
-LINES, ROWS, AXES = ((1,), (31,), (33,), (1000,)), ((1, 1), (3, 31), (5, 33), (2, 1000)), ((1, 1, 1), (3, 31, 5), (2, 33, 31))
-LINE, ROW, AXIS = (1 << 26,), (16384, 4096), (64, 256, 4096)
+LINES, LINE = ((1,), (31,), (33,), (1000,)), (1 << 26,)
+ROWS, ROW = ((1, 1), (3, 31), (5, 33), (2, 1000)), (16384, 4096)
+AXES, AXIS = ((1, 1, 1), (3, 31, 5), (2, 33, 31)), (64, 256, 4096)
 KERNELS = (
     Kernel("sum_atomic", "reductions", one_each, sum_all, example, LINES, (1 << 22,)),
     Kernel("sum_interleaved", "reductions", tree, sum_all, example, LINES, LINE),
