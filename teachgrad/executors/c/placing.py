@@ -4,7 +4,7 @@ That is what every executor with kernels of its own has to know, whatever langua
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
@@ -21,6 +21,10 @@ class Placing:
 
     fusion_type: type[Fusion] = Fusion
     """What puts ops into groups."""
+    nest_type: type[Nest] = Nest
+    """What says where in its loops each op of a group is computed."""
+    words: Collection[str] = ()
+    """The words of the language that no value may be called."""
     arena: int
     """The bytes of memory that the values inside need."""
     offsets: dict[int, int]
@@ -30,11 +34,11 @@ class Placing:
         self.graph = graph
         self.views = Views(graph)
         self.fusion = self.fusion_type(graph, self.views)
-        self.label = labels(graph)
+        self.label = labels(graph, self.words)
         self.adopt()
         self.order = ordered(self.fusion.groups, graph)
         self.position = {id(group): k for k, group in enumerate(self.order)}
-        self.nests = {id(g): Nest(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
+        self.nests = {id(g): self.nest_type(g, self.fusion) for g in self.order if g.kind in ("loops", "scalar")}
         self.stored = {v.id: v for v in self.find_stored()}
         """What lies in memory of our choice, by id."""
         self.direct = self.find_direct()
@@ -86,8 +90,7 @@ class Placing:
         graph, views, home = self.graph, self.views, self.fusion.home
         new_values = [views.base(new).id for _, new in graph.updates]
         given = {views.base(v).id for v in graph.outputs}
-        fallible = [k for k, g in enumerate(self.order) if any(v.op is not None and (v.op.may_fail or g.kind == "numpy")
-                                                               for v in g.members)]
+        fallible = [k for k, group in enumerate(self.order) if self.can_fail(group)]
         last_fallible = fallible[-1] if fallible else -1
         last_read = {number: k for k, group in enumerate(self.order) for number in self.reads(group)}
         found: dict[int, Vertex] = {}
@@ -102,6 +105,10 @@ class Placing:
             if group.kind == "scalar" or self.read_before_written(group, leaf, new):
                 found[new.id] = leaf
         return found
+
+    def can_fail(self, group: Group) -> bool:
+        """Whether computing a group may end in an error."""
+        return any(v.op is not None and (v.op.may_fail or group.kind == "numpy") for v in group.members)
 
     def read_before_written(self, group: Group, leaf: Vertex, new: Vertex) -> bool:
         """Whether a group reads each element of a leaf for the last time before it writes the new one over it."""

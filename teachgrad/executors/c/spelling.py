@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,10 @@ def shift(offset: int) -> str:
     return f"b{-offset}" if offset < 0 else str(offset or "")
 
 
-def labels(graph: Graph) -> dict[int, str]:
-    """A C name for every value of a graph; no two are the same, nor the same as a word of C."""
+def labels(graph: Graph, words: Iterable[str] = ()) -> dict[int, str]:
+    """A C name for every value of a graph; no two are the same, nor the same as a word of C or one of these words."""
     result: dict[int, str] = {}
-    taken = set(RESERVED)
+    taken = {*RESERVED, *words}
     for number, name in names(graph).items():
         while name in taken or TAKEN.fullmatch(name):
             name += "_"

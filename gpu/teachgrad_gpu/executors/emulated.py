@@ -1,0 +1,63 @@
+"""The executor `emulated`: generated CUDA on any computer, thread by thread (`teachgrad_gpu.emulator`).
+
+Tensors live on the "cpu". The emulated device has memory of its own, which it shares with the process that runs the
+kernels: arguments are copied in, and what is returned or overwritten is copied out.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from teachgrad.errors import ExecutorError
+from teachgrad.graph import Graph
+from teachgrad.passes.plan import Plan
+
+from .. import emulator
+from ..generating.building import CudaBuilding
+from .calls import tell_of_calls
+from .launching import Call
+from .program import CudaProgram
+
+
+class Emulated:
+    """The emulated device."""
+
+    name = "emulated"
+    xp: Any = np
+    library = "NumPy"
+
+    def memory(self, size: int) -> Any:
+        return emulator.empty(max(1, size), np.uint8)
+
+    def adopts(self, array: Any) -> bool:
+        return False
+
+    def refuse(self, arrays: Sequence[Any], name: str) -> None:
+        if not all(isinstance(array, np.ndarray) for array in arrays):
+            raise ExecutorError(f"{name} runs on the executor \"emulated\", which takes tensors on \"cpu\".\n"
+                                "Ways out: x.to(\"cpu\"); or executor=\"cupy\".")
+
+    def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
+        module = emulator.RawModule(source)
+        return [functools.partial(launch_all, [(module.get_function(call.name), call) for call in batch])
+                for batch in calls]
+
+    def synchronize(self) -> None:
+        """Every launch has ended when it returns."""
+
+
+def launch_all(launches: Sequence[tuple[Any, Call]]) -> None:
+    """Launch kernels one after the other."""
+    for kernel, call in launches:
+        kernel((call.grid,), (call.block,), call.arrays)
+
+
+def build(graph: Graph, plan: Plan) -> CudaProgram:
+    """Make a graph ready to run on the emulated device."""
+    program = CudaProgram(CudaBuilding(graph), Emulated())
+    tell_of_calls(program)
+    return program

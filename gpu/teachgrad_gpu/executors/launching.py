@@ -1,0 +1,43 @@
+"""What the executors `emulated` and `cupy` differ in: whose memory it is, and who runs the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Call:
+    """A launch with its arrays."""
+
+    name: str
+    grid: int
+    block: int
+    arrays: tuple[Any, ...]
+
+
+class Launcher(Protocol):
+    """A device, emulated or real, as programs use it."""
+
+    name: str
+    """The name of the executor."""
+    xp: Any
+    """The array library that computes what there is no kernel for: numpy or cupy."""
+    library: str
+    """What an answer of it is called in messages."""
+
+    def memory(self, size: int) -> Any:
+        """So many bytes of the device, as an array of uint8."""
+
+    def adopts(self, array: Any) -> bool:
+        """Whether kernels can use an array where it is. All others are copied in, and back."""
+
+    def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
+        """Compile a source; for each batch of calls a function that makes them, one after the other."""
+
+    def refuse(self, arrays: Sequence[Any], name: str) -> None:
+        """Refuse arguments that are not where this executor takes them from."""
+
+    def synchronize(self) -> None:
+        """Wait until all that was launched is done."""

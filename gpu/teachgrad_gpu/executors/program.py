@@ -1,0 +1,210 @@
+"""A program of CUDA kernels, bound to a device and ready to be called.
+
+All values have places in one arena of the device. A call copies its arguments there, launches the kernels, and copies
+out what it returns and what it overwrites. What an earlier call has handed out is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from teachgrad.errors import TeachgradError, TraceError, user_site
+from teachgrad.executors.numpy import check_writable
+from teachgrad.graph import Graph, is_constant
+from teachgrad.interpreter import evaluate
+from teachgrad.op import Spec, Vertex, explain
+
+from ..generating.building import CudaBuilding, Step
+from .launching import Call, Launcher
+
+
+class CudaProgram:
+    """A building with an arena on a device."""
+
+    def __init__(self, building: CudaBuilding, launcher: Launcher) -> None:
+        self.building, self.launcher, self.xp = building, launcher, launcher.xp
+        self.graph: Graph = building.graph
+        self.source = building.source
+        self.lock = RLock()
+        self.running = False
+        self.arena = launcher.memory(building.arena)
+        self.placed = {v.id: v for v in self.values() if v.id in building.offsets}
+        self.arrays: dict[int, Any] = {number: self.in_arena(v) for number, v in self.placed.items()}
+        """The array of each value that is in memory now, by id."""
+        self.constants = {v.id: self.known_constant(v) for v in building.constants.values()}
+        self.adopted: list[Any] = [None] * len(self.graph.cells)
+        """The arrays of the cells that kernels use where they are."""
+        self.fallible = any(building.can_fail(group) for group in building.order)
+        self.written = [leaf for leaf, _ in self.graph.updates]
+        self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
+        self.batches: Sequence[Any] = ()
+        self.prepare()
+
+    def values(self) -> list[Vertex]:
+        """All that has a place."""
+        building = self.building
+        return [building.flag, *self.graph.leaves, *building.constants.values(), *building.stored.values()]
+
+    def in_arena(self, v: Vertex) -> Any:
+        """The place of a value, as an array."""
+        at, spec = self.building.offsets[v.id], Spec(v.shape, v.dtype)
+        return self.arena[at:at + spec.nbytes].view(v.dtype).reshape(v.shape)
+
+    def known_constant(self, v: Vertex) -> Any:
+        """A constant, in its place."""
+        if v.id in self.arrays:
+            self.arrays[v.id][...] = self.xp.asarray(v._data)
+            return self.arrays[v.id]
+        return self.xp.asarray(v._data)
+
+    def prepare(self) -> None:
+        """Make the launches for the arrays as they are now."""
+        batches = [[Call(launch.name, launch.grid, launch.block, tuple(self.arrays[k] for k in launch.arguments))
+                    for launch in step.launches] for step in self.building.steps if step.call is None]
+        self.batches = self.launcher.prepare(self.source, batches) if batches else ()
+
+    # ---- a call ------------------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
+        with self.lock:
+            if self.running:
+                raise TraceError.at(
+                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
+                    user_site(), "Its memory is in use.", "call the plain function there")
+            self.running = True
+            try:
+                return self.run(inputs, cells)
+            finally:
+                self.running = False
+
+    def run(self, inputs: Sequence[Any], cells: Sequence[Any]) -> list[Any]:
+        """One call."""
+        given = dict(zip([v.id for v in self.graph.leaves], [*inputs, *cells], strict=True))
+        self.launcher.refuse(list(given.values()), self.graph.name)
+        check_writable(self.graph.name, *[given[leaf.id] for leaf in self.written if is_numpy(given[leaf.id])])
+        self.adopt(cells)
+        for number, array in given.items():
+            if number in self.placed and self.arrays[number] is not array:
+                self.arrays[number][...] = array
+        if self.fallible:
+            self.arrays[self.building.flag.id].fill(0)
+        batches = iter(self.batches)
+        made: dict[int, Any] = {}
+        for step in self.building.steps:
+            if step.call is None:
+                next(batches)()
+            else:
+                self.by_library(step, made)
+        if self.fallible and int(self.arrays[self.building.flag.id][0]):
+            self.fail(given)
+        self.commit(made)
+        answers = self.answers(made)
+        for leaf in self.written:
+            if self.arrays[leaf.id] is not given[leaf.id]:
+                given[leaf.id][...] = self.arrays[leaf.id]
+        return answers
+
+    def adopt(self, cells: Sequence[Any]) -> None:
+        """Let kernels use cells where they are, if they can; make the launches anew where one has moved."""
+        moved = False
+        for k, (v, array) in enumerate(zip(self.graph.cells, cells, strict=True)):
+            if v.id in self.placed and array is not self.adopted[k] and self.launcher.adopts(array):
+                self.adopted[k] = self.arrays[v.id] = array
+                moved = True
+        if moved:
+            self.prepare()
+
+    def by_library(self, step: Step, made: dict[int, Any]) -> None:
+        """Compute a value that there is no kernel for, with the array library."""
+        v = step.call
+        assert v is not None
+        assert v.op is not None
+        try:
+            result = v.op.forward(self.xp, *[self.value(x, made) for x in v.inputs], **v.attrs)
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+            raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
+        if v.id in self.placed:
+            self.arrays[v.id][...] = result
+        else:
+            made[v.id] = result if type(result) is tuple else self.xp.asarray(result)
+
+    def value(self, v: Vertex, made: dict[int, Any]) -> Any:
+        """The value of a vertex as an array, now."""
+        if is_constant(v):
+            return self.constants.get(v.id, v._data)
+        if v.id in made:
+            return made[v.id]
+        known = self.arrays.get(self.building.place_of(v).id)
+        if known is not None:
+            return known
+        assert v.op is not None
+        return v.op.forward(self.xp, self.value(v.inputs[0], made), **v.attrs)
+
+    def answers(self, made: dict[int, Any]) -> list[Any]:
+        """The outputs, in memory of their own; those of one family that share memory still do."""
+        views, graph = self.building.views, self.graph
+        families = graph.families or tuple(range(len(graph.outputs)))
+        together: dict[tuple[int, int], list[int]] = {}
+        for k, (v, family) in enumerate(zip(graph.outputs, families, strict=True)):
+            together.setdefault((views.base(v).id, family), []).append(k)
+        answers: list[Any] = [None] * len(graph.outputs)
+        for (base, _), numbers in together.items():
+            outputs = [graph.outputs[k] for k in numbers]
+            if len(numbers) > 1:
+                whole = views.base(outputs[0])
+                copies = {**made, base: self.value(whole, made).copy()}
+                for k, v in zip(numbers, outputs, strict=True):
+                    answers[k] = self.seen(v, copies)
+            else:
+                answers[numbers[0]] = self.value(outputs[0], made).copy(order="K")
+        return answers
+
+    def seen(self, v: Vertex, copies: dict[int, Any]) -> Any:
+        """A view of something that was copied."""
+        if v.id in copies:
+            return copies[v.id]
+        assert v.op is not None
+        return v.op.forward(self.xp, self.seen(v.inputs[0], copies), **v.attrs)
+
+    def commit(self, made: dict[int, Any]) -> None:
+        """Write into the leaves, on the device, what has not been written straight over them."""
+        leaves = {v.id for v in self.graph.leaves}
+        pending = []
+        for leaf, new in self.commits:
+            value = self.value(new, made)
+            base = self.building.views.base(new).id
+            pending.append((leaf, value.copy() if base in leaves or base in self.building.direct else value))
+        for leaf, value in pending:
+            self.arrays[leaf.id][...] = value
+
+    def fail(self, given: dict[int, Any]) -> None:
+        """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
+        values = {number: self.to_host(array) for number, array in given.items()}
+        for v in self.graph.order:
+            assert v.op is not None
+            try:
+                values[v.id] = evaluate(v, values)
+            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+                raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
+        raise TeachgradError(f"the generated CUDA of {self.graph.name} refuses values that NumPy takes")
+
+    @staticmethod
+    def to_host(array: Any) -> Any:
+        """An array as NumPy's."""
+        return array if is_numpy(array) else array.get()
+
+    def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """The outputs and the new values of updated leaves; nothing is written."""
+        arrays = [array.copy(order="K") for array in inputs], [array.copy(order="K") for array in cells]
+        outputs = CudaProgram(self.building, self.launcher)(*arrays)
+        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
+        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+
+
+def is_numpy(array: Any) -> bool:
+    """Whether an array is one of NumPy's."""
+    return isinstance(array, np.ndarray)

@@ -1,0 +1,76 @@
+"""Rows of a table by number, numbers as rows of zeros and a one, and one element out of each line by number."""
+
+from __future__ import annotations
+
+from teachgrad.op import Vertex
+from teachgrad.ops.embedding import embedding, embedding_gradient, one_hot, pick_class, put_class
+
+from .moves import few_axes, names_of, number_of
+from .threads import Threads, Work, kernel_of
+
+
+@kernel_of(embedding, "table", "indices", fits=few_axes, fails=True)
+def rows_of_table(work: Work) -> None:
+    """z[..., :] = table[indices[...], :]."""
+    z, (table, indices), k = work.v, work.v.inputs, work.threads()
+    names = names_of(z.shape)
+    k.spread(names, z.shape)
+    k.put(f"const int64_t row = {k.load('indices', *names[:indices.ndim])};")
+    k.refuse(f"(uint64_t)row >= {table.shape[0]}")
+    k.put(k.store(number_of(names) if names else "0", k.load("table", "row", *names[indices.ndim:])))
+
+
+@kernel_of(embedding_gradient, "u", "indices", fits=few_axes)
+def sums_of_rows(work: Work) -> None:
+    """z[r] = Σ u[i] over the places i whose index is r: each thread looks for its row, in order."""
+    z, indices, k = work.v, work.v.inputs[1], work.threads()
+    rest = names_of(z.shape)[1:]
+    k.spread(["row", *rest], z.shape)
+    k.put(f"{k.kind('z')} sum = 0;")
+    padding = z.attrs["padding_index"]
+    places = [f"place{axis}" for axis in range(indices.ndim)]
+    with k.loops(places, indices.shape) as found:
+        at = [name or "0" for name in found]
+        counts = "" if padding is None else f" && row != {padding % z.shape[0]}"
+        k.put(f"if ({k.load('indices', *at)} == row{counts}) sum += {k.load('u', *at, *rest)};")
+    k.put(k.store("row" if not rest else "at", "sum"))
+
+
+@kernel_of(one_hot, "indices", fits=few_axes, fails=True)
+def ones_at(work: Work) -> None:
+    """z[..., k] = 1 where index[...] = k, else 0."""
+    z, k = work.v, work.threads()
+    *names, hot = names_of(z.shape)
+    k.spread([*names, hot], z.shape)
+    k.put(f"const int64_t place = {k.load('indices', *names)};")
+    k.refuse(f"(uint64_t)place >= {z.shape[-1]}")
+    k.put(k.store(number_of([*names, hot]), f"place == {hot}"))
+
+
+@kernel_of(pick_class, "x", "t", fits=few_axes, fails=True)
+def element_of_class(work: Work) -> None:
+    """z[n, ...] = x[n, t[n, ...], ...]; 0 where t is `ignore_index`."""
+    z, axis, k = work.v, work.v.attrs["axis"], work.threads()
+    names = names_of(z.shape)
+    k.spread(names, z.shape)
+    class_of(k, work.v, names, work.v.inputs[0].shape[axis])
+    value = f"counts ? {k.load('x', *names[:axis], 'place', *names[axis:])} : 0"
+    k.put(k.store(number_of(names) if names else "0", value))
+
+
+@kernel_of(put_class, "u", "t", fits=few_axes, fails=True)
+def class_of_element(work: Work) -> None:
+    """z[n, t[n, ...], ...] = u[n, ...], and 0 elsewhere."""
+    z, axis, k = work.v, work.v.attrs["axis"], work.threads()
+    names = names_of(z.shape)
+    k.spread(names, z.shape)
+    others = [*names[:axis], *names[axis + 1:]]
+    class_of(k, work.v, others, z.shape[axis])
+    k.put(k.store(number_of(names), f"counts && place == {names[axis]} ? {k.load('u', *others)} : 0"))
+
+
+def class_of(k: Threads, v: Vertex, names: list[str], classes: int) -> None:
+    """The class at a place, and whether it counts; one out of range is refused."""
+    k.put(f"const int64_t place = {k.load('t', *names)};",
+          f"const bool counts = place != {v.attrs['ignore_index']};")
+    k.refuse(f"counts && (uint64_t)place >= {classes}")
