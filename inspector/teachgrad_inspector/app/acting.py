@@ -37,6 +37,8 @@ class Acting:
     """What is being looked for in the background."""
     opened: ExitStack
     """What is to be closed at the end."""
+    refused: bool = False
+    """Whether something that was asked for was not done."""
     _message: str = ""
     _searched: str = ""
 
@@ -81,6 +83,11 @@ class Acting:
             self.options = self.options.but(**options)
         self._message = message
         self._changed()
+
+    def _refuse(self, why: str) -> None:
+        """Say why something was not done."""
+        self.refused = True
+        self._set(message=why)
 
     # ---- moving ------------------------------------------------------------------------------------------------------
 
@@ -129,7 +136,7 @@ class Acting:
                 text = f"{self.moment}{text}"
             moment = stops.resolve(self.session, text, self.moment)
         except TeachgradError as error:
-            self._set(message=str(error))
+            self._refuse(str(error))
             return
         self._set(moment, element=moment.element)
 
@@ -157,11 +164,11 @@ class Acting:
 
     def action_again(self, forward: bool) -> None:
         if not self._searched:
-            self._set(message="nothing was searched for yet: press /")
+            self._refuse("nothing was searched for yet: press /")
             return
         found = navigation.search(self.session, self.moment, self._searched, forward)
         if found is None:
-            self._set(message=f"{self._searched!r} is not found")
+            self._refuse(f"{self._searched!r} is not found")
         else:
             self._set(found)
 

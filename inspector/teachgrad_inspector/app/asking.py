@@ -38,7 +38,7 @@ class Asking(Acting):
             return
         _, vertex = candidate_line(self.session, self.moment, self.options)
         if vertex is None:
-            self._set(message="nothing lies idle here that could be computed again")
+            self._refuse("nothing lies idle here that could be computed again")
         else:
             self._set(dropped=self.options.dropped ^ {vertex})
 
@@ -47,7 +47,7 @@ class Asking(Acting):
         try:
             edit = edit_of(self.session, text, self.moment)
         except TeachgradError as error:
-            self._set(message=str(error))
+            self._refuse(str(error))
             return
         self._leave_for("what-if")
         self._set(screen="what-if", edit=edit)
@@ -60,7 +60,7 @@ class Asking(Acting):
         try:
             other = other_of(self.session, text, self.opened)
         except TeachgradError as error:
-            self._set(message=str(error))
+            self._refuse(str(error))
             return
         self._leave_for("compare")
         self._set(screen="compare", other=other, line=None)
@@ -75,6 +75,6 @@ class Asking(Acting):
         at = chosen_pair(self.session, self.moment, self.options)
         row = found.pairs[at].left if found is not None and at is not None else None
         if row is None:
-            self._set(message="this row is in the other recording only")
+            self._refuse("this row is in the other recording only")
         else:
             self._set(row.moment, screen="tape")

@@ -62,7 +62,7 @@ class Opening(Acting):
         if scope:
             self._set(folded=self.options.folded | {scope})
         else:
-            self._set(message="no module here to fold")
+            self._refuse("no module here to fold")
 
     def action_fold(self) -> None:
         """Fold the innermost module of this row that is not folded, or unfold what is."""
@@ -73,7 +73,7 @@ class Opening(Acting):
         elif scope:
             self._set(folded=self.options.folded | {scope})
         else:
-            self._set(message="no module here to fold")
+            self._refuse("no module here to fold")
 
     def _fold_here(self) -> str | None:
         lanes = self.session.lanes(self.moment.step, self.options.folded)

@@ -28,7 +28,7 @@ class Stopping(Acting):
             if added.condition is not None:
                 added.condition.holds(self.session, self.moment)
         except TeachgradError as error:
-            self._set(message=str(error))
+            self._refuse(str(error))
             return
         kept = tuple(item for item in self.options.stops if item.text != added.text)
         self._set(stops=(*kept, added), message=f"watching {added.text}; c and C run to where it becomes true"

@@ -44,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="change a number and see what becomes of the loss: a=2.01, W1[0,3]=0.5")  # fmt: skip
     parser.add_argument("--compare", metavar="OTHER", help="another recording, or a training step such as t3; printed, "
                         "the status is 1 if they differ")  # fmt: skip
+    parser.add_argument("--plain", action="store_true", help="a conversation, line by line: commands in, sentences out")
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -89,6 +90,8 @@ def _show(args: Namespace, path: Path, title: str) -> int:
     from teachgrad.recording import Reader
 
     from ..glyphs import choose
+    from ..keys import load_keymap
+    from ..plain.console import Console, converse
     from ..session import Session
     from ..stops import resolve, stop
     from ..views.compare import other_of, start_of
@@ -119,6 +122,9 @@ def _show(args: Namespace, path: Path, title: str) -> int:
                 None,
                 "passes",
             )
+        if args.plain:
+            glyphs = choose(args.ascii)
+            return converse(Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened))
         if args.file is not None and args.output is None:
             args.output = format_of(args.file)
         if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -126,7 +132,6 @@ def _show(args: Namespace, path: Path, title: str) -> int:
         if args.output is not None:
             return _print(args, session, options)
         from ..app.application import Inspector
-        from ..keys import load_keymap
 
         if args.at is not None:
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
