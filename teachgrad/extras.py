@@ -7,6 +7,7 @@ EXTRA_OF = {
     "rich": "inspector",
     "graphviz": "inspector",
     "textual_serve": "serve",
+    "aiohttp": "serve",
     "resvg_py": "images",
     "pygraphviz": "images",
     "cupy": "gpu",

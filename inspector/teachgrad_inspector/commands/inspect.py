@@ -45,6 +45,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--compare", metavar="OTHER", help="another recording, or a training step such as t3; printed, "
                         "the status is 1 if they differ")  # fmt: skip
     parser.add_argument("--plain", action="store_true", help="a conversation, line by line: commands in, sentences out")
+    parser.add_argument("--serve", action="store_true", help="in a browser, for this machine alone; prints the address")
+    parser.add_argument("--port", metavar="N", type=_port, help="the port for --serve (default: 8000, or a free one)")
+    parser.add_argument("--title", metavar="NAME", help="what to call the recording")
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
@@ -59,7 +62,7 @@ def main(args: Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
         try:
             path, title = _recording(args, Path(folder) / "run.tgr")
-            return _show(args, path, title)
+            return _show(args, path, args.title or title)
         except TeachgradError as error:
             print(f"teachgrad inspect: {error}", file=sys.stderr)
             return 2
@@ -127,7 +130,13 @@ def _show(args: Namespace, path: Path, title: str) -> int:
             return converse(Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened))
         if args.file is not None and args.output is None:
             args.output = format_of(args.file)
-        if args.output is None and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if args.serve:
+            from ..serving.keeper import serve
+
+            return serve(args, path, session.title)
+        # In a page, textual-serve says what to draw on; else there must be a terminal.
+        screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
+        if args.output is None and not screen:
             args.output = "text"
         if args.output is not None:
             return _print(args, session, options)
@@ -184,6 +193,12 @@ def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untype
     view = view_doctor(session, options)
     print(json.dumps(plain(view), indent=2) if args.output == "json" else "\n".join(report_lines(view)))
     return 1 if view.findings else 0
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise ArgumentTypeError(f"{text!r} is not a port, from 1 to 65535")
+    return int(text)
 
 
 def _size(text: str) -> tuple[int, int]:
