@@ -9,7 +9,7 @@ from ..statistics import Statistics
 from .accounts import Account
 from .moment import Address, Moment, parse
 from .programs import Held, Ran, Rewritten
-from .reader import ArrayInfo, Reader
+from .reader import UNFINISHED, ArrayInfo, Reader
 from .recorder import Recorder
 from .schema import LEVELS, PHASES, Kind, Level, Phase
 from .step import Row, Site, Step
@@ -17,6 +17,7 @@ from .step import Row, Site, Step
 __all__ = [
     "LEVELS",
     "PHASES",
+    "UNFINISHED",
     "Account",
     "Address",
     "ArrayInfo",

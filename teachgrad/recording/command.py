@@ -2,9 +2,11 @@
 
     teachgrad run --record run.tgr train.py --epochs 3
     teachgrad inspect run.tgr
+    teachgrad run --live train.py
 
 The script runs as it would under `python`, with its own arguments and its own exit status. However it ends,
-the recording is closed; if the process is killed, what was recorded until then can be read.
+the recording is closed; if the process is killed, what was recorded until then can be read. With --live, an address
+is printed: `teachgrad inspect ADDRESS` shows the run while it goes on, pauses it and steps it.
 """
 
 from __future__ import annotations
@@ -12,14 +14,24 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import tempfile
 import traceback
 from argparse import REMAINDER, ArgumentParser, Namespace
+from contextlib import ExitStack
 
 from .schema import LEVELS
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--record", metavar="FILE", required=True, help="where to record to")
+    parser.add_argument("--record", metavar="FILE", help="where to record to")
+    parser.add_argument("--live", action="store_true",
+                        help="print an address that `teachgrad inspect` can attach to while the script runs; without "
+                        "--record the recording goes away with the run")  # fmt: skip
+    parser.add_argument("--wait", action="store_true", help="with --live: wait at the first op for a viewer")
+    parser.add_argument("--tcp", action="store_true",
+                        help="with --live: listen on a port of this machine instead of a Unix socket")  # fmt: skip
+    parser.add_argument("--on-signal", action="store_true",
+                        help="with --live: record nothing and open nothing until the process gets SIGUSR1")  # fmt: skip
     parser.add_argument(
         "--level",
         choices=LEVELS,
@@ -36,8 +48,18 @@ def main(args: Namespace) -> int:
     if not os.path.isfile(args.script):
         print(f"teachgrad run: there is no file {args.script}", file=sys.stderr)
         return 2
+    words = [word for word, wanted in (("tcp", args.tcp), ("wait", args.wait), ("signal", args.on_signal)) if wanted]
+    if not args.live and (words or args.record is None):
+        wanted = "--tcp, --wait and --on-signal go with --live" if words else "name a file with --record, or use --live"
+        print(f"teachgrad run: {wanted}", file=sys.stderr)
+        return 2
+    live = (" ".join(words) or True) if args.live else False
     try:
-        with Recorder(args.record, level=args.level):
+        with ExitStack() as kept:
+            if args.record is None:
+                folder = tempfile.TemporaryDirectory(prefix="teachgrad-", ignore_cleanup_errors=True)
+                args.record = os.path.join(kept.enter_context(folder), "run.tgr")
+            kept.enter_context(Recorder(args.record, level=args.level, live=live))
             return run_script(args.script, args.arguments)
     except KeyboardInterrupt:  # while the recording was being closed
         return 130

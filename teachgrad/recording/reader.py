@@ -33,6 +33,7 @@ from .text import clean
 COLUMNS = (
     "step, row, phase, kind, vertex, source, edge, op, name, scope, inputs, attrs, site, flags, value, delta, incoming"
 )
+UNFINISHED = "recording ended early, or is still being written"
 CACHED_STEPS = 6
 CACHED_BYTES = 64 << 20
 
@@ -86,28 +87,31 @@ class Reader:
 
     def refresh(self) -> None:
         """Look again at a file that may have grown."""
-        self.about: dict[str, str] = {}
-        """Facts about the recording: level, command, created (seconds), versions."""
+        about: dict[str, str] = {}
         self._salvaged: list[list[Row]] | None = None
         """The rows of a damaged file, by training step."""
         try:
-            self.about = {
+            about = {
                 clean(str(key)): clean(str(value))
                 for key, value in self._store.rows("SELECT key, value FROM about LIMIT 100")
             }
         except RecordingError:
             self._store.damage = "part of the file is damaged"
+        self.about = about
+        """Facts about the recording: level, command, created (seconds), versions."""
         level = self.about.get("level", "meta")
         if level not in LEVELS:
             raise RecordingError(f"{self.path} has the level {level!r}, which is unknown")
         self.level: Level = level
         self._lacks_arrays = self.about.get("arrays") == "beside" and not self._store.find_large_arrays()
         self._measure()
-        if self._steps:
-            self._steps.pop(max(self._steps))
+        newest = max(list(self._steps), default=None)
+        if newest is not None and not (newest < self.steps and len(self._steps[newest].rows) == self.length(newest)):
+            del self._steps[newest]
 
     def _measure(self) -> None:
-        """Find how many rows each training step has. In a damaged file, count those that can be read."""
+        """Find how many training steps there are, and rows in the last one, which may grow: until somebody looks again,
+        they stay so many. In a damaged file, count the rows that can be read."""
         last: Any = None
         if self._store.damage is None:
             try:
@@ -116,6 +120,7 @@ class Reader:
                 self._store.damage = "part of the file is damaged"
         if self._store.damage is None and last is not None:
             self._last_step = -1 if last[0] is None else integer(last[0], "a training step")
+            self._last_length = self._length(self._last_step)
             return
         # A search may be led astray by what is missing of the tree; a walk along its leaves is not.
         self._salvaged = []
@@ -141,7 +146,7 @@ class Reader:
         if self._lacks_arrays:
             return f"the elements of large arrays are missing: there is no {path_beside(self.path)}"
         if self.about.get("finished") != "yes":
-            return "recording ended early, or is still being written"
+            return UNFINISHED
         return None
 
     def length(self, step: int) -> int:
@@ -150,10 +155,14 @@ class Reader:
             raise RecordingError(f"there is no training step t{step}; the last one is t{self.steps - 1}")
         if self._salvaged is not None:
             return len(self._salvaged[step])
-        found = self._store.row("SELECT max(row) FROM event WHERE step = ?", step)
-        if found is None or found[0] is None:
+        found = self._last_length if step == self._last_step else self._length(step)
+        if found is None:
             raise RecordingError(f"{self.path} is damaged: the rows of t{step} are missing")
-        return integer(found[0], "a row") + 1
+        return found
+
+    def _length(self, step: int) -> int | None:
+        found = self._store.row("SELECT max(row) FROM event WHERE step = ?", step)
+        return None if found is None or found[0] is None else integer(found[0], "a row") + 1
 
     # ---- rows ----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from time import time
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -29,6 +29,10 @@ from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT
 from .timeline import Timeline
 from .writer import Writer
 
+if TYPE_CHECKING:
+    from .live.gate import Gate
+    from .live.opening import Live
+
 
 class Recorder:
     """Record what runs inside a `with` block: values, gradients along every edge, updates, and where each
@@ -42,37 +46,69 @@ class Recorder:
     - `path`: the file. A recording of that name is replaced; any other file is an error. While the run goes on,
       elements of large arrays are in a second file beside it, `run.tgr-arrays`.
     - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
+    - `live`: whether `teachgrad inspect ADDRESS` can attach to the run, pause it and step it; the address is told on
+      stderr. True listens on a Unix socket that only its owner can reach, or where there are none on a port of the
+      loopback device with a token. Words in a string say more: `"tcp"` takes a port in any case; `"wait"` has the run
+      wait at its first op for a viewer; `"signal"` records nothing, and costs nothing, until the process gets SIGUSR1.
 
-    Raises `RecordingError` if the file cannot be made. A disk that fills up later ends the recording with a
-    warning, not the run.
+    Raises `RecordingError` if the file cannot be made, or no viewer can be listened for. A disk that fills up later
+    ends the recording with a warning, not the run.
     """
 
-    def __init__(self, path: str | PathLike[str], level: Level = "meta") -> None:
+    def __init__(self, path: str | PathLike[str], level: Level = "meta", live: bool | str = False) -> None:
         if level not in LEVELS:
             raise RecordingError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
         self.path = Path(path)
         self.level = level
         self._writer: Writer | None = None
+        self._live: Live | None = None
+        if live:
+            from .live.opening import Live
+
+            self._live = Live(live)
+
+    @property
+    def address(self) -> str | None:
+        """Where a viewer attaches to the run, while it can."""
+        return self._live.address if self._live is not None else None
 
     def __enter__(self) -> Self:
         if self._writer is not None:
             raise RecordingError("this Recorder is recording already; make another one")
-        self._writer = Writer(self.path, _about(self.level))
-        self._sink = _Sink(self._writer, self.level)
-        self._before = observe.sink
-        observe.sink = self._sink
+        if self._live is not None and self._live.on_signal:
+            self._live.await_signal(self._begin)
+        else:
+            self._begin()
         return self
+
+    def _begin(self) -> None:
+        writer = Writer(self.path, _about(self.level))
+        sink = _Sink(writer, self.level)
+        if self._live is not None:
+            try:
+                sink.gate = self._live.open(self.path.absolute(), self.level, sink)
+            except BaseException:
+                writer.close()
+                raise
+        self._writer, self._sink = writer, sink
+        self._before = observe.sink
+        observe.sink = sink
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._live is not None:
+            self._live.end()
+        writer, self._writer = self._writer, None
+        if writer is None:  # nobody sent the signal
+            return
         observe.sink = self._before
         self._sink.finish()
-        writer, self._writer = self._writer, None
-        assert writer is not None
         try:
             writer.close()
         finally:
+            if self._live is not None:
+                self._live.close()
             if writer.error is not None:
                 self._sink.warn()
             elif writer.apart is not None:
@@ -96,7 +132,7 @@ class _Sink:
     def __init__(self, writer: Writer, level: Level) -> None:
         self._writer = writer
         self._timeline = Timeline(writer.add)
-        self._level = level
+        self._level = self._highest = level
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
         """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
@@ -111,12 +147,9 @@ class _Sink:
         self._metas: dict[tuple[str, str], int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
-        keep: dict[Level, Callable[[Any], int | None]] = {
-            "meta": self._keep_meta,
-            "stats": self._keep_statistics,
-            "values": self._keep_values,
-        }
-        self._keep = keep[level]
+        self._keep = self._keeper(level)
+        self.gate: Gate | None = None
+        """Where the run waits, if somebody may hold it."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             observe.Leaf: self._leaf,
             observe.Forward: self._forward,
@@ -138,6 +171,25 @@ class _Sink:
                 self.warn()
             else:
                 self._handlers[type(event)](event)
+        if self.gate is not None and self.gate.closed:
+            self.gate.arrive(event)
+
+    def place(self) -> tuple[int, int, int] | None:
+        """Training step, number and phase of the last row."""
+        return self._timeline.last
+
+    def commit(self) -> None:
+        """Make all rows readable."""
+        with self._writer.lock:
+            self._writer.commit()
+
+    def set_level(self, level: Level) -> None:
+        """Keep so much of each array from now on. The recording is said to be of the highest level that it has had."""
+        with self._writer.lock:
+            if LEVELS.index(level) > LEVELS.index(self._highest):
+                self._highest = level
+                self._writer.add("about", ("level", level))
+            self._level, self._keep = level, self._keeper(level)
 
     def finish(self) -> None:
         """There will be no more events."""
@@ -280,6 +332,14 @@ class _Sink:
         return number
 
     # ---- arrays --------------------------------------------------------------------------------------------
+
+    def _keeper(self, level: Level) -> Callable[[Any], int | None]:
+        keep: dict[Level, Callable[[Any], int | None]] = {
+            "meta": self._keep_meta,
+            "stats": self._keep_statistics,
+            "values": self._keep_values,
+        }
+        return keep[level]
 
     def _keep_meta(self, array: Any) -> int | None:
         kind = self._kind(array)

@@ -23,7 +23,8 @@ kernel    a statement of a static program that ran, and how long it took
 ========  =============================================================================================
 
 Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
-`values` its bytes (from which a reader computes the statistics). Bytes are stored once: a fingerprint finds
+`values` its bytes (from which a reader computes the statistics). A viewer of a live run may change the level; the
+recording is then said to be of the highest that it has had. Bytes are stored once: a fingerprint finds
 candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
 no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`; how it
 becomes part of the recording at the end, in `teachgrad.recording.folding`.

@@ -25,11 +25,15 @@ class Timeline:
     """Gives rows their places. `add(kind, (step, row, phase, *values))` is called once for each row, in order; and
     `add(kind, (step, row, *values))` for what happens just before a row, but is none."""
 
-    __slots__ = ("_add", "_held", "_pulled", "_updated", "row", "step")
+    __slots__ = ("_add", "_ended", "_held", "_pulled", "_updated", "phase", "row", "step")
 
     def __init__(self, add: Add) -> None:
         self.step = 0
         self.row = 0
+        self.phase = FWD
+        """That of the last row."""
+        self._ended: tuple[int, int] | None = None
+        """Training step and number of the last row of the step before."""
         self._add = add
         self._pulled = False
         self._updated = False
@@ -47,6 +51,7 @@ class Timeline:
         if self._held:
             self._release(FWD)
         self._add(kind, (self.step, self.row, FWD, *values))
+        self.phase = FWD
         self.row += 1
 
     def backward(self, kind: str, values: tuple[Any, ...]) -> None:
@@ -54,6 +59,7 @@ class Timeline:
         if self._held or self._updated:
             self._go_on()
         self._pulled = True
+        self.phase = BWD
         self._add(kind, (self.step, self.row, BWD, *values))
         self.row += 1
 
@@ -89,13 +95,24 @@ class Timeline:
         self._pulled = False
         self._release(FWD)
 
+    @property
+    def last(self) -> tuple[int, int, int] | None:
+        """Training step, number and phase of the last row; None before the first."""
+        if self.row:
+            return self.step, self.row - 1, self.phase
+        return None if self._ended is None else (*self._ended, self.phase)
+
     def _next_step(self) -> None:
+        if self.row:
+            self._ended = self.step, self.row - 1
         self.step += 1
         self.row = 0
         self._pulled = self._updated = False
 
     def _release(self, phase: int) -> None:
         held, self._held = self._held, []
+        if held:
+            self.phase = phase
         for kind, values, is_row in held:
             if is_row:
                 self._add(kind, (self.step, self.row, phase, *values))

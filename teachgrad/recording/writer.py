@@ -48,7 +48,7 @@ def _insert(table: str, columns: str, **fixed: int) -> str:
 
 KIND = {name: number for number, name in enumerate(KINDS)}
 STATEMENTS = {
-    "about": "INSERT INTO about VALUES (?, ?)",
+    "about": "INSERT OR REPLACE INTO about VALUES (?, ?)",
     "leaf": _insert("event", "step row phase vertex name? flags value", kind=KIND["leaf"]),
     "op": _insert("event", "step row phase vertex op name? scope? inputs attrs? site flags value", kind=KIND["op"]),
     "seed": _insert("event", "step row phase vertex value", kind=KIND["seed"], flags=0),

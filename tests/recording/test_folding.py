@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from teachgrad.recording import Reader, Recorder, RecordingError, command, folding
+from teachgrad.cli import main
+from teachgrad.recording import Reader, Recorder, RecordingError, folding
 from teachgrad.recording.beside import LARGE, MAGIC, path_beside
 from teachgrad.recording.schema import TABLES
 from teachgrad.recording.store import Store
@@ -279,7 +279,7 @@ def test_control_c_under_the_run_command(path: Path, tmp_path: Path, monkeypatch
     script.write_text("import teachgrad as tg\ntg.ones(10_000, requires_grad=True) * 2.0\n")
     monkeypatch.setattr(folding, "array_info", interrupting(folding.array_info, 0))
     with pytest.warns(UserWarning, match="KeyboardInterrupt"):
-        status = command.main(Namespace(record=str(path), level="values", script=str(script), arguments=[]))
+        status = main(["run", "--record", str(path), str(script)])
     assert status == 130
     with Reader(path) as run:
         assert run.trouble is None
