@@ -280,7 +280,7 @@ class Op:
     may_fail: bool = False
     """Whether the forward computation can raise for some values (a singular matrix, a user's own code)."""
     gathers: bool = False
-    """Whether the op adds to the gradients of its inputs itself, with `gather`, instead of answering `vjp`, as loops."""
+    """Whether the op adds to the gradients of its inputs itself, with `gather`, instead of answering `vjp`."""
     may_overwrite: tuple[int, ...] = ()
     """The inputs whose memory may be given as `out`."""
     writes_out: bool = False
