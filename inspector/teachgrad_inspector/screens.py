@@ -189,7 +189,7 @@ def status_of(session: Session, moment: Moment, options: Options) -> Status:
     if options.hiding and row.of_gradient:
         state, why = "ok", ""
     label = session.name(row.vertex, row.step) + (".grad" if row.of_gradient else "")
-    return Status(str(moment), label, short_note(session, moment, options), state, why)
+    return Status(str(moment), label, short_note(session, moment, options), state, why, session.live)
 
 
 def body_height(height: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from teachgrad.recording import ArrayInfo, Moment, Reader, RecordingError, Row, Site, Statistics, Step
+from teachgrad.recording import UNFINISHED, ArrayInfo, Moment, Reader, RecordingError, Row, Site, Statistics, Step
 
 from .history import History, objectives
 from .lanes import Lanes
@@ -30,13 +30,33 @@ class Session:
     def __init__(self, run: Reader, title: str = "") -> None:
         self.run = run
         self.title = title or run.path.name
+        self.live = ""
+        """What the training does that is recorded: `running`, `paused at t3/fwd/12`, ...; "" for a mere file."""
+        self.grows = False
+        """Whether that is known to go on: then it is no trouble that the recording is not finished."""
         self._layouts: OrderedDict[tuple[int, int, frozenset[str]], Lanes] = OrderedDict()
         self._labels: dict[tuple[int, int], str] = {}
         self._parts: OrderedDict[Hashable, Any] = OrderedDict()
 
     @property
     def trouble(self) -> str | None:
-        return self.run.trouble
+        """What is the matter with the recording."""
+        trouble = self.run.trouble
+        return None if trouble == UNFINISHED and self.grows else trouble
+
+    def refresh(self) -> bool:
+        """Look again at a file that may have grown; whether it has."""
+        last = self.run.steps - 1, self.run.length(self.run.steps - 1) if self.run.steps else 0
+        self.run.refresh()
+        if last == (self.run.steps - 1, self.run.length(self.run.steps - 1) if self.run.steps else 0):
+            return False
+        self._labels.clear()  # what an op is called hangs on those after it
+        return True
+
+    @property
+    def last(self) -> Moment:
+        """The last moment so far."""
+        return self.run.at(self.run.steps - 1, self.run.length(self.run.steps - 1) - 1)
 
     @cached_property
     def first(self) -> Moment:

@@ -21,7 +21,7 @@ from ..views.passes import moved, went_to
 
 PAGE = 10
 """So many rewrites are a page."""
-QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop"}
+QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop", "record ": "set_level"}
 """How prompts begin, and which action takes the rest."""
 
 
@@ -60,6 +60,14 @@ class Acting:
         """So many lines of the tape are a page."""
         raise NotImplementedError
 
+    def _advance(self, how: str) -> bool:
+        """Have a training go on, where a move leads further than its recording; whether that can be."""
+        return False
+
+    def _run_on(self, chosen: tuple[stops.Stop, ...]) -> bool:
+        """Have a training go on to the next stop; whether that can be."""
+        return False
+
     # ---- changing the state ------------------------------------------------------------------------------------------
 
     def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
@@ -95,8 +103,10 @@ class Acting:
         if self.shown == "passes" and (changes := self._moved(how, 1 if forward else -1)):
             self._set(**changes)
             return
-        mover = getattr(navigation, SCREENS[self.shown].stride if how == "step" else how)
-        self._set(mover(self.session, self.moment, self.options.folded, forward))
+        how = SCREENS[self.shown].stride if how == "step" else how
+        moment = getattr(navigation, how)(self.session, self.moment, self.options.folded, forward)
+        if not (forward and moment == self.moment and self._advance(how)):
+            self._set(moment)
 
     def action_page(self, direction: int) -> None:
         """A screen of lines further; on Train, a tenth of the training; on Passes, of the rewrites."""

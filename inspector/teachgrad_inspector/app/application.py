@@ -21,12 +21,14 @@ from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
+from ..live import Attachment
 from ..screens import SCREENS, Going, body_height, frame, status_of
 from ..session import Session
 from ..stops import Stop
 from ..views.options import Options
 from .asking import Asking
 from .help import HelpScreen, help_text
+from .living import Living
 from .opening import Opening
 from .sheet import Sheet
 from .stopping import Stopping
@@ -37,11 +39,9 @@ SLOW_ROWS = 5000
 FIRST = ("pane", "pane_back", "search", "go")
 """Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
 that letters typed right after it are not taken for keys."""
-FOLLOW = 0.5
-"""Seconds between looks at a recording that is still growing."""
 
 
-class Inspector(Asking, Opening, Stopping, App[int]):
+class Inspector(Asking, Living, Opening, Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -70,12 +70,17 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         options: Options,
         glyphs: Glyphs,
         keymap: Mapping[str, str],
+        live: Attachment | None = None,
+        follows: bool = False,
     ) -> None:
+        """`live` is the training that writes the recording; `follows` goes with its end from the start."""
         no_colour = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if no_colour else None)
         self.theme = "ansi-dark" if no_colour else "tokyo-night"
         self.session = session
-        self.moment = session.first
+        self.live = live
+        self.follows = follows or live is not None
+        self.moment = session.last if self.follows and address is None else session.first
         self.shown = screen
         self.options = options
         self.glyphs = glyphs
@@ -95,8 +100,7 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.draw())
         self.app_resume_signal.subscribe(self, lambda app: self.call_after_refresh(self.draw))
         self.query_one(Sheet).focus()
-        if self.session.trouble:
-            self.set_interval(FOLLOW, self._look_again)
+        self.follow()
         self._prepare(lambda: self._start())
 
     def _start(self) -> None:
@@ -106,12 +110,14 @@ class Inspector(Asking, Opening, Stopping, App[int]):
             self._go_to(self._address)
         self.draw()
 
-    def _prepare(self, then: Callable[[], None]) -> None:
-        """Read and lay out what the present moment needs, in the background if that takes long, and go on."""
+    def _prepare(self, then: Callable[[], None], quietly: bool = False) -> None:
+        """Read and lay out what the present moment needs, in the background if that takes long, and go on. If
+        `quietly`, what was drawn before stays until then."""
         if self.seeking or self._is_read():
             then()
         else:
-            self.draw()
+            if not quietly:
+                self.draw()
             self._read(self.moment, self.options, SCREENS[self.shown].read, then)
 
     def _is_read(self) -> bool:
@@ -135,13 +141,6 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         if not worker.is_cancelled:
             self.call_from_thread(then)
 
-    def _look_again(self) -> None:
-        """Follow a recording that is still being written."""
-        before = self.session.run.steps
-        self.session.run.refresh()
-        if self._loaded and (self.session.run.steps != before or not self.session.trouble):
-            self._prepare(self.draw)
-
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
     def _palette(self) -> Palette:
@@ -156,6 +155,7 @@ class Inspector(Asking, Opening, Stopping, App[int]):
         width, height = sheet.size
         if width == 0 or height == 0:
             return
+        self.say_what_runs()
         if self.seeking:
             canvas = Canvas(width, height, self.glyphs)
             canvas.put(2, 1, f"{self.seeking} … (esc gives up)", "text")
@@ -165,7 +165,7 @@ class Inspector(Asking, Opening, Stopping, App[int]):
             rows += SCREENS[self.shown].reads(self.session, self.moment, self.options)
             canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
         else:
-            keys = footer(SCREENS[self.shown].actions, self._keys)
+            keys = (*self.key_that_holds(self._keys), *footer(SCREENS[self.shown].actions, self._keys))
             canvas = frame(self.session, self.moment, self.shown, self.options, width, height, self.glyphs, keys)
             if self._message:
                 canvas.put(0, height - 1, " " * width)
@@ -204,7 +204,7 @@ class Inspector(Asking, Opening, Stopping, App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("go", "search", "pane", "watch", "what_if", "compare"):
+        if action in ("go", "search", "pane", "watch", "what_if", "compare", "level"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -241,9 +241,9 @@ class Inspector(Asking, Opening, Stopping, App[int]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _seek_behind(self, chosen: tuple[Stop, ...], forward: bool) -> None:
         worker = get_current_worker()
-        found, message = self._find(chosen, forward, lambda step: not worker.is_cancelled)
+        found = self._find(chosen, forward, lambda step: not worker.is_cancelled)
         if not worker.is_cancelled:
-            self.call_from_thread(self._arrived, found, message)
+            self.call_from_thread(self._found, chosen, forward, found)
 
     def stop_seeking(self) -> None:
         """Give up what is being looked for."""

@@ -58,7 +58,7 @@ class Stopping(Acting):
         run = self.session.run
         ahead = run.steps - self.moment.step if forward else self.moment.step + 1
         if ahead * run.length(self.moment.step) <= QUICK_ROWS:
-            self._arrived(*self._find(chosen, forward, lambda step: True))
+            self._found(chosen, forward, self._find(chosen, forward, lambda step: True))
             return
         self.seeking = "looking for the next stop" if forward else "looking back for a stop"
         self._seek(chosen, forward)
@@ -69,16 +69,21 @@ class Stopping(Acting):
 
     def _find(
         self, chosen: tuple[stops.Stop, ...], forward: bool, going: Callable[[int], bool]
-    ) -> tuple[Moment | None, str]:
-        """Where to stop, and what to say."""
+    ) -> tuple[Moment | None, str] | None:
+        """Where to stop, and what to say; None if there is nothing to stop at."""
         try:
-            found = stops.find(self.session, self.moment, chosen, forward, going)
+            return stops.find(self.session, self.moment, chosen, forward, going)
         except TeachgradError as error:
             return None, str(error)
-        if found is not None:
-            return found
+
+    def _found(
+        self, chosen: tuple[stops.Stop, ...], forward: bool, found: tuple[Moment | None, str] | None
+    ) -> None:
+        """Go there; or else let the training go on, if there is one."""
+        if found is None and forward and self._run_on(chosen):
+            return
         what = "nothing to stop at" if chosen else "no nan or inf is born"
-        return None, f"{what} {'from here on' if forward else 'before this'}"
+        self._arrived(*(found or (None, f"{what} {'from here on' if forward else 'before this'}")))
 
     def _arrived(self, moment: Moment | None, message: str) -> None:
         self.seeking = ""

@@ -1,11 +1,13 @@
-"""Look at a recording, a script or a demo, moment by moment.
+"""Look at a recording, a script, a training that runs or a demo, moment by moment.
 
     teachgrad inspect run.tgr
     teachgrad inspect train.py
+    teachgrad inspect /tmp/teachgrad-1000/4711.sock
     teachgrad inspect --demo micrograd --at t0/bwd/a.grad --screen chain --print text
 
-A script is run and recorded first. Without a terminal, or with --print, the screen is printed: as text, or as JSON for
-programs. Keys: s and S step forward and back, enter opens, ? helps, q quits.
+A script is run and recorded first. `teachgrad run --live` prints the address of a training. Without a terminal, or with
+--print, the screen is printed: as text, or as JSON for programs. Keys: s and S step forward and back, enter opens,
+space pauses a training and lets it go on, ? helps, q quits.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doct
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "what", metavar="FILE|SCRIPT", nargs="?", help="a recording, or a Python file to run and record"
+        "what", metavar="FILE|SCRIPT|ADDRESS", nargs="?",
+        help="a recording, a Python file to run and record, or the address of a training that runs",
     )
     parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp, static_mlp or layered:N instead")
     parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
@@ -48,21 +51,32 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="in a browser, for this machine alone; prints the address")
     parser.add_argument("--port", metavar="N", type=_port, help="the port for --serve (default: 8000, or a free one)")
     parser.add_argument("--title", metavar="NAME", help="what to call the recording")
+    parser.add_argument("--follow", action="store_true", help="wait for a recording that is being written, and go with "
+                        "its end")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="compare with finite differences on the Chain screen")
 
 
 def main(args: Namespace) -> int:
     from teachgrad.errors import TeachgradError
 
+    from ..live import Attachment, is_address, wait_for_rows
+
     if (args.what is None) == (args.demo is None):
         print("teachgrad inspect: name a recording or a script, or a demo with --demo", file=sys.stderr)
         return 2
     # Reading makes many small objects that stay: looking through them again and again for garbage doubles the time.
     gc.set_threshold(100_000, 50, 100)
-    with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
+    with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder, ExitStack() as opened:
         try:
-            path, title = _recording(args, Path(folder) / "run.tgr")
-            return _show(args, path, args.title or title)
+            live = None
+            if args.what is not None and is_address(args.what):
+                live = opened.enter_context(Attachment(args.what))
+                path, title = live.recording, live.title
+            else:
+                path, title = _recording(args, Path(folder) / "run.tgr")
+            if live is not None or args.follow:
+                wait_for_rows(path, live)
+            return _show(args, path, args.title or title, live)
         except TeachgradError as error:
             print(f"teachgrad inspect: {error}", file=sys.stderr)
             return 2
@@ -89,11 +103,12 @@ def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
     return temporary, os.path.basename(args.what)
 
 
-def _show(args: Namespace, path: Path, title: str) -> int:
+def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore[no-untyped-def]
     from teachgrad.recording import Reader
 
     from ..glyphs import choose
     from ..keys import load_keymap
+    from ..live import words
     from ..plain.console import Console, converse
     from ..session import Session
     from ..stops import resolve, stop
@@ -105,6 +120,8 @@ def _show(args: Namespace, path: Path, title: str) -> int:
 
     with Reader(path) as run, ExitStack() as opened:
         session = Session(run, title)
+        if live is not None:
+            session.live, session.grows = words(live.state, run), not live.state.ended
         watched = tuple(stop(text) for text in args.watch)
         options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
         if args.what_if is not None:
@@ -127,12 +144,16 @@ def _show(args: Namespace, path: Path, title: str) -> int:
             )
         if args.plain:
             glyphs = choose(args.ascii)
-            return converse(Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened))
+            console = Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened, live)
+            return converse(console)
         if args.file is not None and args.output is None:
             args.output = format_of(args.file)
         if args.serve:
             from ..serving.keeper import serve
 
+            if live is not None:  # each page attaches by itself
+                live.close()
+                path = Path(args.what)
             return serve(args, path, session.title)
         # In a page, textual-serve says what to draw on; else there must be a terminal.
         screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
@@ -144,7 +165,8 @@ def _show(args: Namespace, path: Path, title: str) -> int:
 
         if args.at is not None:
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
-        inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap())
+        inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
+                              args.follow)  # fmt: skip
         inspector.run()
         return inspector.return_code or 0
 

@@ -18,15 +18,18 @@ import numpy as np
 
 from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
+from teachgrad.recording.live.lines import Unit
 
 from ..app.asking import Asking
+from ..app.commanding import LOOK, Commanding
 from ..app.opening import Opening
 from ..app.stopping import Stopping
 from ..glyphs import Glyphs, spelled
 from ..keys import ACTIONS, Action, footer, keys_of, shown
+from ..live import Attachment, words
 from ..screens import SCREENS, frame, status_of
 from ..session import Session
-from ..stops import resolve, stop
+from ..stops import Stop, resolve, stop
 from ..views.narrate import narrate
 from ..views.options import Options
 from ..views.watches import view_watches, watch
@@ -46,14 +49,17 @@ class Ended(Exception):
     """The conversation is over."""
 
 
-class Console(Asking, Opening, Stopping):
+class Console(Asking, Commanding, Opening, Stopping):
     """Answers commands."""
 
     def __init__(self, session: Session, address: str | None, screen: str, options: Options, glyphs: Glyphs,
-                 size: tuple[int, int], keymap: dict[str, str], opened: ExitStack) -> None:  # fmt: skip
+                 size: tuple[int, int], keymap: dict[str, str], opened: ExitStack,
+                 live: Attachment | None = None) -> None:  # fmt: skip
         self.session, self.options, self.shown, self.opened = session, options, screen, opened
         self.moment = resolve(session, address) if address is not None else session.first
-        self.glyphs, self.size = glyphs, size
+        self.glyphs, self.size, self.live = glyphs, size, live
+        if live is not None and address is None:
+            self.moment = session.last
         self._asked = ""
         self._answered = False
         self._keymap = keymap
@@ -133,8 +139,9 @@ class Console(Asking, Opening, Stopping):
         line = line.strip()
         if not line or line.startswith("# "):
             return True
-        if self.session.trouble:  # it may have grown
-            self.session.run.refresh()
+        if self.session.run.trouble:  # it may have grown
+            self.session.refresh()
+        self.say_what_runs()
         self.refused, self._message, self._asked = False, "", ""
         try:
             self._find_command(line)()
@@ -220,7 +227,34 @@ class Console(Asking, Opening, Stopping):
 
     def _seek(self, chosen: tuple[object, ...], forward: bool) -> None:
         self.say(f"{self.seeking} …")
-        self._arrived(*self._find(chosen, forward, lambda step: True))  # type: ignore[arg-type]
+        self._found(chosen, forward, self._find(chosen, forward, lambda step: True))  # type: ignore[arg-type]
+
+    def _run_on(self, chosen: tuple[Stop, ...]) -> bool:
+        if self.training() is None:
+            return False
+        self.say("running to the next stop …")
+        self.seeking = "running to the next stop"
+        self._arrived(*self._run_to_stop(chosen, lambda moment: True))
+        return True
+
+    def _take(self, unit: Unit) -> None:
+        if self.live is not None:
+            self.live.step(unit)
+            self._paused()
+
+    def _paused(self) -> None:
+        """Wait until it is, and go there."""
+        live = self.training()
+        if live is not None:
+            while not live.wait(lambda state: state.name == "paused" or state.ended, LOOK):
+                pass  # ctrl+c can end it
+            self.session.refresh()
+            self._set(self.session.last, message=f"the training is {words(live.state, self.session.run)}")
+
+    def action_hold(self) -> None:
+        super().action_hold()
+        if self.live is not None and self.training() is not None and not self._message:
+            self._set(message="the training runs on")
 
     def action_copy(self) -> None:
         status = status_of(self.session, self.moment, self.options)

@@ -42,6 +42,8 @@ class Status:
     note: str
     state: str
     why: str
+    live: str = ""
+    """What the training does that is recorded here: `running`, `paused at t3/fwd/12`."""
 
 
 def draw_head(canvas: Canvas, head: Head) -> None:
@@ -85,6 +87,9 @@ def draw_status(canvas: Canvas, status: Status, y: int) -> None:
     state = status.state if canvas.width < 60 or not status.why else f"{status.why}  {status.state}"
     style = {"ok": "ok", "warn": "warn", "err": "err"}[status.state]
     end = canvas.right(canvas.width - 1, y, state, f"{style} status")
+    if status.live:
+        live = status.live if canvas.width >= 80 else status.live.partition(" ")[0]
+        end = canvas.right(end - 2, y, live, "status" if status.live == "running" else "warn status")
     x = canvas.put(1, y, status.moment, "moment status", end - 2)
     x = canvas.put(x + 1, y, status.name, "name status", max(0, end - x - 2))
     canvas.put(x + 3, y, status.note, "status", max(0, end - x - 5))

@@ -25,6 +25,7 @@ from typing import IO
 
 from teachgrad.errors import TeachgradError
 from teachgrad.extras import how_to_install
+from teachgrad.recording.live.endpoint import PORT as ADDRESS
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -93,8 +94,13 @@ def _port(wish: int | None) -> int:
 
 def _application(args: Namespace, path: Path, title: str) -> str:
     """The command that shows the recording in a page. `exec`, so that there is no shell between."""
-    return "exec " + shlex.join([sys.executable, "-m", "teachgrad", "inspect", str(path.absolute()), *_settings(args),
+    return "exec " + shlex.join([sys.executable, "-m", "teachgrad", "inspect", _named(path), *_settings(args),
                                  "--title", title])  # fmt: skip
+
+
+def _named(path: Path) -> str:
+    """A file or a socket as any process finds it; a port as it is."""
+    return str(path) if ADDRESS.fullmatch(str(path)) else str(path.absolute())
 
 
 def _settings(args: Namespace) -> Iterator[str]:
@@ -103,7 +109,7 @@ def _settings(args: Namespace) -> Iterator[str]:
         if value := getattr(args, name):
             yield f"--{name.replace('_', '-')}={value}"
     yield from (f"--watch={text}" for text in args.watch)
-    yield from (f"--{name}" for name in ("ascii", "predict", "check") if getattr(args, name))
+    yield from (f"--{name}" for name in ("ascii", "predict", "check", "follow") if getattr(args, name))
 
 
 def _answers(server: subprocess.Popen[bytes], port: int) -> bool:

@@ -24,7 +24,7 @@ from ...errors import RecordingError
 
 BACKLOG = 64
 LOOPBACK = "127.0.0.1"
-TOKEN_VARIABLE = "TEACHGRAD_TOKEN"
+TOKEN_VARIABLE = "TEACHGRAD_LIVE_TOKEN"
 PORT = re.compile(r"(?:127\.0\.0\.1|localhost):(\d{1,5})")
 PEER = {"linux": (socket.SOL_SOCKET, getattr(socket, "SO_PEERCRED", 17), 12), "darwin": (0, 1, 128)}
 """How a system is asked who is at the other end. Linux answers with process, user and group; macOS (SOL_LOCAL,
