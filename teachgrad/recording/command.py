@@ -35,8 +35,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--level",
         choices=LEVELS,
-        default="values",
-        help="how much of each array to keep: its shape, its statistics, its elements (default: values)",
+        help="how much of each array to keep: its shape, its statistics, its elements (default: values; with --live "
+        "and without --record, values while somebody is attached, else stats)",
     )
     parser.add_argument("script", metavar="SCRIPT", help="the Python file to run")
     parser.add_argument("arguments", metavar="ARGS", nargs=REMAINDER, help="arguments for the script")
@@ -53,13 +53,15 @@ def main(args: Namespace) -> int:
         wanted = "--tcp, --wait and --on-signal go with --live" if words else "name a file with --record, or use --live"
         print(f"teachgrad run: {wanted}", file=sys.stderr)
         return 2
+    if args.record is None and args.level is None:
+        words.append("spare")
     live = (" ".join(words) or True) if args.live else False
     try:
         with ExitStack() as kept:
             if args.record is None:
                 folder = tempfile.TemporaryDirectory(prefix="teachgrad-", ignore_cleanup_errors=True)
                 args.record = os.path.join(kept.enter_context(folder), "run.tgr")
-            kept.enter_context(Recorder(args.record, level=args.level, live=live))
+            kept.enter_context(Recorder(args.record, args.level or "values", live))
             return run_script(args.script, args.arguments)
     except KeyboardInterrupt:  # while the recording was being closed
         return 130

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import linecache
-import platform
-import sys
 import warnings
 import weakref
 from collections.abc import Callable
 from functools import lru_cache
+from math import inf
 from os import PathLike
 from pathlib import Path
-from time import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,14 +18,13 @@ import numpy as np
 from .. import observe
 from ..errors import RecordingError, Where
 from ..statistics import numbers_of
-from ..version import __version__
 from .accounts import MAX_ACCOUNT
 from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .timeline import Timeline
-from .writer import Writer
+from .writer import Writer, about
 
 if TYPE_CHECKING:
     from .live.gate import Gate
@@ -49,7 +46,8 @@ class Recorder:
     - `live`: whether `teachgrad inspect ADDRESS` can attach to the run, pause it and step it; the address is told on
       stderr. True listens on a Unix socket that only its owner can reach, or where there are none on a port of the
       loopback device with a token. Words in a string say more: `"tcp"` takes a port in any case; `"wait"` has the run
-      wait at its first op for a viewer; `"signal"` records nothing, and costs nothing, until the process gets SIGUSR1.
+      wait at its first op for a viewer; `"signal"` records nothing, and costs nothing, until the process gets SIGUSR1;
+      `"spare"` records no elements, only statistics, while nobody is attached, nor when half of the disk is full.
 
     Raises `RecordingError` if the file cannot be made, or no viewer can be listened for. A disk that fills up later
     ends the recording with a warning, not the run.
@@ -82,11 +80,11 @@ class Recorder:
         return self
 
     def _begin(self) -> None:
-        writer = Writer(self.path, _about(self.level))
+        writer = Writer(self.path, about(self.level))
         sink = _Sink(writer, self.level)
         if self._live is not None:
             try:
-                sink.gate = self._live.open(self.path.absolute(), self.level, sink)
+                sink.gate = self._live.open(self.path.absolute(), sink)
             except BaseException:
                 writer.close()
                 raise
@@ -115,24 +113,15 @@ class Recorder:
                 self._sink.warn_of_more_files(self.path)
 
 
-def _about(level: Level) -> dict[str, str]:
-    return {
-        "level": level,
-        "command": " ".join(sys.argv)[:MAX_TEXT],
-        "created": str(int(time())),
-        "teachgrad": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
-
-
 class _Sink:
     """Turns events into rows. Called from any thread, one event at a time."""
 
     def __init__(self, writer: Writer, level: Level) -> None:
         self._writer = writer
         self._timeline = Timeline(writer.add)
-        self._level = self._highest = level
+        self.level = self._highest = level
+        self.budget = inf
+        """Bytes of elements that there may be; when they are spent, statistics have to do."""
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
         """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
@@ -178,6 +167,10 @@ class _Sink:
         """Training step, number and phase of the last row."""
         return self._timeline.last
 
+    def stored(self) -> int:
+        """Bytes of elements in the recording."""
+        return self._writer.stored
+
     def commit(self) -> None:
         """Make all rows readable."""
         with self._writer.lock:
@@ -189,7 +182,9 @@ class _Sink:
             if LEVELS.index(level) > LEVELS.index(self._highest):
                 self._highest = level
                 self._writer.add("about", ("level", level))
-            self._level, self._keep = level, self._keeper(level)
+            self.level, self._keep = level, self._keeper(level)
+        if self.gate is not None:
+            self.gate.told()
 
     def finish(self) -> None:
         """There will be no more events."""
@@ -358,6 +353,9 @@ class _Sink:
         kind = self._kind(array)
         if kind is None or array.nbytes > MAX_BYTES:
             return self._keep_meta(array)
+        if self._writer.stored > self.budget:
+            self.set_level("stats")
+            return self._keep_statistics(array)
         return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
 
     def _kind(self, array: Any) -> tuple[str, str] | None:
@@ -371,8 +369,8 @@ class _Sink:
         return kind
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
-        """The number of an array among the settings of an op, such as an index; None where values are not kept."""
-        return self._keep_values(array) if self._level == "values" else None
+        """The number of an array among the settings of an op, such as an index."""
+        return self._keep_values(array) if self.level == "values" else None
 
 
 @lru_cache(maxsize=4096)

@@ -15,18 +15,22 @@ Making the rows of many events in one go was tried, too, and was no faster.
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
+import sys
 import threading
 from pathlib import Path
+from time import time
 from typing import Any
 
 import numpy as np
 
 from ..errors import RecordingError
+from ..version import __version__
 from . import beside
 from .fingerprint import fingerprint
 from .folding import fold, path_of_copy
-from .schema import APPLICATION_ID, KINDS, REQUIRES_GRAD, TABLES, VERSION
+from .schema import APPLICATION_ID, KINDS, MAX_TEXT, REQUIRES_GRAD, TABLES, VERSION, Level
 
 COMMIT_BYTES = 2 << 20
 COMMIT_ROWS = 4096
@@ -77,16 +81,18 @@ class Writer:
     stayed in the file beside.
     """
 
-    def __init__(self, path: Path, about: dict[str, str]) -> None:
+    def __init__(self, path: Path, facts: dict[str, str]) -> None:
         self.lock = threading.RLock()
         self.error: Exception | None = None
         self.apart: BaseException | None = None
         self._path = path = path.absolute()  # the run may change its directory
-        self._connection = create(path, about)
+        self._connection = create(path, facts)
         self._process = os.getpid()
         self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in STATEMENTS}
         self._due = False
         self._arrays = 0
+        self.stored = 0
+        """Bytes of elements, of all arrays together."""
         self._committed_arrays = 0
         self._waiting_bytes = 0
         self._large = beside.Appender(path)
@@ -124,6 +130,7 @@ class Writer:
         if known is not None and (array.nbytes <= TINY or self._holds(*known, data)):
             return known[0]
         self._arrays = number = self._arrays + 1
+        self.stored += array.nbytes
         place = None
         if array.nbytes < beside.LARGE:
             self._rows["small"].append((number, dtype, shape, mark, bytearray(data)))
@@ -209,7 +216,19 @@ class Writer:
         return self.error is None and os.getpid() == self._process
 
 
-def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
+def about(level: Level) -> dict[str, str]:
+    """Facts about a recording that begins now."""
+    return {
+        "level": level,
+        "command": " ".join(sys.argv)[:MAX_TEXT],
+        "created": str(int(time())),
+        "teachgrad": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def create(path: Path, facts: dict[str, str]) -> sqlite3.Connection:
     """A new file with the tables in it. An older recording of that name is replaced, any other file is left
     alone."""
     try:
@@ -228,7 +247,7 @@ def create(path: Path, about: dict[str, str]) -> sqlite3.Connection:
         connection.execute(f"PRAGMA user_version={VERSION}")
         for statement in TABLES.values():
             connection.execute(statement)
-        connection.executemany("INSERT INTO about VALUES (?,?)", about.items())
+        connection.executemany("INSERT INTO about VALUES (?,?)", facts.items())
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA wal_autocheckpoint=128")

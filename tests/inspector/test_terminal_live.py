@@ -97,7 +97,7 @@ def test_attached_to_a_training(mode: str, options: tuple[str, ...], tmp_path: P
         terminal.wait(r"^ ?t\d+/\w+/\d+ .*running  ok$")
         terminal.press("Space")
         screen = terminal.wait(r"^ ?t\d+/\w+/\d+ .*paused at t\d+/\w+/\d+  ok$")
-        assert re.search(r"^ space pause +s step", screen, re.MULTILINE)
+        assert re.search(r"^ space resume +s step", screen, re.MULTILINE)
 
         held = counter(log)
         time.sleep(2)  # what is to be seen is that nothing happens

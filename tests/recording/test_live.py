@@ -292,6 +292,40 @@ def test_a_level_that_rises_is_told(tmp_path: Path) -> None:
         assert reader.trouble is None
 
 
+def test_elements_are_spared_while_nobody_looks(tmp_path: Path) -> None:
+    def known() -> tuple[bool, bool]:
+        """Whether the elements and the statistics of the last op were recorded."""
+        with Reader(recorder.path) as reader:
+            number = [row.value for row in reader.rows(reader.steps - 1) if row.kind == "op"][-1] or 0
+            return reader.values(number) is not None, reader.statistics(number) is not None
+
+    def computed() -> tuple[bool, bool]:
+        op(next(numbers), "square", (1,), float(next(numbers)))
+        observe.sink.commit()  # type: ignore[union-attr]
+        return known()
+
+    numbers = iter(range(10, 100))
+    with Recorder(tmp_path / "r.tgr", level="values", live="spare") as recorder:
+        leaf(1, 0.5, "w", parameter=True)
+        assert computed() == (False, True)
+        viewer = attach(recorder)
+        viewer.until(lambda message: message.get("level") == "values")
+        assert computed() == (True, True)
+        viewer.close()
+        wait_until(lambda: observe.sink.level == "stats")  # type: ignore[union-attr]
+        assert computed() == (False, True)
+        viewer = attach(recorder)
+        viewer.until(lambda message: message.get("level") == "values")
+        assert computed() == (True, True)
+        observe.sink.budget = 0  # type: ignore[union-attr]
+        assert computed() == (False, True)
+        viewer.until(lambda message: message.get("level") == "stats")
+        viewer.say(do="level", level="values")
+        viewer.until(lambda message: message.get("level") == "values")
+        assert computed() == (True, True)
+        viewer.close()
+
+
 def test_it_says_when_it_ends(tmp_path: Path) -> None:
     with Recorder(tmp_path / "r.tgr", level="values", live=True) as recorder:
         address = recorder.address

@@ -8,24 +8,15 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ...errors import RecordingError, TeachgradError
-from ..schema import Level
 from ..text import clean
 from .endpoint import Endpoint
 from .gate import Gate, Place
-from .server import Server
+from .server import Server, Sink
 
-WORDS = ("tcp", "signal", "wait")
-
-
-class Sink(Protocol):
-    """What is asked of the recorder here."""
-
-    def place(self) -> tuple[int, int, int] | None: ...
-    def commit(self) -> None: ...
-    def set_level(self, level: Level) -> None: ...
+WORDS = ("tcp", "signal", "wait", "spare")
 
 
 class Live:
@@ -38,6 +29,7 @@ class Live:
             raise RecordingError(f"live={how!r} is none of True, False, and words out of {', '.join(WORDS)}")
         self._tcp = "tcp" in words
         self._waits = "wait" in words
+        self._spares = "spare" in words
         self.on_signal = "signal" in words
         self._gate: Gate | None = None
         self._server: Server | None = None
@@ -48,7 +40,7 @@ class Live:
         """Where a viewer attaches, while it can."""
         return self._server.address if self._server is not None else None
 
-    def open(self, recording: Path, level: Level, sink: Sink) -> Gate:
+    def open(self, recording: Path, sink: Sink) -> Gate:
         """Listen for viewers, and say where."""
 
         def place() -> Place | None:
@@ -58,7 +50,7 @@ class Live:
         self._gate = gate = Gate(place, sink.commit)
         if self._waits:
             gate.pause()
-        self._server = Server(Endpoint(self._tcp), gate, recording, level, sink.set_level)
+        self._server = Server(Endpoint(self._tcp), gate, recording, sink, self._spares)
         self._announce()
         return gate
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hmac
 import os
 import selectors
+import shutil
 import socket
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from ..schema import Level
 from .endpoint import Endpoint, is_stranger
@@ -29,6 +30,8 @@ MOST_GUESTS = 8
 """So many connections may have said no token yet; the oldest gives way."""
 PATIENCE = 5.0
 """Seconds to say the token in."""
+MOST_SPARED = 8 << 30
+"""So many bytes of elements are recorded at most, where disk is to be spared."""
 MOST_UNREAD = 1 << 16
 """So many bytes wait for one who does not listen."""
 
@@ -47,14 +50,30 @@ class Viewer:
         """Whether it is cut off as soon as it has read what was said last."""
 
 
+class Sink(Protocol):
+    """What is asked of the recorder."""
+
+    level: Level
+    budget: float
+
+    def place(self) -> tuple[int, int, int] | None: ...
+    def commit(self) -> None: ...
+    def stored(self) -> int: ...
+    def set_level(self, level: Level) -> None: ...
+
+
 class Server:
     """Listens until it is closed."""
 
-    def __init__(self, endpoint: Endpoint, gate: Gate, recording: Path, level: Level,
-                 set_level: Callable[[Level], None]) -> None:  # fmt: skip
+    def __init__(self, endpoint: Endpoint, gate: Gate, recording: Path, sink: Sink, spares: bool) -> None:
+        """`spares`: elements are recorded only while somebody is attached, and only so many."""
         self.endpoint = endpoint
-        self._gate, self._recording, self._level, self._set_level = gate, recording, level, set_level
+        self._gate, self._recording, self._sink, self._spares = gate, recording, sink, spares
+        self._wanted: Level = sink.level
+        """The level while somebody is attached."""
         self._process = os.getpid()
+        if spares:
+            self._set_level("stats" if sink.level == "values" else sink.level)
         self._viewers: list[Viewer] = []
         self._selector = selectors.DefaultSelector()
         self._ear, self._bell = socket.socketpair()
@@ -173,6 +192,8 @@ class Server:
             self._refuse(viewer, f"{MOST_VIEWERS} viewers are attached already")
         else:
             viewer.known = True
+            if self._spares:
+                self._set_level(self._wanted)
             title = os.path.basename(sys.argv[0]) or "python"
             self._say(viewer, {"teachgrad": VERSION, "recording": str(self._recording), "title": title,
                                "pid": self._process})  # fmt: skip
@@ -193,15 +214,21 @@ class Server:
         elif command.do == "step":
             self._gate.step(command.unit)
         else:
+            self._wanted = command.level
             self._set_level(command.level)
-            self._level = command.level
+
+    def _set_level(self, level: Level) -> None:
+        if self._spares and level == "values":
+            free = shutil.disk_usage(self._recording.parent).free
+            self._sink.budget = self._sink.stored() + min(MOST_SPARED, free // 2)
+        self._sink.set_level(level)
 
     # ---- saying ------------------------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         """Tell the state to those who know another one."""
         at = self._gate.at
-        state = {"state": self._gate.state, "at": None if at is None else [at.step, at.row], "level": self._level,
+        state = {"state": self._gate.state, "at": None if at is None else [at.step, at.row], "level": self._sink.level,
                  "viewers": sum(viewer.known for viewer in self._viewers)}  # fmt: skip
         for viewer in list(self._viewers):
             if viewer.known and not viewer.leaving and viewer.told != state:
@@ -252,6 +279,8 @@ class Server:
         """A connection may command no longer. With the last one goes whatever held the training."""
         was_known, viewer.known = viewer.known, False
         if was_known and not any(other.known for other in self._viewers):
+            if self._spares and self._sink.level == "values":
+                self._set_level("stats")
             self._gate.open()
 
 
