@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .displays import Displayed
 from .errors import Where, locate
 from .op import Spec, Vertex
 
@@ -28,7 +29,7 @@ class Segment:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(Displayed):
     """A function as vertices.
 
     `order` is an order in which they can be computed, inputs, cells and constants left out. `updates` pairs a leaf
@@ -37,6 +38,8 @@ class Graph:
     leaves that do not lie in C order. Outputs of one number in `families` may share memory, as a tensor and a view of
     it do; without it each has its own. `segments` are what `tg.checkpoint` ran, inner ones first.
     """
+
+    displayed_as = "graph"
 
     name: str
     inputs: tuple[Vertex, ...]

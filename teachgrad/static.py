@@ -22,6 +22,7 @@ from .calls import pulling_back
 from .checking import run_both
 from .compiled import Family, Trace
 from .dims import Opened, dims_of
+from .displays import Displayed
 from .errors import Site, TeachgradError, TraceError, user_site
 from .introspection import Introspection
 from .op import Shape, Symbolic, Vertex, modes, state
@@ -47,10 +48,11 @@ MOST_PROGRAMS = 8
 """So many traces of one function are kept; beyond them, something varies that should not."""
 
 
-class StaticFunction(Introspection):
+class StaticFunction(Displayed, Introspection):
     """A function that runs as a graph. Made by `tg.static`."""
 
     __watched__ = ("fn",)
+    displayed_as = "graph"
 
     def __init__(self, fn: Callable[..., Any], level: str, executor: str, plan: str, verify: bool = False,
                  threads: int | None = None, recompute: Any = None, dims: Any = None,

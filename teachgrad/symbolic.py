@@ -14,6 +14,7 @@ import numpy as np
 
 from . import dtypes, executors, verification
 from .conversion import as_array
+from .displays import Displayed
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
 from .op import Op, Spec, Symbolic, Vertex, apply, modes, state
@@ -110,8 +111,10 @@ def state_of(value: Any, dtype: Any = None, name: str | None = None) -> State:
     return x
 
 
-class Function:
+class Function(Displayed):
     """Expressions as a program. Made by `tg.function`."""
+
+    displayed_as = "graph"
 
     def __init__(self, inputs: Any, outputs: Any, updates: Mapping[State, Any], givens: Mapping[Vertex, Any],
                  level: str, executor: str | None, plan: str, name: str,

@@ -12,6 +12,7 @@ import numpy as np
 from . import autodiff, observe
 from .conversion import as_array
 from .devices import check_device
+from .displays import Displayed
 from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
 from .op import REGISTRY, Spec, Symbolic, Vertex, checksum, mark_written, state
@@ -27,7 +28,7 @@ NUMPY_NAMES = {
 """What NumPy calls ops that have another name here."""
 
 
-class Tensor(Methods):
+class Tensor(Displayed, Methods):
     """An array that knows how it was made, so that gradients can be taken.
 
     A tensor is the vertex of the graph: `op`, `inputs` and `attrs` say how it came about, `data` is the value, `grad`
@@ -35,6 +36,7 @@ class Tensor(Methods):
     """
 
     __slots__ = ()
+    displayed_as = "tensor"
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         """What NumPy does when it meets a tensor.

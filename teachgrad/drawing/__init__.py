@@ -11,8 +11,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..displays import Displayed, publish
 from .dotfile import dot as as_dot
 from .model import Picture, moments_of, picture_of
+from .notebook import graph
 from .page import page as as_page
 from .svg import svg as as_svg
 from .text import text as as_text
@@ -21,7 +23,7 @@ Target = str | PathLike[str] | None
 
 
 def show(thing: Any, order: bool = False, *, moment: str | int = -1, file: TextIO | None = None) -> None:
-    """Print a graph as text.
+    """Print a graph as text; in a notebook, draw it. Of a recording, show its first and its last moment.
 
     As a tree, from the results back: `·` continues on the next line, `├` branches off below, `#3` is a value with more
     than one reader and has a paragraph of its own. With `order`, as numbered steps, where `@320` is the place in the
@@ -35,11 +37,19 @@ def show(thing: Any, order: bool = False, *, moment: str | int = -1, file: TextI
 
     Args:
         thing: what to show; see the module.
-        order: numbered steps instead of a tree.
+        order: numbered steps instead of a tree; these are text in a notebook, too.
         moment: of a compiled function, the name of a pass, "recorded", or a number; the last by default.
         file: where to print; standard output by default.
     """
-    print(as_text(picture_of(thing, moment), order), file=file or sys.stdout)
+    if isinstance(thing, Displayed) and thing.displayed_as == "recording":
+        texts = thing._repr_mimebundle_() or {"text/plain": repr(thing)}
+        if file is not None or not publish(texts):
+            print(texts["text/plain"], file=file or sys.stdout)
+        return
+    picture = picture_of(thing, moment)
+    if file is None and not order and publish({**graph(picture), "text/plain": as_text(picture)}):
+        return
+    print(as_text(picture, order), file=file or sys.stdout)
 
 
 def dot(thing: Any, path: Target = None, *, moment: str | int = -1) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..displays import Displayed
 from ..errors import RecordingError
 from ..statistics import Statistics, statistics_of
 from .accounts import Account
@@ -38,7 +39,7 @@ CACHED_STEPS = 6
 CACHED_BYTES = 64 << 20
 
 
-class Reader:
+class Reader(Displayed):
     """A recording, open for reading.
 
         with Reader("run.tgr") as run:
@@ -47,6 +48,8 @@ class Reader:
 
     Nothing in the file is trusted: what does not fit raises `RecordingError`. All text is fit for a terminal.
     """
+
+    displayed_as = "recording"
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
@@ -70,6 +73,9 @@ class Reader:
         except BaseException:
             self._store.close()
             raise
+
+    def __repr__(self) -> str:
+        return f"<recording {self.path}, {self.steps} training steps, level {self.level}>"
 
     def __enter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from .. import observe
+from ..displays import Displayed
 from ..errors import RecordingError, Where
 from ..statistics import numbers_of
 from .accounts import MAX_ACCOUNT
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .live.opening import Live
 
 
-class Recorder:
+class Recorder(Displayed):
     """Record what runs inside a `with` block: values, gradients along every edge, updates, and where each
     came from.
 
@@ -53,6 +54,8 @@ class Recorder:
     ends the recording with a warning, not the run.
     """
 
+    displayed_as = "recording"
+
     def __init__(self, path: str | PathLike[str], level: Level = "meta", live: bool | str = False) -> None:
         if level not in LEVELS:
             raise RecordingError(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
@@ -69,6 +72,9 @@ class Recorder:
     def address(self) -> str | None:
         """Where a viewer attaches to the run, while it can."""
         return self._live.address if self._live is not None else None
+
+    def __repr__(self) -> str:
+        return f"<recorder of {self.path}, level {self.level}{', at work' * (self._writer is not None)}>"
 
     def __enter__(self) -> Self:
         if self._writer is not None:
