@@ -25,7 +25,7 @@ from .dims import Opened, dims_of
 from .displays import Displayed
 from .errors import Site, TeachgradError, TraceError, user_site
 from .introspection import Introspection
-from .op import Shape, Symbolic, Vertex, modes, state
+from .op import Shape, Symbolic, Vertex, modes, shared_id, state
 from .passes import LEVELS
 from .passes.plan import MODES as PLANS
 from .passes.recompute import parsed
@@ -151,7 +151,7 @@ class StaticFunction(Displayed, Introspection):
             return last
         self.refuse_arrays(leaves)
         key = signature(leaves, tree)
-        with self.lock:
+        with self.lock, modes(next_id=shared_id):  # no trace takes ids of code that will run again without tracing
             for trace in self.programs.get(key, ()):
                 if trace.fit.holds(leaves):
                     trace.fit.renew(leaves)
@@ -204,11 +204,13 @@ class StaticFunction(Displayed, Introspection):
                     raise refuse_paths(self.name, len(known), stages[-1].site if stages else user_site())
                 if key not in self.families and len(self.families) >= MOST_PROGRAMS and not self.forget_stale():
                     self.refuse_many(key)
-                recording, output, watcher = self.recorded(leaves, tree)
-                tracer, self.tracer = self.tracer, None
-                assert tracer is not None
-                rest, path, handed = cut(recording, tracer, len(leaves), stages, self.level, self.plan_mode, self.build)
-                trace = self.family(rest, output, tree, watcher.world, Sizes({})).trace({}, leaves)
+                with modes(next_id=shared_id):
+                    recording, output, watcher = self.recorded(leaves, tree)
+                    tracer, self.tracer = self.tracer, None
+                    assert tracer is not None
+                    rest, path, handed = cut(recording, tracer, len(leaves), stages, self.level, self.plan_mode,
+                                             self.build)
+                    trace = self.family(rest, output, tree, watcher.world, Sizes({})).trace({}, leaves)
                 trace.recording, trace.path = recording, path
                 others = self.programs.setdefault(key, [])
                 others.append(trace)

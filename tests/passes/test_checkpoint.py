@@ -285,3 +285,15 @@ def test_a_recording_tells_the_gradients_inside_as_if_nothing_ran_again() -> Non
                 else (type(e).__name__, order[e.source], order[e.target]) for e in events]
 
     assert story(True) == story(False)
+
+
+def test_a_static_function_inside_is_traced_once_and_takes_the_same_steps() -> None:
+    @tg.static
+    def inner(x: Any) -> Any:
+        return tg.tanh(x) * x
+
+    def f(x: Any) -> Any:
+        return tg.exp(inner(x) * x)
+
+    first = second(lambda x: tg.checkpoint(f, x), leaf())
+    assert first == second(lambda x: tg.checkpoint(f, x), leaf()) == second(f, leaf())
