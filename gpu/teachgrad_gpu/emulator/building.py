@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +100,8 @@ def compile_options(options: tuple[str, ...]) -> tuple[str, ...]:
             kept.append({"define-macro": "-D", "include-path": "-I", "undefine-macro": "-U"}[match[1]] + match[2])
         elif option.startswith(("-D", "-I", "-U")):
             kept.append(option)
-        elif match := re.match(r"--?std=(c\+\+\d+)$", option):
-            kept.append(f"-std={max(match[1], 'c++17')}")
+        elif match := re.match(r"--?std=(c\+\+2\w)$", option):
+            kept.append(f"-std={match[1]}")  # the runtime needs C++17 at least
         # Others (--use_fast_math, -arch, --maxrregcount) say how a device shall do it.
     return tuple(kept)
 
@@ -128,10 +128,29 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
 
     def steps(folder: Path) -> None:
         (folder / "kernel.cpp").write_text(text, encoding="utf-8")
-        call([*how.command, *flags, f"-I{RUNTIME}", "-c", "kernel.cpp", "-o", "kernel.o"], folder)
+        ready = prelude(how, tuple(flag for flag in flags if not flag.startswith(("-D", "-I", "-U")) or flag in checking))
+        call([*how.command, *flags, *ready, f"-I{RUNTIME}", "-c", "kernel.cpp", "-o", "kernel.o"], folder)
         call([*how.command, *shared, "kernel.o", "-o", "product"], folder)
 
     return cached(digest(text, *flags, *shared, how.version, processor(), runtime_digest()), ".so", steps)
+
+
+def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Where the runtime's headers lie that GCC has parsed already, as an option: they take most of the time of a build.
+
+    GCC makes sure itself that they fit, and reads the headers anew where they do not. Others have no use for them.
+    """
+    if "clang" in how.version:
+        return ()
+    place = cache_dir() / f"{digest('prelude', *flags, *how.command, how.version, processor(), runtime_digest())}.prelude"
+    if not place.is_dir():
+        with building_folder() as inside:
+            made = inside / "prelude"
+            made.mkdir()
+            call([*how.command, *flags, "-x", "c++-header", str(RUNTIME / "cuda.h"), "-o", str(made / "cuda.h.gch")], inside)
+            with contextlib.suppress(OSError):  # somebody else was faster
+                made.rename(place)
+    return (f"-I{place}",)
 
 
 def worker(portable: bool = False) -> Path:
@@ -154,6 +173,18 @@ def cached(key: str, suffix: str, steps: Callable[[Path], None]) -> Path:
         if known.name[len(key) + 1:-len(suffix)] == digest_of(known.read_bytes()):
             return known
         known.unlink(missing_ok=True)
+    with building_folder() as inside:
+        steps(inside)
+        product = inside / "product"
+        final = folder / f"{key}-{digest_of(product.read_bytes())}{suffix}"
+        os.replace(product, final)
+    return final
+
+
+@contextlib.contextmanager
+def building_folder() -> Iterator[Path]:
+    """A folder of one's own in the cache, gone afterwards."""
+    folder = cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove_stale(folder)
@@ -162,11 +193,7 @@ def cached(key: str, suffix: str, steps: Callable[[Path], None]) -> Path:
         raise EmulatorError(f"cannot write to the cache {folder}: {error.strerror}; set TEACHGRAD_CACHE to a folder of "
                             "yours") from error
     with place as inside:
-        steps(Path(inside))
-        product = Path(inside, "product")
-        final = folder / f"{key}-{digest_of(product.read_bytes())}{suffix}"
-        os.replace(product, final)
-    return final
+        yield Path(inside)
 
 
 def call(words: list[str], folder: Path) -> None:

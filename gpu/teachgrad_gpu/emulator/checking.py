@@ -172,7 +172,7 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
 
 
 def unlike(findings: list[Finding]) -> list[Finding]:
-    """Findings that differ only in the instruction are one."""
+    """Findings that differ only in the instruction are one, and a read of what a race has yet to write is that race."""
     found: dict[tuple[object, ...], Finding] = {}
     for each in findings:
         key = (each.kind, each.line, each.other_line, each.array)
@@ -180,7 +180,9 @@ def unlike(findings: list[Finding]) -> list[Finding]:
             first = found[key]
             each = Finding(**{**vars(first), "count": first.count + each.count})
         found[key] = each
-    return sorted(found.values(), key=lambda f: (KINDS.index(f.kind), f.line or 0, f.other_line or 0))
+    racing = {(f.array, line) for f in found.values() if f.kind == "race" for line in (f.line, f.other_line)}
+    left = [f for f in found.values() if f.kind != "uninitialised" or (f.array, f.line) not in racing]
+    return sorted(left, key=lambda f: (KINDS.index(f.kind), f.line or 0, f.other_line or 0))
 
 
 def finding(row: list[str], lines: Mapping[int, int | None], arrays: Mapping[tuple[str, int], Array]) -> Finding:
@@ -189,6 +191,8 @@ def finding(row: list[str], lines: Mapping[int, int | None], arrays: Mapping[tup
     line, other_line = lines[int(site)], lines[int(other)] if int(other) else None
     who, other_who = _index(thread), _index(other_thread)
     where, other_where = _index(block), _index(other_block)
+    if kind == "race" and (line or 0) < (other_line or 0):  # neither comes first: the later line leads
+        line, other_line, who, other_who, where, other_where = other_line, line, other_who, who, other_where, where
     array = arrays.get((origin, int(number)))
     index = array.index(int(offset)) if array else None
     pair = bool(int(other)) or kind == "missed barrier"

@@ -81,7 +81,8 @@ def merged(rows: Iterable[tuple[int | None, int, int, int, tuple[int, ...]]]) ->
         for position, number in enumerate(numbers):
             total[position] += number
     for line, several in stretches.items():
-        totals[line, "code", "run"] = list(max(several, key=_partial_runs))
+        busiest = max(several, key=_partial_runs)
+        totals[line, "code", "run"] = list(busiest)
     found = [Counter(*key, *numbers) for key, numbers in totals.items()]
     order = {"code": 0, "global": 1, "shared": 2}
     return tuple(sorted(found, key=lambda c: (c.line or 0, order[c.space], c.operation)))

@@ -5,11 +5,11 @@
 #include "vectors.h"
 
 namespace tg {
-template <class T, class F> TG_INLINE T atomic(volatile T* address, int line, F change) {
+template <bool Changes = true, class T, class F> TG_INLINE T atomic(volatile T* address, int line, F change) {
     tg_now.inside = 0;
     __asm__ volatile("" ::: "memory");
 #ifdef TG_CHECKED
-    tg_atomic_access(address, sizeof(T), 1, line);
+    tg_atomic_access(address, sizeof(T), Changes, line);
 #endif
     T* place = const_cast<T*>(address);
     T old;
@@ -18,7 +18,7 @@ template <class T, class F> TG_INLINE T atomic(volatile T* address, int line, F 
     memcpy(place, &fresh, sizeof(T));
     bool idle = memcmp(&old, &fresh, sizeof(T)) == 0;
 #ifdef TG_CHECKED
-    tg_atomic_done(address, sizeof(T), 1, line);
+    tg_atomic_done();
 #endif
     __asm__ volatile("" ::: "memory");
     tg_now.inside = 1;
@@ -33,22 +33,22 @@ template <class T> struct Same { using type = T; };
 template <class T> using same = typename Same<T>::type;  // an argument that is converted, not deduced
 }  // namespace tg
 
-#define TG_ATOMIC(name, expression) \
+#define TG_ATOMIC(name, changes, expression) \
     template <class T> TG_INLINE T name(volatile T* address, tg::same<T> v, TG_LINE) { \
-        return tg::atomic(address, line, [=](T old) -> T { return expression; }); \
+        return tg::atomic<changes>(address, line, [=](T old) -> T { return expression; }); \
     } \
     template <class T> TG_INLINE T name##_block(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); } \
     template <class T> TG_INLINE T name##_system(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); }
-TG_ATOMIC(atomicAdd, tg::sum(old, v))
-TG_ATOMIC(atomicSub, old - v)
-TG_ATOMIC(atomicMin, v < old ? v : old)
-TG_ATOMIC(atomicMax, old < v ? v : old)
-TG_ATOMIC(atomicExch, ((void)old, v))
-TG_ATOMIC(atomicAnd, old & v)
-TG_ATOMIC(atomicOr, old | v)
-TG_ATOMIC(atomicXor, old ^ v)
-TG_ATOMIC(atomicInc, old >= v ? 0 : old + 1)
-TG_ATOMIC(atomicDec, old == 0 || old > v ? v : old - 1)
+TG_ATOMIC(atomicAdd, true, tg::sum(old, v))
+TG_ATOMIC(atomicSub, true, old - v)
+TG_ATOMIC(atomicMin, true, v < old ? v : old)
+TG_ATOMIC(atomicMax, true, old < v ? v : old)
+TG_ATOMIC(atomicExch, false, ((void)old, v))
+TG_ATOMIC(atomicAnd, true, old & v)
+TG_ATOMIC(atomicOr, true, old | v)
+TG_ATOMIC(atomicXor, true, old ^ v)
+TG_ATOMIC(atomicInc, true, old >= v ? 0 : old + 1)
+TG_ATOMIC(atomicDec, true, old == 0 || old > v ? v : old - 1)
 #undef TG_ATOMIC
 
 template <class T> TG_INLINE T atomicCAS(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {

@@ -59,10 +59,10 @@ TG_EXPORT unsigned tg_reserve(const char* name, const char* type, unsigned size,
                               const unsigned* shape, int line);
 extern TG_EXPORT char tg_static[];
 
-// What checking builds call besides.
+// What checking builds call besides. An atomic operation changes a value, or just sets a new one.
 TG_EXPORT void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line);
 TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy, watched
-TG_EXPORT void tg_atomic_done(const volatile void* address, unsigned size, int changes, int line);
+TG_EXPORT void tg_atomic_done(void);
 
 // What a library says of itself.
 struct tg_parameter { int pointer, constant, floating; unsigned size; const char* type; };

@@ -118,18 +118,15 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
         } else {
             report(race);
         }
-    } else if (!writes && region.space == Space::SHARED && cell.write.block != now.block && !damaged) {
-        Finding f = finding_here("uninitialised", site, &region, address);
-        report(f);
+    } else if ((!writes || kind & CHANGES) && region.space == Space::SHARED && cell.write.block != now.block && !damaged) {
+        report(finding_here("uninitialised", site, &region, address));
     }
-    if (writes) {
-        for (const Record& read : cell.reads)
-            if (conflicts(read, kind, region.space)) report(race_with(read, "read-write", site, region, address));
-        cell.write = now;
-        if (!(kind & ATOMIC)) for (Record& read : cell.reads) read.block = 0;
-    } else {
-        remember_read(cell, now);
-    }
+    for (const Record& read : cell.reads)  // among them atomic operations that others have followed
+        if ((writes || read.atomic) && conflicts(read, kind, region.space))
+            report(race_with(read, "read-write", site, region, address));
+    if (writes) cell.write = now;
+    if (kind & ATOMIC || !writes) remember_read(cell, now);
+    else for (Record& read : cell.reads) read.block = 0;
 }
 
 void watch_word(const Region& region, uintptr_t low, uintptr_t high, int kind, uint64_t site) {
@@ -372,10 +369,10 @@ static inline void hook(void* p, unsigned size, int kind, void* from, bool align
 using namespace tg;
 
 void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line) {
-    watch((uintptr_t)address, size, (changes ? WRITE : READ) | ATOMIC, site_of_line(line), true);
+    watch((uintptr_t)address, size, WRITE | ATOMIC | (changes ? CHANGES : 0), site_of_line(line), true);
     clocks_atomic((uintptr_t)address);
 }
-void tg_atomic_done(const volatile void*, unsigned, int, int) { settle_write(); }
+void tg_atomic_done() { settle_write(); }
 
 void tg_copy(void* to, const void* from, size_t size, int line) {
     Outside now;

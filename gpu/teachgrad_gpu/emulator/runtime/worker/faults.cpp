@@ -79,7 +79,14 @@ void on_fault(int number, siginfo_t* info, void* context) {
     } else {
         snprintf(text, sizeof text, "the kernel touched address %#zx, where there is no memory", (size_t)address);
     }
-    leave_with(kind, text, program_counter(context));
+    bool harmless = number == SIGFPE || launch.checked;  // nothing has been overwritten that is not the kernel's
+    if (harmless && tg_now.inside && number != SIGABRT) {
+        tg_now.inside = 0;
+        fail(kind, 0, "%s", text);
+        failure.place = program_counter(context) - launch.base + 1;
+        give_up();
+    }
+    leave_with(kind, text, program_counter(context) + 1);
 }
 
 void on_clock(int, siginfo_t*, void* context) {

@@ -1,0 +1,50 @@
+"""What checking finds: each planted bug, at its line, and nothing in kernels that are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from teachgrad_gpu.emulator import RawKernel, building
+from teachgrad_gpu.emulator.launching import launches_in, values
+
+pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+RIGHT = sorted(Path(__file__).parent.glob("right/*.cu"))
+WRONG = sorted(Path(__file__).parent.glob("wrong/*.cu"))
+
+
+def checked(path, **settings):
+    """Run the launches of a file: the kernels, checked."""
+    source = path.read_text()
+    limit = re.search(r"// timeout: ([\d.]+)", source)
+    for launch in launches_in(source):
+        kernel = RawKernel(source, launch.kernel, check=True, timeout=float(limit[1]) if limit else 60.0, **settings)
+        kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
+        yield kernel
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_nothing_is_found_in_a_right_kernel(path):
+    for kernel in checked(path):
+        assert not kernel.findings, kernel.report()
+
+
+@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+def test_the_mistake_of_a_wrong_kernel_is_found_and_nothing_else(path):
+    expected = {(kind, int(line)) for kind, line in re.findall(r"// finds: (.*) (\d+)", path.read_text())}
+    assert expected
+    for kernel in checked(path):
+        found = {(finding.kind, finding.line) for finding in kernel.findings}
+        assert expected <= found, kernel.report()
+        assert {kind for kind, _ in found} == {kind for kind, _ in expected}, kernel.report()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_verdict_does_not_depend_on_the_order_of_threads(seed):
+    for path in RIGHT:
+        for kernel in checked(path, seed=seed):
+            assert not kernel.findings, (path.name, kernel.report())
+    for path in WRONG:
+        for kernel in checked(path, seed=seed):
+            assert kernel.findings, path.name
