@@ -10,6 +10,7 @@ import inspect
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 SUBCOMMANDS = {
+    "check": "teachgrad_gpu.commands.check",
     "compile": "teachgrad_gpu.commands.compile",
 }
 """name -> module with `add_arguments(parser)` and `main(args) -> int`; its docstring is the help."""

@@ -123,16 +123,18 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
     how = compiler()
     text = program(prepared, names)
     checking = (*CHECKING, *VOLATILE["clang" if "clang" in how.version else "gcc"]) if check else ()
-    flags = (*FLAGS, *how.native, *checking, *compile_options(options))
+    asked = compile_options(options)
+    flags = (*FLAGS, *how.native, *checking, *(flag for flag in asked if flag.startswith("-std")))
+    own = tuple(flag for flag in asked if not flag.startswith("-std"))
     shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
     def steps(folder: Path) -> None:
         (folder / "kernel.cpp").write_text(text, encoding="utf-8")
-        ready = prelude(how, tuple(flag for flag in flags if not flag.startswith(("-D", "-I", "-U")) or flag in checking))
-        call([*how.command, *flags, *ready, f"-I{RUNTIME}", "-c", "kernel.cpp", "-o", "kernel.o"], folder)
+        headers = (*prelude(how, flags), *own, f"-I{RUNTIME}")
+        call([*how.command, *flags, *headers, "-c", "kernel.cpp", "-o", "kernel.o"], folder)
         call([*how.command, *shared, "kernel.o", "-o", "product"], folder)
 
-    return cached(digest(text, *flags, *shared, how.version, processor(), runtime_digest()), ".so", steps)
+    return cached(digest(text, *flags, *own, *shared, how.version, processor(), runtime_digest()), ".so", steps)
 
 
 def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,12 +144,14 @@ def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:
     """
     if "clang" in how.version:
         return ()
-    place = cache_dir() / f"{digest('prelude', *flags, *how.command, how.version, processor(), runtime_digest())}.prelude"
+    key = digest("prelude", *flags, *how.command, how.version, processor(), runtime_digest())
+    place = cache_dir() / f"{key}.prelude"
     if not place.is_dir():
         with building_folder() as inside:
             made = inside / "prelude"
             made.mkdir()
-            call([*how.command, *flags, "-x", "c++-header", str(RUNTIME / "cuda.h"), "-o", str(made / "cuda.h.gch")], inside)
+            header = str(RUNTIME / "cuda.h")
+            call([*how.command, *flags, "-x", "c++-header", header, "-o", "prelude/cuda.h.gch"], inside)
             with contextlib.suppress(OSError):  # somebody else was faster
                 made.rename(place)
     return (f"-I{place}",)

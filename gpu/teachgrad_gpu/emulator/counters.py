@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-WARP = 32
+WASTEFUL = 0.5
+"""The efficiency from which on a report calls an access by its bad name."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,9 @@ def table(counters: Iterable[Counter], text: list[str]) -> list[str]:
             told = f"{c.requests} runs by warps, {c.active:.1f} lanes active"
         else:
             told = f"{c.requests} requests, {c.per_request:.2f} {c.unit} each (ideal {c.ideal_per_request:.2f})"
+            if c.efficiency <= WASTEFUL:
+                told += ", bank conflicts" if c.space == "shared" else ", not coalesced"
         source = text[c.line - 1].strip() if c.line and c.line <= len(text) else ""
         what = "branch" if c.space == "code" else f"{c.space} {c.operation}"
-        rows.append(f"  {c.line or '?':>4} {what:<14} {told:<58} {source[:60]}".rstrip())
+        rows.append(f"  {c.line or '?':>4} {what:<14} {told:<66} {source[:60]}".rstrip())
     return rows

@@ -1,6 +1,6 @@
-// launch: norm<<<4, 64>>>(x = float16[4, 128]:normal, y = float16[4, 128])
+// launch: layer_norm<<<4, 64>>>(x = float16[4, 128]:normal, y = float16[4, 128])
 #include <cuda_fp16.h>
-extern "C" __global__ void norm(const half* x, half* y) {
+extern "C" __global__ void layer_norm(const half* x, half* y) {
     const half2* row = reinterpret_cast<const half2*>(x + blockIdx.x * 128);
     half2* out = reinterpret_cast<half2*>(y + blockIdx.x * 128);
     __shared__ float sums[2][2];

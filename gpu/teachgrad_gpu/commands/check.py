@@ -1,0 +1,107 @@
+r"""Find races, accesses out of bounds, missed barriers and slow accesses in a .cu file, without a GPU.
+
+A launch is written in the file, as a comment in CUDA's own notation,
+
+    // launch: block_sum<<<4, 256>>>(x = float32[1024]:random, out = float32[1], n = 1024)
+
+or given here:
+
+    teachgrad cuda check sum.cu --kernel block_sum --grid 4 --block 256 \
+        --arg x=float32[1024]:random --arg out=float32[1] --arg n=1024
+
+An argument is a number, `null`, or an array: a dtype, a shape, and how it is filled (random, normal, arange or a
+number; zeros if nothing is said). The exit status is 0 if nothing is wrong, 1 if something is found, and 2 if the
+kernel does not compile, is not supported, or cannot be launched as described.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..emulator import RawKernel
+    from ..emulator.launching import LaunchText
+
+LARGEST = 4 << 20
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE.cu", type=Path, help="CUDA C++ source")
+    parser.add_argument("--kernel", metavar="NAME", help="the kernel, or an instance of a template: 'add<float>'")
+    parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: 1)")
+    parser.add_argument("--block", metavar="N[,N[,N]]", help="threads of a block (default: 128)")
+    parser.add_argument("--shared", metavar="BYTES", help="dynamic shared memory (default: 0)")
+    parser.add_argument("--arg", metavar="[NAME=]VALUE", action="append", default=[], help="an argument, or the next one")
+    parser.add_argument("-D", dest="defines", metavar="NAME[=VALUE]", action="append", default=[], help="a macro")
+    parser.add_argument("--seed", metavar="N", type=int, help="run threads in an order drawn from this number")
+    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=60.0, help="of a launch (default: 60)")
+    parser.add_argument("--json", action="store_true", help="print findings and counters as JSON")
+
+
+def main(args: Namespace) -> int:
+    from teachgrad.errors import TeachgradError
+
+    from ..emulator import RawKernel
+    from ..emulator.launching import values
+
+    try:
+        source = read(args.file)
+        checked = []
+        for launch in launches(args, source):
+            kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), check=True,
+                               seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))  # fmt: skip
+            kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
+            checked.append((launch, kernel))
+    except TeachgradError as error:
+        print(f"teachgrad cuda check: {args.file}: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps([as_data(launch, kernel) for launch, kernel in checked], indent=2))
+    else:
+        print("\n\n".join(kernel.report() for _, kernel in checked))
+    return int(any(kernel.findings for _, kernel in checked))
+
+
+def read(path: Path) -> str:
+    """The source, or an error in one sentence."""
+    from ..emulator import EmulatorError
+
+    try:
+        if path.stat().st_size > LARGEST:
+            raise EmulatorError(f"more than {LARGEST >> 20} MiB; that is no kernel")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EmulatorError(getattr(error, "strerror", None) or "it is not text in UTF-8") from error
+
+
+def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
+    """The launches to check: the one that the options describe, else those in the comments."""
+    from ..emulator import EmulatorError
+    from ..emulator.launching import LaunchText, launches_in, name_and_value, read_integer, read_size
+    from ..emulator.source import prepare
+
+    written = [launch for launch in launches_in(source) if args.kernel in (None, launch.kernel)]
+    if written and not (args.arg or args.grid or args.block or args.shared):
+        return tuple(written)
+    name = args.kernel
+    if name is None:
+        known = prepare(source, (args.file.resolve().parent,)).kernels
+        if len(known) != 1:
+            raise EmulatorError("name the kernel with --kernel, or write `// launch: kernel<<<grid, block>>>(...)` in "
+                                f"the file; it has {', '.join(known) or 'no kernel that is not a template'}")
+        name = known[0]
+    given = tuple(name_and_value(text) for text in args.arg)
+    shared = read_integer(args.shared or "0")
+    return (LaunchText(name, read_size(args.grid or "1"), read_size(args.block or "128"), shared, given),)
+
+
+def as_data(launch: LaunchText, kernel: RawKernel) -> dict[str, Any]:
+    """A checked launch for machines."""
+    return {"kernel": launch.kernel, "grid": launch.grid, "block": launch.block, "shared": launch.shared,
+            "findings": [asdict(finding) for finding in kernel.findings],
+            "counters": [asdict(counter) for counter in kernel.counters]}  # fmt: skip
