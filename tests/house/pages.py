@@ -2,7 +2,8 @@
 
 - Every fenced block marked `python` runs, in order, in one namespace a page. A block marked `text` that follows it
   directly is what it prints.
-- In a block marked `console`, a command `$ teachgrad ...` with its output below it runs, and prints that.
+- In a block marked `console`, a command `$ teachgrad ...` with its output below it runs, and prints that. Its input is
+  empty, or a file: `$ teachgrad ... < FILE`.
 - Other blocks, and commands without output, are left alone.
 
 In what a page says is printed, `...` stands for any text and the amount of white space does not matter.
@@ -49,7 +50,11 @@ class Piece:
         """Run it and return what it printed. A traceback points at the page's own lines."""
         if self.command:
             arguments = [sys.executable, "-m", *shlex.split(self.code)]
-            done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            given = ""
+            if arguments[-2] == "<":
+                given = Path(arguments[-1]).read_text(encoding="utf-8")
+                del arguments[-2:]
+            done = subprocess.run(arguments, input=given, capture_output=True, text=True, check=False)
             if done.returncode > 1 or (done.returncode and done.stderr):  # 1 without a word: it found something
                 raise PageError(f"{page}:{self.line}: `{self.code}` fails with {done.returncode}\n\n{done.stderr}")
             return done.stdout
