@@ -65,6 +65,7 @@ WITHOUT_SAMPLES = {
     "once": "what a user's own function is (tests/arrays/test_function.py)",
     **dict.fromkeys(("cond", "scan", "while_gradient", "while_loop", "sections", "join_sections"),
                     "loops and branches, in a static graph (tests/static/test_control.py)"),
+    "recompute": "code that runs again; watchers are told what it runs (tests/passes/test_checkpoint.py)",
     "next_step": "the counter of random numbers (tests/arrays/test_random.py)",
     **{f"random_{kind}": "different at every call (tests/arrays/test_random.py)" for kind in
        ("bernoulli", "integers", "normal", "permutation", "uniform")},
