@@ -19,7 +19,7 @@ from .terminal import HAS_TMUX, Terminal
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HAS_TMUX, reason="there is no tmux")]
 
 TRAIN = """\
-import sys, time
+import itertools, os, sys, time
 import teachgrad as tg
 from teachgrad import optim
 w = tg.Parameter([1.0, 2.0])
@@ -32,23 +32,26 @@ def train(w):
     opt.step()
     return loss
 
-if sys.argv[3] == "static":
+if sys.argv[1] == "static":
     train = tg.static(train)
-log = open(sys.argv[1], "w")
-for step in range(int(sys.argv[2])):
+log = open("log", "w")
+for step in itertools.count():
     train(w)
     print(step, file=log, flush=True)
     time.sleep(0.02)
+    if os.path.exists("enough"):
+        break
 """
 
 
 @contextmanager
-def training(folder: Path, mode: str, steps: int = 200, *options: str) -> Iterator[tuple[str, Path, subprocess.Popen]]:
-    """A training that runs: its address, its log, its process."""
+def training(folder: Path, mode: str, *options: str) -> Iterator[tuple[str, Path, subprocess.Popen[str]]]:
+    """A training that runs until there is a file `enough`: its address, its log, its process."""
     script, log = folder / "train.py", folder / "log"
     script.write_text(TRAIN)
-    process = subprocess.Popen([sys.executable, "-m", "teachgrad", "run", "--live", *options, str(script), str(log),
-                                str(steps), mode], stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "teachgrad", "run", "--live", *options, str(script), mode],
+                               cwd=folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
     try:
         assert process.stderr is not None
         found = re.search(r"teachgrad inspect (\S+)$", process.stderr.readline())
@@ -91,7 +94,7 @@ def place(screen: str) -> tuple[int, int]:
 @pytest.mark.parametrize("mode", ["dynamic", "static"])
 @pytest.mark.parametrize("options", [(), ("--tcp",)])
 def test_attached_to_a_training(mode: str, options: tuple[str, ...], tmp_path: Path) -> None:
-    with training(tmp_path, mode, 200, *options) as (address, log, process), Terminal(100, 30) as terminal:
+    with training(tmp_path, mode, *options) as (address, log, process), Terminal(100, 30) as terminal:
         wait_beyond(log, 2)
         terminal.teachgrad("inspect", address)
         terminal.wait(r"^ ?t\d+/\w+/\d+ .*running  ok$")
@@ -122,5 +125,5 @@ def test_attached_to_a_training(mode: str, options: tuple[str, ...], tmp_path: P
         held = counter(log)
         os.kill(terminal.process(), signal.SIGKILL)
         wait_beyond(log, held + 1)
+        (tmp_path / "enough").touch()
         assert process.wait(30) == 0
-        assert counter(log) == 199
