@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from teachgrad.recording.live import endpoint
 from teachgrad_inspector.app.application import Inspector
 from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.live import Attachment, State, is_address, wait_for_rows
+from teachgrad_inspector.plain.console import Console
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 
@@ -31,9 +33,12 @@ SECONDS = 10.0
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    monkeypatch.delenv(endpoint.TOKEN_VARIABLE, raising=False)
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Sockets in a folder of the test's own. Its name is short: that of a socket has about a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="tg-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.delenv(endpoint.TOKEN_VARIABLE, raising=False)
+        yield Path(runtime)
 
 
 class Training(threading.Thread):
@@ -297,17 +302,58 @@ async def test_two_viewers(training: tuple[Recorder, Training]) -> None:
         time.sleep(0.01)
 
 
+def test_line_by_line(training: tuple[Recorder, Training], capsys: pytest.CaptureFixture[str]) -> None:
+    recorder, thread = training
+    assert recorder.address is not None
+    with Attachment(recorder.address) as live, ExitStack() as opened:
+        wait_for_rows(live.recording, live)
+        run = opened.enter_context(Reader(live.recording))
+        console = Console(Session(run), None, "tape", Options(), UNICODE, (100, 30), {}, opened, live)
+
+        def says(command: str, fine: bool = True) -> str:
+            assert console.carry_out(command) == fine
+            return capsys.readouterr().out
+
+        told = says("hold")
+        assert f"the training is paused at {console.moment}" in told
+        held, before = thread.count, console.moment
+        told = says("s")
+        assert f"the training is paused at {console.moment}" in told
+        assert (console.moment.step, console.moment.row) in (
+            (before.step, before.row + 1), (before.step + 1, 0))  # fmt: skip
+        before = console.moment
+        says("}")
+        assert (console.moment.step, console.moment.row) == (before.step + 1, before.row)
+        assert thread.count in (held + 1, held + 2)
+        says("S")
+        assert console.moment < run.at(run.steps - 1, run.length(run.steps - 1) - 1)
+        says("G")
+        stop = console.moment.step + 4
+        says(f"w t > {stop - 1}")
+        assert "becomes true" in says("c")
+        assert console.moment.step == stop
+        assert "there is no level" in says("L everything", fine=False)
+        says("L stats")
+        assert live.wait(lambda state: state.level == "stats", SECONDS)
+        held = thread.count
+        assert "runs on" in says("hold")
+        deadline = time.monotonic() + SECONDS
+        while thread.count < held + 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_an_address(tmp_path: Path) -> None:
+def test_what_is_an_address(tmp_path: Path, folder: Path) -> None:
     assert is_address("127.0.0.1:5000")
     assert is_address("localhost:1")
     for text in ("run.tgr", "train.py", str(tmp_path), "10.0.0.1:80", "127.0.0.1:", "a\0b", "x" * 10_000):
         assert not is_address(text)
     with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(str(tmp_path / "s"))
-        assert is_address(str(tmp_path / "s"))
+        listener.bind(str(folder / "s"))
+        assert is_address(str(folder / "s"))
 
 
 def test_a_live_run_can_be_printed(training: tuple[Recorder, Training], capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,10 +370,10 @@ def test_a_live_run_can_be_printed(training: tuple[Recorder, Training], capsys: 
         time.sleep(0.01)
 
 
-def test_nobody_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(str(tmp_path / "s"))
-    assert main(["inspect", str(tmp_path / "s")]) == 2
+        listener.bind(str(folder / "s"))
+    assert main(["inspect", str(folder / "s")]) == 2
     assert "has the training ended?" in capsys.readouterr().err
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
@@ -360,9 +406,9 @@ GREETING = b'{"teachgrad":1,"recording":"/nowhere/r.tgr","title":"t","pid":1}\n'
     (GREETING.replace(b"1,", b"2,", 1), "a newer teachgrad"), (GREETING, "or has just ended"),
     (GREETING + b'{"state":"running"}\n', "without computing anything"),
 ])  # fmt: skip
-def test_whatever_answers(answer: bytes, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whatever_answers(answer: bytes, why: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind(str(folder / "s"))
         listener.listen()
 
         def answers() -> None:
@@ -372,7 +418,7 @@ def test_whatever_answers(answer: bytes, why: str, tmp_path: Path, capsys: pytes
 
         thread = threading.Thread(target=answers)
         thread.start()
-        assert main(["inspect", str(tmp_path / "s"), "--print", "text"]) == 2
+        assert main(["inspect", str(folder / "s"), "--print", "text"]) == 2
         thread.join()
     err = capsys.readouterr().err
     assert why in err

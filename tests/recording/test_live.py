@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,12 +33,12 @@ SECONDS = 10.0
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sockets in a folder of the test's own, with a short name."""
-    runtime = tmp_path_factory.mktemp("run")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.delenv(endpoint.TOKEN_VARIABLE, raising=False)
-    return runtime / "teachgrad"
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Sockets in a folder of the test's own. Its name is short: that of a socket has about a hundred characters."""
+    with tempfile.TemporaryDirectory(prefix="tg-") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        monkeypatch.delenv(endpoint.TOKEN_VARIABLE, raising=False)
+        yield Path(runtime) / "teachgrad"
 
 
 class Run(threading.Thread):
@@ -579,8 +580,11 @@ def test_what_a_killed_run_left_goes(tmp_path: Path, folder: Path) -> None:
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(folder / "1.sock"))
     left.close()
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        (folder / f"{closed.getsockname()[1]}.token").write_text("old")
+    (folder / "notes.token").write_text("mine")
     with Recorder(tmp_path / "a.tgr", live=True) as first:
-        assert not (folder / "1.sock").exists()
+        assert sorted(path.name for path in folder.iterdir()) == [f"{os.getpid()}.sock", "notes.token"]
         with Recorder(tmp_path / "b.tgr", live=True) as second:  # of the same process
             assert first.address != second.address
             viewer = attach(first)

@@ -68,8 +68,8 @@ class Commanding(Acting):
         """The training; if there is none, say so."""
         live = self.training()
         if live is None:
-            what = "the training has ended" if self.live is not None else "this is a recording, nothing runs"
-            self._refuse(f"{what}; `teachgrad run --live` runs what can be paused and stepped")
+            self._refuse("the training has ended" if self.live is not None else
+                         "this is a recording, nothing runs; for that there is teachgrad run --live")  # fmt: skip
         return live
 
     def action_hold(self) -> None:

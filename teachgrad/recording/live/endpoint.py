@@ -40,13 +40,13 @@ class Endpoint:
         self.token: str | None = None
         folder = private_folder()
         try:
+            sweep(folder)
             if tcp or not HAS_UNIX:
                 self.listener = socket.create_server((LOOPBACK, 0), backlog=BACKLOG)
                 port = self.listener.getsockname()[1]
                 self.address = f"{LOOPBACK}:{port}"
                 self.token = secrets.token_hex(16)
                 self._file = token_file(port)
-                self._file.unlink(missing_ok=True)  # of one that was killed and had this port
                 with open(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
                     file.write(self.token)
             else:
@@ -91,11 +91,15 @@ def private_folder() -> Path:
     return folder
 
 
-def free_name(folder: Path) -> Path:
-    """A name for a socket of this process. What killed processes have left behind goes."""
-    for old in folder.glob("*.sock"):
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left behind."""
+    for old in (*(folder.glob("*.sock") if HAS_UNIX else ()), *folder.glob("*.token")):
         if not _is_heard(old):
             old.unlink(missing_ok=True)
+
+
+def free_name(folder: Path) -> Path:
+    """A name for a socket of this process."""
     number, path = 1, folder / f"{os.getpid()}.sock"
     while path.exists():
         number += 1
@@ -104,13 +108,16 @@ def free_name(folder: Path) -> Path:
 
 
 def _is_heard(path: Path) -> bool:
-    """Whether somebody listens at a socket, as far as one can tell."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+    """Whether somebody listens at a socket, or at the port of a token, as far as one can tell."""
+    unix = path.suffix == ".sock"
+    with closing(socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.settimeout(0.2)
         try:
-            probe.connect(str(path))
+            probe.connect(str(path) if unix else (LOOPBACK, int(path.stem)))
         except OSError as error:
             return error.errno != errno.ECONNREFUSED
+        except (ValueError, OverflowError):  # no file of ours
+            return True
     return True
 
 
