@@ -102,11 +102,27 @@ def dot() -> Finding:
     """The program that lays out what the graphviz module writes."""
     path = shutil.which("dot")
     if path is None:
-        return Finding("dot", "missing", "DOT drawings cannot become SVG or PNG", GET_GRAPHVIZ)
+        return Finding("dot", "missing", "DOT drawings become SVG or PNG only by pygraphviz", GET_GRAPHVIZ)
     answer = subprocess.run([path, "-V"], capture_output=True, text=True, timeout=20, check=False)
     if answer.returncode != 0:
         return Finding("dot", "broken", f"{path} -V fails with status {answer.returncode}", GET_GRAPHVIZ)
     return Finding("dot", "ok", f"{answer.stderr.strip()} at {path}")
+
+
+def serve() -> Finding:
+    if find_spec("textual_serve") is None:
+        return Finding("serve", "missing", "screens do not open in a browser", how_to_install("textual_serve"))
+    return Finding("serve", "ok", metadata.version("textual-serve"))
+
+
+def images() -> Finding:
+    """What makes PNG of screens, and lays out DOT where there is no program `dot`."""
+    missing = [name for name in ("resvg_py", "pygraphviz") if find_spec(name) is None]
+    if missing:
+        detail = f"{' and '.join(missing)} not installed: screens do not print as PNG" if "resvg_py" in missing else (
+            "pygraphviz not installed: DOT drawings need the program dot")
+        return Finding("images", "missing", detail, how_to_install(missing[0]))
+    return Finding("images", "ok", f"resvg {metadata.version('resvg-py')}, Graphviz in pygraphviz")
 
 
 def compiler() -> Finding:
@@ -215,6 +231,8 @@ OTHERS: tuple[Callable[[], Finding], ...] = (
     textual,
     graphviz,
     dot,
+    serve,
+    images,
     compiler,
     level_o3,
     cupy,

@@ -96,7 +96,7 @@ def test_modules_that_are_not_installed(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "from importlib.machinery import PathFinder\n"
-        "hidden = {'textual', 'graphviz', 'cupy', 'nbclient'}\n"
+        "hidden = {'textual', 'graphviz', 'textual_serve', 'resvg_py', 'cupy', 'nbclient'}\n"
         "find = PathFinder.find_spec\n"
         "PathFinder.find_spec = lambda name, *rest: None if name in hidden else find(name, *rest)\n"
     )
@@ -105,6 +105,8 @@ def test_modules_that_are_not_installed(tmp_path: Path) -> None:
     for name, extra in (
         ("textual", "inspector"),
         ("graphviz", "inspector"),
+        ("serve", "serve"),
+        ("images", "images"),
         ("cupy", "gpu"),
         ("jupyter", "lessons"),
     ):

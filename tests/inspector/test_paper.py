@@ -32,6 +32,8 @@ from teachgrad_inspector.views.options import Options
 from tests.drawing.test_dot import STATEMENT
 from tests.recording.runs import send
 
+from .runs import make
+
 SVG = "{http://www.w3.org/2000/svg}"
 SIZE = (100, 30)
 HOSTILE = "[bold]x[/] \x1b]0;pwned\x07\u202e</text><script>alert(1)</script>\"'&]]>-->\\"
@@ -399,3 +401,19 @@ def test_a_recording_is_not_changed_by_printing_it(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with Reader(path) as run:
         assert run.trouble is None
+
+
+def test_the_doctor_reports_into_a_file_as_text_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(make("trouble", tmp_path))
+    for file, beginning in (("a.txt", "t0/fwd"), ("a.json", "{")):
+        assert main(["inspect", path, "--doctor", "-o", str(tmp_path / file)]) == 1
+        assert (tmp_path / file).read_text(encoding="utf-8").startswith(beginning)
+    assert main(["inspect", path, "--doctor", "-o", str(tmp_path / "a.svg")]) == 2
+    assert "--screen doctor can be drawn as svg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ways", [("--plain", "--serve"), ("--plain", "--print=svg"), ("--serve", "--print=text")])
+def test_ways_to_look_exclude_each_other(ways: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "--demo", "micrograd", *ways])
+    assert "not allowed with" in capsys.readouterr().err

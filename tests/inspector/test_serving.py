@@ -212,6 +212,11 @@ def test_ports_are_checked(port: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "is not a port" in capsys.readouterr().err
 
 
+def test_an_address_that_leads_nowhere_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "--demo", "micrograd", "--serve", "--at", "a.gard"]) == 2
+    assert "did you mean 'a.grad'" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "find_spec", lambda name: None)
     assert main(["inspect", "--demo", "micrograd", "--serve"]) == 2

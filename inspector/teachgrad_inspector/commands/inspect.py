@@ -32,8 +32,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp, static_mlp or layered:N instead")
     parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
     parser.add_argument("--screen", choices=SCREENS, default="tape", help="what to show (default: tape)")
-    parser.add_argument("--print", choices=("text", "json", "svg", "html", "dot", "png"), dest="output",
-                        help="print the screen and end")  # fmt: skip
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--print", choices=("text", "json", "svg", "html", "dot", "png"), dest="output",
+                      help="print the screen and end")  # fmt: skip
+    ways.add_argument("--plain", action="store_true", help="a conversation, line by line: commands in, sentences out")
+    ways.add_argument("--serve", action="store_true", help="in a browser, for this machine alone; prints the address")
     parser.add_argument("--output", "-o", metavar="FILE", dest="file", help="into a file, such as tape.svg, tape.html "
                         "or tape.png; with --print dot also graph.svg, .png or .pdf, drawn by Graphviz")  # fmt: skip
     parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
@@ -47,8 +50,6 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="change a number and see what becomes of the loss: a=2.01, W1[0,3]=0.5")  # fmt: skip
     parser.add_argument("--compare", metavar="OTHER", help="another recording, or a training step such as t3; printed, "
                         "the status is 1 if they differ")  # fmt: skip
-    parser.add_argument("--plain", action="store_true", help="a conversation, line by line: commands in, sentences out")
-    parser.add_argument("--serve", action="store_true", help="in a browser, for this machine alone; prints the address")
     parser.add_argument("--port", metavar="N", type=_port, help="the port for --serve (default: 8000, or a free one)")
     parser.add_argument("--title", metavar="NAME", help="what to call the recording")
     parser.add_argument("--follow", action="store_true", help="wait for a recording that is being written, and go with "
@@ -136,6 +137,15 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
             return _doctor(args, session, options)
         if args.inside and session.run.steps:
             args.at = _inside(args, session)
+        if args.serve:
+            from ..serving.keeper import serve
+
+            if args.at is not None and not args.at.startswith("pass:"):
+                resolve(session, args.at)  # an address that leads nowhere is told here, not in the page
+            if live is not None:  # each page attaches by itself
+                live.close()
+                path = Path(args.what)
+            return serve(args, path, session.title)
         if args.at is not None and args.at.startswith("pass:"):
             options, args.at, args.screen = (
                 options.but(**went_to(session, session.first, options, args.at)),
@@ -148,13 +158,6 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
             return converse(console)
         if args.file is not None and args.output is None:
             args.output = format_of(args.file)
-        if args.serve:
-            from ..serving.keeper import serve
-
-            if live is not None:  # each page attaches by itself
-                live.close()
-                path = Path(args.what)
-            return serve(args, path, session.title)
         # In a page, textual-serve says what to draw on; else there must be a terminal.
         screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
         if args.output is None and not screen:
@@ -206,14 +209,21 @@ def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untype
     """The doctor's report as text or JSON; status 1 if something was found."""
     import json
 
+    from teachgrad.errors import TeachgradError
+
     from ..render.doctor import report_lines
     from ..views.doctor import view_doctor
     from ..views.plain import plain
+    from .printing import format_of, write
 
     if session.trouble:
         print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
+    kind = args.output or (format_of(args.file) if args.file is not None else "text")
+    if kind not in ("text", "json"):
+        raise TeachgradError(f"--doctor reports as text or json; --screen doctor can be drawn as {kind}")
     view = view_doctor(session, options)
-    print(json.dumps(plain(view), indent=2) if args.output == "json" else "\n".join(report_lines(view)))
+    text = json.dumps(plain(view), indent=2) if kind == "json" else "\n".join(report_lines(view))
+    write(text + "\n", args.file)
     return 1 if view.findings else 0
 
 
