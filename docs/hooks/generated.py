@@ -1,4 +1,4 @@
-"""What is made from the code while the site is built: op cards, lessons, and the picture of the imports.
+"""What is made from the code while the site is built: op cards, lessons, the picture of the imports, exported screens.
 
 What is made this way cannot disagree with what it shows. All of it finds its subjects by itself, so that a
 new op, lesson or module needs no word here.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import tempfile
 import textwrap
 from collections import defaultdict
 from graphlib import TopologicalSorter
@@ -17,14 +18,21 @@ from typing import Any
 import grimp
 import jupytext
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import teachgrad.cli as cli
 import teachgrad.tensor  # noqa: F401  (importing it registers every op)
 from teachgrad.op import REGISTRY
 from teachgrad.passes import RULES
 
 ROOT = Path(__file__).parents[2]
+EXPORTED = {
+    "tutorial/chain.svg": ["--screen", "chain", "--at", "t0/bwd/a.grad", "--size", "88x22"],
+    "tutorial/tape.html": ["--at", "t0/bwd/9"],
+}
+"""Screens of the smallest demo, and how the inspector is asked for them."""
 LESSONS = sorted((ROOT / "lessons" / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
@@ -39,15 +47,30 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the generated pages to those that are written by hand."""
     files.append(File.generated(config, "reference/ops.md", content=op_cards()))
     files.append(File.generated(config, "reference/rules.md", content=rule_cards()))
+    for file, settings in EXPORTED.items():
+        files.append(File.generated(config, file, content=exported(file, settings)))
     for lesson in LESSONS:
         files.append(File.generated(config, f"lessons/{lesson.stem}.md", content=markdown(lesson)))
 
 
 def on_page_markdown(text: str, page: Page, **_: Any) -> str:
-    """Draw the imports where the page on the architecture asks for them."""
-    if page.file.src_uri != "architecture.md":
-        return text
-    return text.replace("{{ imports }}", f"```text\n{import_picture()}\n```")
+    """Draw the imports where the page on the architecture asks for them; put in exported screens, and links to them."""
+    if page.file.src_uri == "architecture.md":
+        return text.replace("{{ imports }}", f"```text\n{import_picture()}\n```")
+    if page.file.src_uri == "tutorial/outside-the-terminal.md":
+        text = text.replace("{{ chain.svg }}", "![The chain rule of a gradient, with its numbers](chain.svg)")
+        return text.replace("{{ tape.html }}", "[Such a page](tape.html).")
+    return text
+
+
+def exported(file: str, settings: list[str]) -> str:
+    """What `teachgrad inspect --output` writes into a file of this name."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, Path(file).name)
+        command = ["inspect", "--demo", "micrograd", *settings, "--output", str(path)]
+        if cli.main(command) != 0:
+            raise PluginError(f"teachgrad {' '.join(command)} has failed")
+        return path.read_text(encoding="utf-8")
 
 
 def import_picture() -> str:
