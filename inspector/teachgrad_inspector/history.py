@@ -305,7 +305,7 @@ def _layers(rows: list[Row]) -> Iterator[tuple[Key, Row]]:
     """The outputs of modules, and of the functions whose units can get stuck."""
     seen: Counter[tuple[str, str]] = Counter()
     ops = [row for row in rows if row.kind == "op" and row.phase == "fwd"]
-    for row, after in zip(ops, [*ops[1:], None], strict=True):
+    for row, after in zip(ops, [*ops[1:], None], strict=False):  # there may be no op yet
         name = row.scope, row.op or ""
         seen[name] += 1
         leaves = row.scope and (after is None or after.scope != row.scope)

@@ -101,8 +101,12 @@ ACTIONS: dict[str, Action] = {
         _action(
             "largest", "full_stop", "largest", "largest", "on Chain, the element with the largest part", "Question"
         ),
-        _action("predict", "p", "switch('predict')", "predict", "hide gradients until they are revealed", "Question"),
-        _action("reveal", "r", "reveal", "reveal", "reveal the gradient that was to be predicted", "Question"),
+        _action("predict", "p", "switch('predict')", "predict", "hide results until they are predicted", "Question"),
+        _action("answer", "a", "answer", "answer", "answer what is to be predicted: 4, 64,32 or b", "Question"),
+        _action("reveal", "r", "reveal", "reveal", "give up what was to be predicted, and show it", "Question"),
+        _action("tour", "t", "tour(1)", "tour", "the next stop of the tour", "Question"),
+        _action("tour_back", "T", "tour(-1)", "tour back", "the stop of the tour before", "Question"),
+        _action("tour_stop", "plus", "record_stop", "record", "add this moment to the tour, with a text", "Question"),
         _action("copy", "y", "copy", "copy", "copy the moment and its value", "Other"),
         _action("help", "question_mark f1", "help", "help", "these keys", "Other"),
         _action("quit", "q", "quit", "quit", "quit", "Other"),
@@ -113,7 +117,7 @@ _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "right_curly_bracket": "}", "left_curly_bracket": "{",
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
-    "exclamation_mark": "!",
+    "exclamation_mark": "!", "plus": "+",
 }  # fmt: skip
 TOGETHER = {
     "element": ("hjkl", "element"), "boxes": ("hjkl", "box"), "line": ("jk", "line"), "rule": ("jk", "rule"),

@@ -15,6 +15,8 @@ from teachgrad.recording import Moment
 
 from .canvas import Canvas
 from .glyphs import Glyphs
+from .learning.lesson import view_lesson
+from .learning.past import SHUT, seen
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.compare import PANES as COMPARE_PANES
@@ -25,6 +27,7 @@ from .render.explain import PANES as EXPLAIN_PANES
 from .render.explain import draw_explain
 from .render.frame import Head, Status, Tab, draw_head, draw_keys, draw_status, too_small
 from .render.kernels import draw_kernels
+from .render.lesson import draw_lesson, lesson_height
 from .render.map import PANES as MAP_PANES
 from .render.map import draw_map, map_height
 from .render.memory import PANES as MEMORY_PANES
@@ -59,6 +62,8 @@ from .views.watches import view_stops
 from .views.whatif import left_to_run, view_what_if
 
 MIN_WIDTH, MIN_HEIGHT = 40, 10
+CLOSED = ("hidden as long as you predict: this screen is about the whole run, and would give away what is still to "
+          "come. p ends predicting.")  # fmt: skip
 
 
 Going = Callable[[], bool]
@@ -162,6 +167,11 @@ SCREENS: dict[str, Screen] = {
 }  # fmt: skip
 
 
+def left_to_read(screen: str, session: Session, moment: Moment, options: Options) -> int:
+    """How many rows a screen has still to read before there is something to see."""
+    return 0 if screen in SHUT and options.predict else SCREENS[screen].reads(session, moment, options)
+
+
 def head_of(session: Session, moment: Moment, screen: str, options: Options) -> Head:
     """The first line of a screen."""
     objective = session.objective(moment.step)
@@ -179,6 +189,7 @@ def head_of(session: Session, moment: Moment, screen: str, options: Options) -> 
         objective[1] if objective else None,
         session.trouble or "",
         options.predict,
+        options.tally,
     )
 
 
@@ -186,7 +197,7 @@ def status_of(session: Session, moment: Moment, options: Options) -> Status:
     """The status line at a moment."""
     row = session.row(moment)
     state, why = session.state(moment)
-    if options.hiding and row.of_gradient:
+    if session.hides(row) or (options.hiding and row.of_gradient):
         state, why = "ok", ""
     label = session.name(row.vertex, row.step) + (".grad" if row.of_gradient else "")
     return Status(str(moment), label, short_note(session, moment, options), state, why, session.live)
@@ -214,9 +225,19 @@ def frame(
         return canvas
     shown = SCREENS[screen]
     body = body_height(height)
+    lesson = view_lesson(session, moment, options)
+    if lesson is not None:
+        below = lesson_height(canvas, lesson, body)
+        body -= below
+        draw_lesson(canvas, lesson, 1 + body, below)
+    session = seen(session, moment, options)
     draw_head(canvas, head_of(session, moment, screen, options))
     try:
-        shown.draw(canvas, shown.view(session, moment, options, body), options, 1, body)
+        if screen in SHUT and options.predict:
+            canvas.box(0, 1, width, body, shown.title)
+            draw_text(canvas, 2, 2, width - 4, body - 2, CLOSED, "hidden")
+        else:
+            shown.draw(canvas, shown.view(session, moment, options, body), options, 1, body)
     except RecordingError as error:
         canvas.put(2, 2, str(error), "err", width - 4)
     draw_status(canvas, status_of(session, moment, options), height - 2)
@@ -227,10 +248,14 @@ def frame(
 def document(session: Session, moment: Moment, screen: str, options: Options, height: int) -> dict[str, Any]:
     """The same screen as data, for JSON."""
     shown = SCREENS[screen]
+    lesson = view_lesson(session, moment, options)
+    session = seen(session, moment, options)
+    shut = screen in SHUT and options.predict
     return {
         "screen": screen,
         "moment": str(moment),
         "status": plain(status_of(session, moment, options)),
         "head": plain(head_of(session, moment, screen, options)),
-        "view": plain(shown.view(session, moment, options, body_height(height))),
+        "view": {"note": CLOSED} if shut else plain(shown.view(session, moment, options, body_height(height))),
+        **({"lesson": plain(lesson)} if lesson is not None else {}),
     }

@@ -58,6 +58,19 @@ class Session:
         """The last moment so far."""
         return self.run.at(self.run.steps - 1, self.run.length(self.run.steps - 1) - 1)
 
+    @property
+    def knows_the_future(self) -> bool:
+        """Whether what comes after a moment is known; not while it is to be predicted."""
+        return True
+
+    def is_complete(self, vertex: int, moment: Moment) -> bool:
+        """Whether all gradient that flows into a vertex in this step may be known at a moment."""
+        return True
+
+    def hides(self, row: Row) -> bool:
+        """Whether what a row computes is to be predicted."""
+        return False
+
     @cached_property
     def first(self) -> Moment:
         """The first moment of the recording."""

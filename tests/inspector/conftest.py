@@ -13,6 +13,12 @@ from teachgrad_inspector.session import Session
 from .runs import make
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score files and tours are written into the present folder."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Callable[..., Session]]:
     """Opens a recording by name: `session("micrograd")`."""

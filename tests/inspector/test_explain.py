@@ -142,7 +142,7 @@ def test_what_is_to_be_predicted_stays_hidden(session: Open) -> None:
     net = session("net")
     moment = net.run.resolve("t0/bwd/fc1.weight.grad")
     assert view_explain(net, moment, Options(predict=True)).lines == ()
-    assert view_explain(net, moment, Options(predict=True, revealed=True)).lines
+    assert view_explain(net, moment, Options(predict=True, revealed=frozenset({"value"}))).lines
 
 
 def test_without_elements_there_is_nothing_to_explain(session: Open) -> None:

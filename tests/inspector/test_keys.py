@@ -613,12 +613,14 @@ async def test_predict_and_reveal(session: Open) -> None:
         assert "=  ?" in "\n".join(shown(pilot))
         await pilot.press("r")
         assert "=  +6" in "\n".join(shown(pilot))
-        await pilot.press("S", "s")
-        assert "=  ?" in "\n".join(shown(pilot))
+        await pilot.press("S")
+        assert "∂e/∂b  =  ?" in "\n".join(shown(pilot))
         await pilot.press("y")
-        assert "4" not in pilot.app.clipboard.removeprefix("t0/bwd/12")
-        await pilot.press("p")
+        assert "4" not in pilot.app.clipboard.removeprefix("t0/bwd/11")
+        await pilot.press("s")  # what was given up stays on the screen
         assert "=  +6" in "\n".join(shown(pilot))
+        await pilot.press("S", "p")
+        assert "=  -4" in "\n".join(shown(pilot))
 
 
 async def test_switches(session: Open) -> None:

@@ -14,6 +14,7 @@ from teachgrad.recording import Moment
 
 from .. import navigation, stops
 from ..arrows import arrow
+from ..learning.past import GIVES_AWAY, SHUT, gives_away, seen
 from ..screens import SCREENS
 from ..session import Session
 from ..views.options import Options
@@ -21,7 +22,8 @@ from ..views.passes import moved, went_to
 
 PAGE = 10
 """So many rewrites are a page."""
-QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop", "record ": "set_level"}
+QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop", "record ": "set_level",
+             "answer ": "reply", "tour: ": "record_stop"}  # fmt: skip
 """How prompts begin, and which action takes the rest."""
 
 
@@ -68,6 +70,15 @@ class Acting:
         """Have a training go on to the next stop; whether that can be."""
         return False
 
+    @property
+    def seen(self) -> Session:
+        """What the screens may see at this moment: not what is to be predicted."""
+        return seen(self.session, self.moment, self.options)
+
+    def over_at(self, moment: Moment) -> frozenset[str]:
+        """What somebody who predicts need not be asked any more at a moment."""
+        return frozenset()
+
     # ---- changing the state ------------------------------------------------------------------------------------------
 
     def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
@@ -76,7 +87,8 @@ class Acting:
             return
         if moment is not None:
             if (moment.step, moment.row) != (self.moment.step, self.moment.row):
-                options.setdefault("revealed", False)
+                options.setdefault("revealed", self.over_at(moment))
+                options.setdefault("verdict", "")
                 options.setdefault("check", False)
                 options.setdefault("element", moment.element)
                 if self.shown == "kernels":
@@ -123,7 +135,10 @@ class Acting:
         """What is beside on this screen (`arrows`), else a line in time."""
         if not self._is_read():  # what is chosen is not known yet
             return
-        changes = arrow(self.session, self.moment, self.options, self.shown, right, down)
+        if self.options.predict and self.shown in SHUT:
+            return
+        session = self.session if self.shown == "chain" else self.seen
+        changes = arrow(session, self.moment, self.options, self.shown, right, down)
         if changes is None:
             self.action_move("step", right + down > 0)
         else:
@@ -139,6 +154,8 @@ class Acting:
     def _go_to(self, address: str) -> None:
         try:
             text = address.strip().removeprefix(":")
+            if self.options.predict and gives_away(text):
+                raise TeachgradError(GIVES_AWAY)
             if text.startswith("pass:"):
                 self._set(screen="passes", **went_to(self.session, self.moment, self.options, text))
                 return
@@ -202,6 +219,3 @@ class Acting:
     def action_mode(self) -> None:
         """The plan, or what dynamic mode would hold."""
         self._set(screen="memory", dynamic=not self.options.dynamic, dropped=frozenset(), line=None)
-
-    def action_reveal(self) -> None:
-        self._set(revealed=True)

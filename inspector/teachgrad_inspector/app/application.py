@@ -21,13 +21,15 @@ from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
+from ..learning.past import SHUT
 from ..live import Attachment
-from ..screens import SCREENS, Going, body_height, frame, status_of
+from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
 from ..session import Session
 from ..stops import Stop
 from ..views.options import Options
 from .asking import Asking
 from .help import HelpScreen, help_text
+from .learning import Learning
 from .living import Living
 from .opening import Opening
 from .sheet import Sheet
@@ -41,7 +43,7 @@ FIRST = ("pane", "pane_back", "search", "go")
 that letters typed right after it are not taken for keys."""
 
 
-class Inspector(Asking, Living, Opening, Stopping, App[int]):
+class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -108,6 +110,9 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
         self._loaded = True
         if self._address is not None:
             self._go_to(self._address)
+        elif self.options.tour is not None and self.options.tour.stops:
+            self.visit(0)
+        self.note_shown()
         self.draw()
 
     def _prepare(self, then: Callable[[], None], quietly: bool = False) -> None:
@@ -118,18 +123,19 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
         else:
             if not quietly:
                 self.draw()
-            self._read(self.moment, self.options, SCREENS[self.shown].read, then)
+            self._read(self.seen, self.moment, self.options, SCREENS[self.shown].read, then)
 
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
         step = self.moment.step
         laid_out = self.session.has_layout(step, self.options.folded)
         rows = 0 if laid_out else self.session.run.length(step)
-        return rows + SCREENS[self.shown].reads(self.session, self.moment, self.options) <= SLOW_ROWS
+        return rows + left_to_read(self.shown, self.seen, self.moment, self.options) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _read(
         self,
+        session: Session,
         moment: Moment,
         options: Options,
         read: Callable[[Session, Moment, Options, Going], None],
@@ -137,7 +143,7 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
     ) -> None:
         worker = get_current_worker()
         self.session.lanes(moment.step, options.folded)
-        read(self.session, moment, options, lambda: not worker.is_cancelled)
+        read(session, moment, options, lambda: not worker.is_cancelled)
         if not worker.is_cancelled:
             self.call_from_thread(then)
 
@@ -162,7 +168,7 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
         elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
             rows = self.session.run.length(self.moment.step)
-            rows += SCREENS[self.shown].reads(self.session, self.moment, self.options)
+            rows += left_to_read(self.shown, self.seen, self.moment, self.options)
             canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
         else:
             keys = (*self.key_that_holds(self._keys), *footer(SCREENS[self.shown].actions, self._keys))
@@ -175,6 +181,7 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
             self.cursor_position = sheet.region.offset + canvas.cursor
 
     def _changed(self) -> None:
+        self.note_shown()
         self._prepare(self.draw)
 
     def _page_lines(self) -> int:
@@ -204,7 +211,9 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("go", "search", "pane", "watch", "what_if", "compare", "level"):
+        if action in ("open", "arrow") and self.options.predict and self.shown in SHUT:
+            return False  # there is nothing to choose
+        if action in ("go", "search", "pane", "watch", "what_if", "compare", "level", "answer", "record_stop"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -231,6 +240,12 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
     def _emptied(self, event: Input.Changed) -> None:
         if not event.value and event.input.display:
             self._close_prompt()
+
+    # ---- learning ----------------------------------------------------------------------------------------------------
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="score")
+    def _find_score(self) -> None:
+        self.call_from_thread(self._found_score, *self._fingerprint())
 
     # ---- looking for stops -------------------------------------------------------------------------------------------
 
@@ -266,7 +281,7 @@ class Inspector(Asking, Living, Opening, Stopping, App[int]):
             self._set()
 
     def action_copy(self) -> None:
-        status = status_of(self.session, self.moment, self.options)
+        status = status_of(self.seen, self.moment, self.options)
         text = f"{status.moment} {status.name} {status.note}".strip()
         self.copy_to_clipboard(text)
         self._set(message=f"copied: {text}")

@@ -23,7 +23,7 @@ class Asking(Acting):
         """Where the number here comes from; on Explain, the chosen one in turn."""
         if self.shown == "explain" and not self._is_read():
             return
-        moment = chosen_number(self.session, self.moment, self.options) if self.shown == "explain" else None
+        moment = chosen_number(self.seen, self.moment, self.options) if self.shown == "explain" else None
         if moment is None:
             self._set(screen="explain")
         else:

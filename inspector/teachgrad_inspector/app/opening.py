@@ -28,7 +28,7 @@ class Opening(Acting):
             self.go_to_pair()
             return
         if self.shown == "explain":
-            moment = chosen_number(self.session, self.moment, self.options)
+            moment = chosen_number(self.seen, self.moment, self.options)
             self._set(moment, screen="tape", element=moment.element if moment is not None else None)
             return
         if self.shown == "doctor":

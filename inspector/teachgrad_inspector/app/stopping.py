@@ -8,6 +8,7 @@ from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
 from .. import stops
+from ..learning.past import GIVES_AWAY
 from ..views.watches import chosen_stop
 from .acting import Acting
 
@@ -55,6 +56,11 @@ class Stopping(Acting):
         chosen = self.options.stops
         if self.shown == "stops" and (at := chosen_stop(self.options)) is not None:
             chosen = chosen[at : at + 1]
+        if self.options.predict:
+            chosen = tuple(item for item in chosen if item.condition is None)
+            if not chosen:
+                self._set(message=GIVES_AWAY)
+                return
         run = self.session.run
         ahead = run.steps - self.moment.step if forward else self.moment.step + 1
         if ahead * run.length(self.moment.step) <= QUICK_ROWS:

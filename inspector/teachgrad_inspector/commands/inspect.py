@@ -41,7 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         "or tape.png; with --print dot also graph.svg, .png or .pdf, drawn by Graphviz")  # fmt: skip
     parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
-    parser.add_argument("--predict", action="store_true", help="hide gradients until they are revealed")
+    parser.add_argument("--predict", action="store_true", help="hide results until they are predicted")
+    parser.add_argument("--score", metavar="FILE", help="where answers are kept (default: named after the recording)")
+    parser.add_argument("--tour", metavar="TOUR.tgl", nargs="?", const="", help="play a tour; of a demo, its own")
     parser.add_argument("--inside", metavar="MODULE", default="", help="the module that the Map screen is inside of")
     parser.add_argument("--watch", metavar="CONDITION", action="append", default=[],
                         help="watch a condition, such as 'norm(W1.grad) > 10'; may be given several times")  # fmt: skip
@@ -105,10 +107,12 @@ def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
 
 
 def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore[no-untyped-def]
-    from teachgrad.recording import Reader
+    from teachgrad.recording import Reader, RecordingError
 
     from ..glyphs import choose
     from ..keys import load_keymap
+    from ..learning.past import GIVES_AWAY, gives_away
+    from ..learning.tours import load
     from ..live import words
     from ..plain.console import Console, converse
     from ..session import Session
@@ -162,6 +166,10 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
         screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
         if args.output is None and not screen:
             args.output = "text"
+        if args.predict and args.at is not None and gives_away(args.at):
+            raise RecordingError(GIVES_AWAY)
+        if args.tour is not None:
+            options = options.but(tour=load(args.tour, args.demo))
         if args.output is not None:
             return _print(args, session, options)
         from ..app.application import Inspector
@@ -170,6 +178,8 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
                               args.follow)  # fmt: skip
+        inspector.score_path = Path(args.score) if args.score else None
+        inspector.tour_path = Path(args.tour) if args.tour else None
         inspector.run()
         return inspector.return_code or 0
 

@@ -11,6 +11,7 @@ from teachgrad.recording import Moment
 
 from ..glyphs import Glyphs
 from ..keys import footer
+from ..learning.past import seen
 from ..screens import SCREENS, document, frame
 from ..session import Session
 from ..views.options import Options
@@ -40,7 +41,7 @@ def rendered(session: Session, moment: Moment, screen: str, options: Options, si
         from ..paper.graph import graph_of
         from ..paper.images import RENDERED, laid_out
 
-        text = graph_of(session, moment, screen, options)
+        text = graph_of(seen(session, moment, options), moment, screen, options)
         ending = Path(file or "").suffix.lower().removeprefix(".")
         return laid_out(text, ending) if ending in RENDERED else text
     if kind == "text":

@@ -10,6 +10,7 @@ from ..app.acting import Acting
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import footer
+from ..learning.past import seen
 from ..screens import SCREENS, frame, status_of
 from ..session import Session
 from ..views.narrate import narrate
@@ -52,6 +53,7 @@ def shot(session: Session, moment: Moment, screen: str, options: Options, size: 
          glyphs: Glyphs) -> Shot:  # fmt: skip
     """A screen at a moment."""
     canvas = frame(session, moment, screen, options, *size, glyphs, footer(SCREENS[screen].actions))
+    session = seen(session, moment, options)
     status = status_of(session, moment, options)
     found = program_of(session, moment, options) if screen == "passes" else None
     address = str(moment) if found is None else found[1].address(stop_of(found[1], options))
@@ -63,7 +65,8 @@ def film(session: Session, moment: Moment, screen: str, options: Options, size: 
     """The screen at a moment, with so many steps before and after it; which of them is the moment itself."""
     before: list[tuple[Moment, Options]] = []
     after: list[tuple[Moment, Options]] = []
-    if SCREENS[screen].tab:  # what the others show is about the recording, or about one moment
+    alone = options.predict  # the next step would show what is hidden now
+    if SCREENS[screen].tab and not alone:  # what the others show is about the recording, or about one moment
         before = Walker(session, moment, screen, options).steps(False, around)[::-1]
         after = Walker(session, moment, screen, options).steps(True, around)
     moments = [*before, (moment, options), *after]

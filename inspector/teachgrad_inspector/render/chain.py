@@ -12,7 +12,7 @@ from ..views.chain import ChainView, Product
 from ..views.check import Check
 from ..views.options import Options
 from ..views.paths import Paths
-from ..views.tape import Strip, TapeLine
+from ..views.tape import PREDICT, Strip, TapeLine
 from ..views.terms import Sum
 from .arrays import draw_array, wanted_height
 from .lines import draw_lines
@@ -193,7 +193,7 @@ def _sum_section(view: ChainView) -> list[Section]:
         if view.kind != "edge" or view.element == () or view.products == ():
             return []
         text = (
-            "predict it, then press r to reveal" if view.hidden else "the numbers were not recorded: use level values"
+            PREDICT if view.hidden else "the numbers were not recorded: use level values"
         )
         return [Section("one element", "", [_text(text, "dim")], 1)]
     result = view.sum
@@ -230,7 +230,7 @@ def _check_section(view: ChainView) -> list[Section]:
     rows: list[Row] = []
     if view.check is not None:
         rows += _check_rows(view.check)
-    elif view.kind == "edge" and not view.hidden:
+    elif view.checkable:
         rows.append(_text("press f for finite differences", "dim"))
     if view.paths is not None:
         rows += _path_rows(view.paths)

@@ -31,6 +31,8 @@ class Head:
     loss: float | None
     trouble: str
     predict: bool
+    tally: tuple[int, int] = (0, 0)
+    """Of answers to what was to be predicted: how many were right, and how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,12 @@ def _facts(head: Head) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if head.trouble:
         facts.append(("ended early", "warn bar"))
+    if head.predict:
+        facts.append((f"predict {head.tally[0]}/{head.tally[1]}" if head.tally[1] else "predict", "warn bar"))
     if head.steps > 1:
         facts.append((f"t{head.step} of t0…t{head.steps - 1}", "bar"))
     if head.objective and head.loss is not None:
         facts.append((f"{head.objective} = {number(head.loss)}", "bar"))
-    if head.predict:
-        facts.append(("predict", "warn bar"))
     return facts
 
 

@@ -66,6 +66,8 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
     canvas.right(x + columns.digits + 1, y, str(line.row), style("dim"))
     if line.stop:
         canvas.put(x + columns.digits + 1, y, g.stop, "err")
+    if line.spot:
+        canvas.put(x + columns.label - 1, y, g.more, "cursor")
     if line.picture is not None:
         kind = NODES[line.kind]
         node = g.trouble if line.trouble else getattr(g, kind)

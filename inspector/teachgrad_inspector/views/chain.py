@@ -82,6 +82,8 @@ class ChainView:
     ledger: Ledger | None
     paths: Paths | None
     check: Check | None
+    checkable: bool
+    """Whether finite differences can be asked for."""
     contribution: ArrayView | None
     arriving: ArrayView | None
     source: SourceView | None
@@ -96,14 +98,17 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
     """The Chain screen at a moment: of gradient along an edge, the op it comes out of; of an op, that op."""
     row = session.row(moment)
     op = _op_of(session, row, moment)
-    hidden = options.hiding and row.of_gradient
+    hidden = session.hides(row) or (options.hiding and row.of_gradient)
     element = element_of(session, moment, row, options)
+    if hidden and element is None and (known := session.info(row.part)) is not None and not known.shape:
+        element = ()
     site = session.site(row, moment)
     scalar = element == ()
     show = element is not None and row.kind == "edge" and op is not None and not scalar and not hidden
     ledger = view_ledger(session, moment, row.vertex, options, element)
     begun = session.gradient_row(row.vertex, moment) is not None
-    checked = row.kind in ("edge", "leaf") and element is not None and not options.hiding
+    complete = session.is_complete(row.vertex, moment) and not options.hiding  # else a check would give it away
+    checked = row.kind in ("edge", "leaf") and element is not None and complete
     name = session.name(row.vertex, moment.step)
     return ChainView(
         moment=str(moment), kind=row.kind, subject=_subject(row, name), title=_title(session, row, op, name),
@@ -117,8 +122,9 @@ def view_chain(session: Session, moment: Moment, options: Options) -> ChainView:
         products=_products(session, moment, row, op, options) if op is not None else (),
         element=element, sum=view_sum(session, row, op, element or ()) if show and op is not None else None,
         strip=view_strip(session, moment, options, NEARBY), ledger=ledger,
-        paths=view_paths(session, moment, row.vertex) if scalar and begun and not options.hiding else None,
+        paths=view_paths(session, moment, row.vertex) if scalar and begun and complete else None,
         check=view_check(session, moment, row.vertex, element or ()) if options.check and checked else None,
+        checkable=row.kind == "edge" and complete and not hidden,
         contribution=None if hidden else view_array(session, row.part, options.numbers),
         arriving=None if hidden else view_array(session, row.incoming, options.numbers),
         source=view_source(session, row, moment), facts=_facts(session, moment, row, element), hidden=hidden,
@@ -247,7 +253,8 @@ def _incoming(session: Session, moment: Moment, op: Row, hidden: bool) -> Incomi
     users = [step.rows[i] for i in step.readers(op.vertex) if step.rows[i].requires_grad]
     if now is None:
         later = session.next_gradient_row(op.vertex, moment)
-        origin = f"comes at {later.moment}" if later is not None else "never comes"
+        never = "never comes" if session.knows_the_future else "has not come yet"
+        origin = f"comes at {later.moment}" if later is not None else never
         return Incoming(symbol, None, lengths, origin, False)
     if now.kind == "seed":
         return Incoming(symbol, session.scalar(now.value), lengths, "the start of the backward pass", True)

@@ -68,7 +68,5 @@ def view_doctor(session: Session, options: Options) -> DoctorView:
 
 
 def _hidden(finding: Finding) -> Finding:
-    """A finding without the numbers of gradients."""
-    if finding.phase != "backward":
-        return finding
-    return replace(finding, what="its numbers are hidden as long as gradients are to be predicted; r reveals them")
+    """A finding without its numbers."""
+    return replace(finding, what="its numbers are hidden as long as they are to be predicted")

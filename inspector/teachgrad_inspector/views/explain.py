@@ -22,6 +22,7 @@ OPENED = 14
 DEEPEST = 12
 EDGE = 10
 """A derivative along an edge is as much work as so many rows."""
+HIDDEN = "hidden as long as it is to be predicted: a answers, r gives up"
 NEGLIGIBLE = 1e-3
 """Sources that count for less than this share of the number that is asked about are not taken apart."""
 
@@ -72,12 +73,14 @@ def view_explain(session: Session, moment: Moment, options: Options) -> ExplainV
     """Where the number under the cursor comes from."""
     row = session.row(moment)
     element = element_of(session, moment, row, options)
+    if session.hides(row):
+        return ExplainView("explain", (), None, False, HIDDEN)
     if element is None:
         return ExplainView("explain", (), None, False, f"its numbers were not recorded (level {session.run.level})")
     number = number_at(session, moment, element)
     title = f"where {_name(session, number)} comes from"
     if options.hiding and number.gradient:
-        return ExplainView(title, (), None, False, "hidden as long as it is to be predicted; r reveals it")
+        return ExplainView(title, (), None, False, HIDDEN)
     root: _Node = session.kept(lambda: _grown(session, number), *_key(session, moment, number))
     nodes = list(_walk(root))
     chosen = chosen_line(options, len(nodes))

@@ -45,6 +45,8 @@ def _value(session: Session, row: Row) -> str:
     if value is not None:
         return f", {number(value)}"
     info = session.info(row.value)
+    if session.hides(row) and (info is None or not info.shape):
+        return ""
     return f", an array of shape {shape(info.shape)}" if info is not None else ""
 
 
@@ -53,8 +55,8 @@ def short_note(session: Session, moment: Moment, options: Options) -> str:
     row = session.row(moment)
     value = session.scalar(row.value)
     info = session.info(row.value)
-    if options.hiding and row.of_gradient:
-        return "predict it, then press r"
+    if session.hides(row) or (options.hiding and row.of_gradient):
+        return "predict it: a answers, r gives up"
     if row.kind == "deposit":
         held = session.scalar(row.delta)
         if held is not None and value is not None:

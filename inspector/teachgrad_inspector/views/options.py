@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from teachgrad.recording import Moment
+
 from ..stops import Stop
 
 
@@ -32,9 +34,9 @@ class Options:
     narration: bool = False
     """A line that says in words what happens."""
     predict: bool = False
-    """Hide the gradients that a learner is to predict."""
-    revealed: bool = False
-    """Show them at this moment all the same."""
+    """Hide what a learner is to predict: results, shapes, and what comes next."""
+    revealed: frozenset[str] = frozenset()
+    """What is shown at this moment all the same: `shape`, `value`, `next`."""
     check: bool = False
     """Compare gradients with finite differences."""
     element: tuple[int, ...] | None = None
@@ -58,6 +60,18 @@ class Options:
     """The change that the What-if screen looks at."""
     stops: tuple[Stop, ...] = ()
     """Breakpoints and watched conditions."""
+    tour: Any = None
+    """The tour that is played: a `Tour` of `learning.tours`, or None."""
+    place: int = 0
+    """The stop of the tour."""
+    visited: Moment | None = None
+    """Where that stop is."""
+    spotlight: str = ""
+    """The name of what the tour points at on the tape."""
+    verdict: str = ""
+    """What became of the last answer at this moment."""
+    tally: tuple[int, int] = (0, 0)
+    """How many answers were right, and how many were given."""
 
     def but(self, **changes: Any) -> Self:
         """The same options, some changed."""
@@ -65,5 +79,5 @@ class Options:
 
     @property
     def hiding(self) -> bool:
-        """Whether gradients are hidden at this moment."""
-        return self.predict and not self.revealed
+        """Whether what this moment computes is hidden."""
+        return self.predict and "value" not in self.revealed

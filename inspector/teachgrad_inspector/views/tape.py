@@ -20,6 +20,7 @@ from .watches import Watch, view_watches
 SUMMARY_LIMIT = 1 << 18
 """Larger arrays are not read only to be summed up in one line of the tape."""
 HIDDEN = "?"
+PREDICT = "predict it: a answers, r gives up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class TapeLine:
     trouble: str = ""
     stop: bool = False
     """Whether a breakpoint stands here."""
+    spot: bool = False
+    """Whether a tour points at it."""
     picture: Picture | None = None
 
 
@@ -106,8 +109,11 @@ def view_tape(session: Session, moment: Moment, options: Options, lines: int) ->
 
 def view_value(session: Session, moment: Moment, options: Options) -> Pane:
     """The value that a row is about, as it was at the moment."""
-    vertex = session.row(moment).vertex
+    row = session.row(moment)
+    vertex = row.vertex
     value = session.value_of(vertex, moment)
+    if session.hides(row) and not row.of_gradient:
+        return Pane(f"value  {session.name(vertex, moment.step)}", None, PREDICT)
     return Pane(
         f"value  {session.name(vertex, moment.step)}",
         view_array(session, value, options.numbers),
@@ -130,6 +136,8 @@ def _window(
 ) -> tuple[TapeLine, ...]:
     """The lines around the cursor, which stands in the middle wherever the ends of the tape allow it."""
     start, stop = max(0, cursor - height), min(len(lanes), cursor + height)
+    if not session.knows_the_future:
+        stop = cursor + 1
     plan: list[int | str] = []
     for index in range(start, stop):
         phase = lanes.items[index].phase
@@ -156,8 +164,8 @@ def _line(
     row = step.rows[moment.row if cursor else item.first]
     here = Moment(step.number, row.row, row.phase)
     if item.fold is not None:
-        count = item.last - item.first + 1
-        last = step.rows[item.last]
+        last = step.rows[min(item.last, len(step.rows) - 1)]
+        count = last.row - item.first + 1
         what = f"{count} {'row' if count == 1 else 'rows'}"
         if item.phase == "bwd":
             what = f"{count} {'gradient' if count == 1 else 'gradients'}"
@@ -177,7 +185,7 @@ def _line(
             picture=picture,
         )
     future = row.row > moment.row
-    hidden = options.predict and row.of_gradient and (future or (cursor and not options.revealed))
+    hidden = session.hides(row) or (options.predict and row.of_gradient and (future or (cursor and options.hiding)))
     info = session.info(row.value)
     site = session.site(row, here)
     value, trouble = ("", "") if future else _summary(session, row)
@@ -188,6 +196,7 @@ def _line(
         place=f"{site.file.replace(chr(92), '/').rpartition('/')[2]}:{site.line}" if site else "",
         cursor=cursor, future=future, trouble="" if hidden else trouble, picture=picture,
         stop=any(item.matches(session, step, row) for item in options.stops),
+        spot=bool(options.spotlight) and _label(session, row) == options.spotlight,
     )  # fmt: skip
 
 
@@ -247,17 +256,18 @@ def _chips(session: Session, row: Row, step: Step) -> tuple[str, ...]:
 def _rail(session: Session, moment: Moment, scope: str, vertices: tuple[int, ...]) -> RailView:
     step = session.step(moment)
     total = 0
-    for vertex in vertices:
+    there = [vertex for vertex in vertices if vertex in step.made]
+    for vertex in there:
         info = session.info(step.rows[step.made[vertex]].value)
         total += info.nbytes if info is not None else 0
-    return RailView(scope, len(vertices), total)
+    return RailView(scope, len(there), total)
 
 
 def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Options) -> Pane:
     """The gradient of the value under the cursor as it stands now, or when it will come."""
     title = f"gradient  ∂{session.goal(moment)}/∂{name}"
-    if options.hiding and row.of_gradient:
-        return Pane(title, None, "predict it, then press r to reveal")
+    if row.of_gradient and (options.hiding or session.hides(row)):
+        return Pane(title, None, PREDICT)
     now = session.gradient_row(row.vertex, moment)
     if now is not None:
         return Pane(title, view_array(session, now.value, options.numbers), "" if now.value is not None else "not kept")
@@ -270,4 +280,4 @@ def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Op
             f"not computed yet: {rows} {'row' if rows == 1 else 'rows'} from here, "
             f"at {later.moment}",
         )
-    return Pane(title, None, "no gradient flows here")
+    return Pane(title, None, "no gradient flows here" if session.knows_the_future else "none until now")

@@ -57,7 +57,10 @@ def watch(session: Session, moment: Moment, options: Options, item: Stop) -> Wat
     """A stop with its value at a moment; breakpoints have none."""
     if item.condition is None:
         return Watch(item.text, "", "value")
-    if options.hiding and any(name == "it" or name.endswith(".grad") for name in item.condition.names):
+    row = session.row(moment)
+    hiding = session.hides(row) or options.hiding
+    label = session.run.label(row)
+    if hiding and any(name in ("it", label) or name.endswith(".grad") for name in item.condition.names):
         return Watch(item.text, HIDDEN, "hidden")
     try:
         value = item.condition.at(session, moment)
