@@ -126,7 +126,8 @@ def test_predict_hides_the_answer_everywhere(session: Callable[..., Session]) ->
     row = net.row(moment)
     answer = net.array(row.value)
     assert answer is not None
-    hidden, shown = Options(predict=True, check=True, narration=True), Options(predict=True, revealed=True)
+    hidden = Options(predict=True, check=True, narration=True)
+    shown = Options(predict=True, revealed=frozenset({"value"}))
     for view in (view_chain, lambda *args: view_tape(*args, 30)):
         text, open_ = json.loads(to_json(view(net, moment, hidden))), json.loads(to_json(view(net, moment, shown)))
         norm = float(np.linalg.norm(answer))

@@ -28,7 +28,7 @@ from teachgrad_inspector.learning.tours import (
     questions_of,
     written,
 )
-from teachgrad_inspector.publishing import as_html, as_notebook, pages
+from teachgrad_inspector.paper.tour import as_html, as_notebook, pages
 from teachgrad_inspector.session import Session
 
 from .runs import make

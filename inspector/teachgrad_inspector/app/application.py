@@ -243,8 +243,11 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
 
     # ---- learning ----------------------------------------------------------------------------------------------------
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="score")
     def _find_score(self) -> None:
+        self._find_score_behind()
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="score")
+    def _find_score_behind(self) -> None:
         self.call_from_thread(self._found_score, *self._fingerprint())
 
     # ---- looking for stops -------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def _done(args: Namespace) -> int:
 
     from ..demos import write_demo
     from ..learning.tours import TourError, load, questions_at
-    from ..publishing import as_html, as_notebook
+    from ..paper.tour import as_html, as_notebook
     from ..session import Session
     from ..stops import resolve
 

@@ -13,18 +13,18 @@ from typing import Any
 from teachgrad.errors import RecordingError
 from teachgrad.recording import Moment
 
-from .canvas import Canvas
-from .glyphs import UNICODE
-from .learning.lesson import LETTERS
-from .learning.order import choices
-from .learning.past import SHUT, seen
-from .learning.questions import KINDS, NEXT, asked, said
-from .learning.tours import Tour, TourStop, questions_at
-from .render.frame import draw_status
-from .screens import CLOSED, SCREENS, status_of
-from .session import Session
-from .stops import resolve
-from .views.options import Options
+from ..canvas import Canvas
+from ..glyphs import UNICODE
+from ..learning.lesson import LETTERS
+from ..learning.order import choices
+from ..learning.past import SHUT, seen
+from ..learning.questions import KINDS, NEXT, asked, said
+from ..learning.tours import Tour, TourStop, questions_at
+from ..render.frame import draw_status
+from ..screens import CLOSED, SCREENS, status_of
+from ..session import Session
+from ..stops import resolve
+from ..views.options import Options
 
 WIDTH, HEIGHT = 100, 26
 
