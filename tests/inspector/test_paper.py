@@ -240,9 +240,10 @@ def test_a_page_of_one_moment_shows_it(session: Open) -> None:
 def test_predicted_gradients_are_in_no_step_of_a_page(session: Open) -> None:
     opened = session("micrograd")
     moment = opened.run.resolve("t0/bwd/9")
-    shots, _ = film(opened, moment, "tape", Options(predict=True, revealed=True), SIZE, UNICODE, 6)
-    hidden = [one for one in shots if "predict it, then press r" in "\n".join(one.canvas.text())]
-    assert len(hidden) == len([one for one in shots if "bwd" in one.address]) - 1  # all but the one that was revealed
+    shots, at = film(opened, moment, "tape", Options(predict=True, narration=True), SIZE, UNICODE, 6)
+    assert (len(shots), at) == (1, 0)  # the next step would show what is hidden in this one
+    assert "predict it: a answers" in "\n".join(shots[0].canvas.text())
+    assert "-2" not in shots[0].sentence
 
 
 # ---- DOT -------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from teachgrad import nn, optim
 from teachgrad.cli import main
 from teachgrad.recording import Moment, Reader, Recorder, Row
 from teachgrad_inspector.glyphs import UNICODE
+from teachgrad_inspector.learning.givens import givens
 from teachgrad_inspector.learning.order import choices, front
 from teachgrad_inspector.learning.past import SHUT, seen
 from teachgrad_inspector.learning.questions import (
@@ -309,3 +310,37 @@ def test_an_element_that_is_asked_for(session: Open) -> None:
     assert asks(net, moment, (7, 7))[-1].element != (7, 7)
     with pytest.raises(AnswerError, match=r"there is no element \[7,7\]"):
         is_right(net, Question(moment, "value", (7, 7)), "1")
+
+
+def test_numbers_to_answer_with(training: Session) -> None:
+    """What a question lists is enough to answer it, and was known before."""
+    answered = 0
+    for moment, row in _moments(training):
+        question = next((item for item in asks(training, moment) if item.kind == "value"), None)
+        if question is None or not (listed := givens(training, question)):
+            continue
+        given = {name: float(value) for name, value in (one.split(" = ") for one in listed.split("   "))}
+        hidden, _ = _hidden(training, moment)
+        assert not _found(listed) & hidden
+        made = training.step(moment).made.get(row.source or 0) if row.kind == "edge" else None
+        op = row.op if made is None else training.step(moment).rows[made].op
+        terms = list(given.values())
+        if row.kind == "op" and op == "matmul":
+            assert is_right(training, question, repr(sum(x * y for x, y in zip(terms[::2], terms[1::2], strict=True))))
+            answered += 1
+        elif row.kind == "op" and op in ("add", "multiply", "subtract") and len(terms) == 2:
+            x, y = terms
+            result = {"add": x + y, "multiply": x * y, "subtract": x - y}[op]
+            assert is_right(training, question, repr(result)), (str(moment), listed)
+            answered += 1
+        elif row.kind == "edge" and op == "matmul":
+            before = next((value for name, value in given.items() if name.endswith("before")), 0.0)
+            terms = [value for name, value in given.items() if not name.endswith("before")]
+            total = before + sum(x * y for x, y in zip(terms[::2], terms[1::2], strict=True))
+            assert is_right(training, question, repr(total)), (str(moment), listed)
+            answered += 1
+        elif row.kind == "update":
+            old, gradient, rate = terms
+            assert is_right(training, question, repr(old - rate * gradient))
+            answered += 1
+    assert answered >= 4

@@ -51,9 +51,10 @@ def _parts(
     yield from _turned(session, row, op, element, name, source)
     yield from _of_the_other(session, row, op, element, name, source)
     yield from _factors(session, row, op, delta)
-    gradient, column = session.array(row.incoming), _column(session, op, row, element)
-    if gradient is None or column is None or column.shape != gradient.shape:
+    found = local_part(session, row, element)
+    if found is None:
         return
+    gradient, column = found
     reached = column != 0
     g, local = gradient[reached].astype(np.float64), column[reached]
     many = len(local) > 1
@@ -72,13 +73,17 @@ def _parts(
         yield "not summed", largest, f"that is {spread}: {why}"
 
 
-def _column(session: Session, op: Row, row: Row, element: tuple[int, ...]) -> np.ndarray | None:
-    """∂z/∂x[element] for all elements of the result z."""
-    known, inputs = op_named(op.op), inputs_of(session, op)
-    info, edge = session.info(op.value), row.edge or 0
-    if known is None or inputs is None or edge >= len(inputs) or info is None or info.size > LARGE:
+def local_part(session: Session, row: Row, element: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The incoming gradient of an edge, and ∂z/∂x[element] for all elements of the result z; None where they are not
+    known."""
+    step = session.run.step(row.step)
+    op = step.rows[step.made[row.source or 0]]
+    known, inputs, gradient = op_named(op.op), inputs_of(session, op), session.array(row.incoming)
+    edge = row.edge or 0
+    if known is None or inputs is None or edge >= len(inputs) or gradient is None or gradient.size > LARGE:
         return None
-    return local_column(known, inputs, session.attrs(op), edge, element)
+    column = local_column(known, inputs, session.attrs(op), edge, element)
+    return (gradient, column) if column is not None and column.shape == gradient.shape else None
 
 
 def _why_summed(session: Session, row: Row, op: Row, name: str, source: str) -> str:

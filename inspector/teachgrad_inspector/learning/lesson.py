@@ -8,6 +8,7 @@ from teachgrad.recording import Moment
 
 from ..session import Session
 from ..views.options import Options
+from .givens import givens
 from .order import choices
 from .questions import NEXT, TOLERANCE, VALUE, Question, asked, asks, said
 from .tours import Tour, TourStop
@@ -26,6 +27,8 @@ class LessonView:
     spotlight: str
     text: str
     question: str
+    given: str
+    """Numbers to answer it with."""
     choices: tuple[str, ...]
     """As `a  relu`: the letter and the name."""
     how: str
@@ -62,7 +65,8 @@ def view_lesson(session: Session, moment: Moment, options: Options) -> LessonVie
         place=f"{options.place + 1}/{len(tour.stops)}" if tour is not None and tour.stops else "",
         spotlight=f"look at {stop.spotlight}" if stop is not None and stop.spotlight else "",
         text=stop.text if stop is not None else "",
-        question=words, choices=tuple(f"{letter}  {option.name}" for letter, option in listed.items()), how=how,
+        question=words, given=givens(session, question) if question is not None else "",
+        choices=tuple(f"{letter}  {option.name}" for letter, option in listed.items()), how=how,
         verdict=options.verdict, right=options.verdict.startswith("right"), solution=solution,
     )  # fmt: skip
 

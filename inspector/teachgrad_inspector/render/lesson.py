@@ -17,6 +17,8 @@ def lesson_lines(canvas: Canvas, view: LessonView, width: int) -> list[tuple[str
         lines.append((view.spotlight, "dim"))
     if view.question:
         lines += [(line, "title") for line in wrapped(canvas, view.question, width)]
+    if view.given:
+        lines += [(line, "number") for line in packed(canvas, tuple(view.given.split("   ")), width)]
     if view.choices:
         lines += [(line, "number") for line in packed(canvas, view.choices, width)]
     if view.solution:
