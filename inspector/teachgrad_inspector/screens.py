@@ -57,6 +57,7 @@ from .views.options import Options
 from .views.passes import view_passes
 from .views.plain import plain
 from .views.tape import view_tape
+from .views.telling import tell
 from .views.train import view_train
 from .views.watches import view_stops
 from .views.whatif import left_to_run, view_what_if
@@ -225,6 +226,8 @@ def frame(
         return canvas
     shown = SCREENS[screen]
     body = body_height(height)
+    speaks = options.narration and body > 8
+    body -= speaks
     lesson = view_lesson(session, moment, options)
     if lesson is not None:
         below = lesson_height(canvas, lesson, body)
@@ -236,8 +239,12 @@ def frame(
         if screen in SHUT and options.predict:
             canvas.box(0, 1, width, body, shown.title)
             draw_text(canvas, 2, 2, width - 4, body - 2, CLOSED, "hidden")
+            view = None
         else:
-            shown.draw(canvas, shown.view(session, moment, options, body), options, 1, body)
+            view = shown.view(session, moment, options, body)
+            shown.draw(canvas, view, options, 1, body)
+        if speaks:
+            canvas.put(2, height - 3, tell(session, moment, options, view), "narration", width - 4)
     except RecordingError as error:
         canvas.put(2, 2, str(error), "err", width - 4)
     draw_status(canvas, status_of(session, moment, options), height - 2)
@@ -251,11 +258,13 @@ def document(session: Session, moment: Moment, screen: str, options: Options, he
     lesson = view_lesson(session, moment, options)
     session = seen(session, moment, options)
     shut = screen in SHUT and options.predict
+    view = None if shut else shown.view(session, moment, options, body_height(height))
     return {
         "screen": screen,
         "moment": str(moment),
         "status": plain(status_of(session, moment, options)),
         "head": plain(head_of(session, moment, screen, options)),
-        "view": {"note": CLOSED} if shut else plain(shown.view(session, moment, options, body_height(height))),
+        "view": {"note": CLOSED} if shut else plain(view),
+        **({"narration": tell(session, moment, options, view)} if options.narration else {}),
         **({"lesson": plain(lesson)} if lesson is not None else {}),
     }

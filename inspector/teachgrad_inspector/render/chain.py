@@ -36,9 +36,6 @@ class Section:
 
 def draw_chain(canvas: Canvas, view: ChainView, options: Options, y: int, height: int) -> None:
     """Draw the screen into the rows from `y` on."""
-    if view.narration and height > 8:
-        canvas.put(2, y + height - 1, view.narration, "narration", canvas.width - 4)
-        height -= 1
     focus = PANES[options.pane % len(PANES)]
     parts = _parts(view, canvas.width)
     alone = options.zoom or canvas.width < SIDE_BY_SIDE

@@ -21,9 +21,6 @@ def tape_height(height: int) -> int:
 
 def draw_tape(canvas: Canvas, view: TapeView, options: Options, y: int, height: int) -> None:
     """Draw the screen into the rows from `y` on."""
-    if view.narration and height > 8:
-        canvas.put(2, y + height - 1, view.narration, "narration", canvas.width - 4)
-        height -= 1
     parts = _parts(view, canvas.width)
     names = [name for name, _ in parts]
     focus = PANES[options.pane % len(PANES)]
