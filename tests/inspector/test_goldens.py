@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from teachgrad.recording import Moment
 from teachgrad_inspector.canvas import cell_width
 from teachgrad_inspector.glyphs import ASCII, UNICODE
 from teachgrad_inspector.keys import footer
+from teachgrad_inspector.learning.tours import load
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.stops import stop
@@ -27,6 +29,10 @@ STOPPING = Options(stops=tuple(map(stop, (
     "x + fc2.weight",
 ))))
 CHANGED = Options(edit=Edit(2, (0, 1), 0.25))
+TOUR = load("", "micrograd")
+TOURING = Options(tour=TOUR, place=7, visited=Moment(0, 12, "bwd"), predict=True)
+ORDERING = Options(tour=TOUR, place=5, visited=Moment(0, 8, "bwd"), predict=True, revealed=frozenset({"value"}),
+                   spotlight="e", verdict="not e: it waits", tally=(1, 2))  # fmt: skip
 SIZES = [(40, 10), (60, 20), (80, 24), (100, 30), (160, 48)]
 CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     **{f"micrograd-{screen}-{w}x{h}": ("micrograd", "t0/bwd/a.grad", screen, (w, h), PLAIN)
@@ -91,6 +97,11 @@ CASES: dict[str, tuple[str, str, str, tuple[int, int], Options]] = {
     "program-kernels-table": ("program", "t1/fwd/4", "kernels", (100, 20), Options(zoom=True)),
     "program-kernels-update": ("program", "t1/upd/9", "kernels", (80, 24), PLAIN),
     "program-tape": ("program", "t1/fwd/6", "tape", (80, 24), PLAIN),
+    **{f"micrograd-tour-{w}x{h}": ("micrograd", "t0/bwd/a.grad", "chain", (w, h), TOURING) for w, h in SIZES},
+    **{f"micrograd-order-{w}x{h}": ("micrograd", "t0/bwd/8", "tape", (w, h), ORDERING) for w, h in SIZES},
+    **{f"net-predict-{w}x{h}": ("net", "t0/bwd/h.grad", "tape", (w, h), Options(predict=True, narration=True,
+       revealed=frozenset({"shape"}))) for w, h in SIZES},
+    "net-tour-left": ("net", "t0/fwd/2", "tape", (80, 24), Options(tour=TOUR, visited=Moment(0, 1, "fwd"))),
     "trouble-memory": ("trouble", "t0/fwd/2", "memory", (80, 16), PLAIN),
     "trouble-nan": ("trouble", "t0/fwd/2", "tape", (80, 16), PLAIN),
     "trouble-zero-gradient": ("trouble", "last", "tape", (80, 16), PLAIN),

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..canvas import Canvas
 from ..learning.lesson import LessonView
 
 LEAST = 3
+TEXT = 4
+"""The rank of the words of a tour."""
 KEYS = "a answers  r gives up"
 KEYS_TOUR = "t on  T back  a answers  r shows"
 
 
-def lesson_lines(canvas: Canvas, view: LessonView, width: int) -> list[tuple[str, str]]:
-    """The lines of the pane, wrapped to a width, with their styles: what matters most stands last."""
-    lines = [(line, "text") for line in wrapped(canvas, view.text, width)]
-    if view.spotlight:
-        lines.append((view.spotlight, "dim"))
-    if view.question:
-        lines += [(line, "title") for line in wrapped(canvas, view.question, width)]
-    if view.given:
-        lines += [(line, "number") for line in packed(canvas, tuple(view.given.split("   ")), width)]
-    if view.choices:
-        lines += [(line, "number") for line in packed(canvas, view.choices, width)]
-    if view.solution:
-        lines += [(line, "number") for line in wrapped(canvas, view.solution, width)]
-    if view.verdict:
-        lines += [(line, "ok" if view.right else "warn") for line in wrapped(canvas, view.verdict, width)]
-    elif view.how:
-        lines += [(line, "dim") for line in wrapped(canvas, view.how, width)]
-    return lines
+class Said(NamedTuple):
+    """A line of the pane. Where there is no room, those with the highest `rank` give way first."""
+
+    text: str
+    style: str
+    rank: int
+
+
+def lesson_lines(canvas: Canvas, view: LessonView, width: int) -> list[Said]:
+    """The lines of the pane, wrapped to a width."""
+    found: list[Said] = []
+
+    def say(lines: list[str], style: str, rank: int) -> None:
+        found.extend(Said(line, style, rank) for line in lines)
+
+    say(wrapped(canvas, view.text, width), "text", TEXT)
+    say(wrapped(canvas, view.spotlight, width), "dim", 5)
+    say(wrapped(canvas, view.question, width), "title", 0)
+    say(packed(canvas, tuple(view.given.split("   ")) if view.given else (), width), "number", 3)
+    say(packed(canvas, view.choices, width), "number", 2)
+    say(wrapped(canvas, view.solution, width), "number", 1)
+    say(wrapped(canvas, view.verdict, width), "ok" if view.right else "warn", 1)
+    if not view.verdict:
+        say(wrapped(canvas, view.how, width), "dim", 6)
+    return found
 
 
 def lesson_height(canvas: Canvas, view: LessonView, body: int) -> int:
@@ -37,14 +48,20 @@ def lesson_height(canvas: Canvas, view: LessonView, body: int) -> int:
 
 
 def draw_lesson(canvas: Canvas, view: LessonView, y: int, height: int) -> None:
-    """Draw the pane. Where there is no room for all of it, the beginning of the text gives way."""
+    """Draw the pane: all lines, or those that matter most."""
     lines = lesson_lines(canvas, view, canvas.width - 4)
-    room = height - 2
-    canvas.box(0, y, canvas.width, height, f"{view.place}  {view.title}".strip(), KEYS_TOUR if view.place else KEYS)
-    cut = len(lines) > room
-    for row, (text, style) in enumerate(lines[-room:] if room > 0 else []):
-        canvas.put(2, y + 1 + row, text if row or not cut else f"{canvas.glyphs.ellipsis} {text}", style,
-                   canvas.width - 4)  # fmt: skip
+    room = max(0, height - 2)
+    note = "" if len(lines) > room and canvas.width < 60 else KEYS_TOUR if view.place else KEYS
+    cut = False
+    while len(lines) > room:
+        worst = max(line.rank for line in lines)
+        places = [at for at, line in enumerate(lines) if line.rank == worst]
+        del lines[places[0 if worst == TEXT else -1]]  # of the words, the last are nearest to the question
+        cut |= worst == TEXT
+    canvas.box(0, y, canvas.width, height, f"{view.place}  {view.title}".strip(), note)
+    for row, line in enumerate(lines):
+        mark = f"{canvas.glyphs.ellipsis} " if cut and not row and line.rank == TEXT else ""
+        canvas.put(2, y + 1 + row, mark + line.text, line.style, canvas.width - 4)
 
 
 def packed(canvas: Canvas, items: tuple[str, ...], width: int) -> list[str]:
@@ -59,17 +76,18 @@ def packed(canvas: Canvas, items: tuple[str, ...], width: int) -> list[str]:
 
 
 def wrapped(canvas: Canvas, text: str, width: int) -> list[str]:
-    """Paragraphs, wrapped; an empty line between two of them."""
+    """Paragraphs, wrapped; an empty line between two of them. What is indented stays as it is."""
     lines: list[str] = []
     for paragraph in text.split("\n\n"):
-        words = paragraph.split() if not paragraph.startswith("    ") else []
-        if lines and (words or paragraph.strip()):
+        if not paragraph.strip():
+            continue
+        if lines:
             lines.append("")
-        if not words:
-            lines += [line[:width] for line in paragraph.rstrip().split("\n") if line.strip()]
+        if paragraph.startswith("    "):
+            lines += [line for line in paragraph.rstrip().split("\n") if line.strip()]
             continue
         line = ""
-        for word in words:
+        for word in paragraph.split():
             if line and canvas.measure(line) + 1 + canvas.measure(word) > width:
                 lines.append(line)
                 line = word
