@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from teachgrad_inspector.app.application import Inspector
 from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.learning.score import read
 from teachgrad_inspector.learning.tours import load
+from teachgrad_inspector.plain.console import Console
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 
@@ -194,6 +197,40 @@ async def test_every_screen_while_predicting(name: str, session: Open) -> None:
         for _ in range(10):
             await pilot.press("s")
             assert app_of(pilot).is_running
+
+
+def conversation(session: Session, options: Options, *commands: str, at: str | None = None) -> str:
+    said = io.StringIO()
+    with ExitStack() as opened, redirect_stdout(said):
+        console = Console(session, at, "tape", options, UNICODE, (100, 30), {}, opened)
+        console.run(io.StringIO("\n".join(commands) + "\n"))
+    return said.getvalue()
+
+
+def test_predicting_line_by_line(session: Open) -> None:
+    text = conversation(session("micrograd"), Options(), "predict", "a 6", "chain", "tell", "p a.grad", "a 4", "tell",
+                        at="t0/bwd/a.grad")  # fmt: skip
+    before, _, after = text.partition("> a 4")
+    assert "What is a.grad after this contribution?" in before
+    assert "not 6: that is this contribution alone" in before
+    assert "+6" not in before
+    assert "total 4" not in before
+    assert "right: 4" in after
+    assert "running -2 to 4" in after
+    (path,) = Path.cwd().glob("*.score.json")
+    assert [item.text for item in read(path).answers] == ["6", "4"]
+    text = conversation(session("micrograd"), Options(predict=True), "s", "s", "a e", "2", "5", at="t0/bwd/6")
+    assert "Which of these can run backward next?" in text or "What is L.grad?" in text
+    assert "hidden as long as you predict" in text
+
+
+def test_a_tour_line_by_line(session: Open) -> None:
+    text = conversation(session("micrograd"), Options(tour=load("", "micrograd")), "t", "a -6", "t", "r", "T", "T", "T")
+    assert "tour 1/9, A graph of numbers" in text
+    assert "tour 2/9, Forward: a product" in text
+    assert "right: -6" in text
+    assert "it is -4" in text
+    assert "this is the first stop" in text
 
 
 # ---- tours -----------------------------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ class Learning(Acting):
     _trouble: str = ""
     """Why answers are not kept."""
 
+    def keep_in(self, score: str | None, tour: str | None) -> None:
+        """Keep answers in a file, and the stops of a tour."""
+        self.score_path = Path(score) if score else None
+        self.tour_path = Path(tour) if tour else None
+
     def over_at(self, moment: Moment) -> frozenset[str]:
         return frozenset(kind for step, row, kind in self._over if (step, row) == (moment.step, moment.row))
 
@@ -112,6 +117,8 @@ class Learning(Acting):
         """The fingerprint of the recording, or nothing and why there is none."""
         try:
             with Reader(self.session.run.path) as run:
+                if run.trouble:
+                    return "", f"answers are not kept: {run.trouble}"
                 return fingerprint(run), ""
         except TeachgradError as error:
             return "", f"answers are not kept: {error}"

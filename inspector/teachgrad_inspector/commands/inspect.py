@@ -127,6 +127,8 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
         session = Session(run, title)
         if live is not None:
             session.live, session.grows = words(live.state, run), not live.state.ended
+        if args.predict and args.at is not None and gives_away(args.at):
+            raise RecordingError(GIVES_AWAY)
         watched = tuple(stop(text) for text in args.watch)
         options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
         if args.what_if is not None:
@@ -156,9 +158,12 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
                 None,
                 "passes",
             )
+        if args.tour is not None:
+            options = options.but(tour=load(args.tour, session.title))
         if args.plain:
             glyphs = choose(args.ascii)
             console = Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened, live)
+            console.keep_in(args.score, args.tour)
             return converse(console)
         if args.file is not None and args.output is None:
             args.output = format_of(args.file)
@@ -166,10 +171,6 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
         screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
         if args.output is None and not screen:
             args.output = "text"
-        if args.predict and args.at is not None and gives_away(args.at):
-            raise RecordingError(GIVES_AWAY)
-        if args.tour is not None:
-            options = options.but(tour=load(args.tour, args.demo))
         if args.output is not None:
             return _print(args, session, options)
         from ..app.application import Inspector
@@ -178,8 +179,7 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
                               args.follow)  # fmt: skip
-        inspector.score_path = Path(args.score) if args.score else None
-        inspector.tour_path = Path(args.tour) if args.tour else None
+        inspector.keep_in(args.score, args.tour)
         inspector.run()
         return inspector.return_code or 0
 

@@ -11,8 +11,8 @@ from teachgrad.recording import Moment
 
 from ..glyphs import Glyphs
 from ..keys import footer
-from ..learning.past import seen
-from ..screens import SCREENS, document, frame
+from ..learning.past import SHUT, seen
+from ..screens import CLOSED, SCREENS, document, frame
 from ..session import Session
 from ..views.options import Options
 
@@ -41,6 +41,8 @@ def rendered(session: Session, moment: Moment, screen: str, options: Options, si
         from ..paper.graph import graph_of
         from ..paper.images import RENDERED, laid_out
 
+        if screen in SHUT and options.predict:
+            raise TeachgradError(CLOSED)
         text = graph_of(seen(session, moment, options), moment, screen, options)
         ending = Path(file or "").suffix.lower().removeprefix(".")
         return laid_out(text, ending) if ending in RENDERED else text

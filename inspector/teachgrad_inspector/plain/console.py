@@ -22,18 +22,19 @@ from teachgrad.recording.live.lines import Unit
 
 from ..app.asking import Asking
 from ..app.commanding import LOOK, Commanding
+from ..app.learning import Learning
 from ..app.opening import Opening
 from ..app.stopping import Stopping
 from ..glyphs import Glyphs, spelled
 from ..keys import ACTIONS, Action, footer, keys_of, shown
 from ..live import Attachment, words
-from ..screens import SCREENS, frame, status_of
+from ..screens import SCREENS, frame, left_to_read, status_of
 from ..session import Session
 from ..stops import Stop, resolve, stop
 from ..views.narrate import narrate
 from ..views.options import Options
 from ..views.watches import view_watches, watch
-from .telling import tell, watch_told
+from .telling import lesson_told, tell, watch_told
 
 PROMPT = "> "
 OFTEN = 1000
@@ -42,14 +43,14 @@ LONG_READ = 50_000
 """Rows of a training step from which it is said that they are being read."""
 NUMBERS = 64
 """Arrays of so many elements are printed whole."""
-SWITCHES = ("numbers", "narration", "predict", "revealed", "check", "dynamic")
+SWITCHES = ("numbers", "narration", "predict", "check", "dynamic")
 
 
 class Ended(Exception):
     """The conversation is over."""
 
 
-class Console(Asking, Commanding, Opening, Stopping):
+class Console(Asking, Commanding, Learning, Opening, Stopping):
     """Answers commands."""
 
     def __init__(self, session: Session, address: str | None, screen: str, options: Options, glyphs: Glyphs,
@@ -124,12 +125,15 @@ class Console(Asking, Commanding, Opening, Stopping):
 
     def _begin(self) -> None:
         steps = self.session.run.steps
-        objective = self.session.objective(self.moment.step)
+        objective = self.seen.objective(self.moment.step)
         value = f"; {objective[0]} = {objective[1]:.4g}" if objective and objective[1] is not None else ""
         self.say(f"{self.session.title}: {steps} training {'step' if steps == 1 else 'steps'}{value}. "
                  "? lists the commands, q ends.")  # fmt: skip
+        if self.options.tour is not None and self.options.tour.stops:
+            self.visit(0)
+        self.note_shown()
         self._tell_moment()
-        if self.shown != "tape":
+        if self.shown != "tape" or self.options.tour is not None or self.options.predict:
             self._tell_screen()
 
     # ---- commands ----------------------------------------------------------------------------------------------------
@@ -211,13 +215,15 @@ class Console(Asking, Commanding, Opening, Stopping):
         else:
             self._tell_switches(options)
         if self.shown == screen == "tape" and self.moment != moment:
-            return  # that was told
+            for line in lesson_told(self.session, self.moment, self.options):
+                self.say(line)
+            return  # the rest was told
         self._tell_screen(options if (self.shown, self.moment) == (screen, moment) else None)
 
     # ---- what the actions need ---------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        pass
+        self.note_shown()
 
     def _ask(self, mark: str) -> None:
         self._asked = mark
@@ -257,7 +263,7 @@ class Console(Asking, Commanding, Opening, Stopping):
             self._set(message="the training runs on")
 
     def action_copy(self) -> None:
-        status = status_of(self.session, self.moment, self.options)
+        status = status_of(self.seen, self.moment, self.options)
         self._set(message=f"{status.moment} {status.name} {status.note}".strip())
 
     def action_help(self) -> None:
@@ -286,17 +292,18 @@ class Console(Asking, Commanding, Opening, Stopping):
         rows = self.session.run.length(self.moment.step)
         if rows > LONG_READ and not self.session.run.has_step(self.moment.step):
             self.say(f"reading {rows} rows …")
-        state, why = self.session.state(self.moment)
-        self.say(f"{self.moment}: {narrate(self.session, self.moment, self.options)}")
-        row = self.session.row(self.moment)
+        seen = self.seen
+        state, why = seen.state(self.moment)
+        self.say(f"{self.moment}: {narrate(seen, self.moment, self.options)}")
+        row = seen.row(self.moment)
         if state != "ok" and not (self.options.hiding and row.of_gradient):
             self.say(f"{'error' if state == 'err' else 'warning'}: {why}")
-        for item in view_watches(self.session, self.moment, self.options):
+        for item in view_watches(seen, self.moment, self.options):
             self.say(watch_told(item))
 
     def _tell_screen(self, before: Options | None = None) -> None:
         """What the screen shows, or of that what it did not show with the options before."""
-        rows = SCREENS[self.shown].reads(self.session, self.moment, self.options)
+        rows = left_to_read(self.shown, self.seen, self.moment, self.options)
         if rows > LONG_READ:
             self.say(f"reading {rows} rows …")
         known = () if before is None else tell(self.session, self.moment, self.shown, before)
@@ -309,6 +316,8 @@ class Console(Asking, Commanding, Opening, Stopping):
             now = getattr(self.options, field.name)
             if field.name in SWITCHES and now != getattr(before, field.name):
                 self.say(f"{field.name}: {'on' if now else 'off'}")
+        if self.options.verdict != before.verdict and self.options.verdict:
+            self.say(self.options.verdict)
         panes = SCREENS[self.shown].panes
         if self.options.pane != before.pane and panes:
             self.say(f"pane {panes[self.options.pane % len(panes)]}")
@@ -320,11 +329,11 @@ class Console(Asking, Commanding, Opening, Stopping):
         item = stop(text)
         if item.condition is None:
             raise TeachgradError(f"{text!r} is a breakpoint; p prints values, such as p W1.grad[3,1]")
-        told = watch(self.session, self.moment, self.options, item)
+        told = watch(self.seen, self.moment, self.options, item)
         if told.state == "error":
             raise TeachgradError(told.value)
         if told.state in ("value", "true", "false"):
-            value = item.condition.at(self.session, self.moment)
+            value = item.condition.at(self.seen, self.moment)
             if 1 < np.size(value) <= NUMBERS:
                 return f"{text} is\n{np.array2string(np.asarray(value), separator=', ', precision=6)}"
         return watch_told(told)

@@ -8,9 +8,11 @@ from typing import Any
 from teachgrad.errors import RecordingError
 from teachgrad.recording import Moment
 
+from ..learning.lesson import view_lesson
+from ..learning.past import SHUT, seen
 from ..numbers import bracketed, index, nbytes, number, percent, shape, signed
 from ..render.doctor import report_lines
-from ..screens import SCREENS
+from ..screens import CLOSED, SCREENS
 from ..session import Session
 from ..views.arrays import ArrayView
 from ..views.chain import ChainView, Product
@@ -40,11 +42,34 @@ Lines = Iterator[str]
 
 def tell(session: Session, moment: Moment, screen: str, options: Options) -> list[str]:
     """What a screen shows at a moment."""
+    lesson = list(lesson_told(session, moment, options))
+    if screen in SHUT and options.predict:
+        return [CLOSED, *lesson]
     try:
-        view = SCREENS[screen].view(session, moment, options, LINES)
+        view = SCREENS[screen].view(seen(session, moment, options), moment, options, LINES)
     except RecordingError as error:
         return [str(error)]
-    return [line for line in _TELLERS[screen](view) if line]
+    return [*(line for line in _TELLERS[screen](view) if line), *lesson]
+
+
+def lesson_told(session: Session, moment: Moment, options: Options) -> Lines:
+    """The words of a tour, and what is to be predicted."""
+    lesson = view_lesson(session, moment, options)
+    if lesson is None:
+        return
+    if lesson.place:
+        yield f"tour {lesson.place}, {lesson.title}"
+    yield from (part.replace("\n", " ") for part in lesson.text.split("\n\n") if part)
+    if lesson.spotlight:
+        yield lesson.spotlight
+    if lesson.question:
+        yield lesson.question
+    if lesson.given:
+        yield ", ".join(lesson.given.split("   "))
+    if lesson.choices:
+        yield "choices: " + ", ".join(" is ".join(choice.split("  ")) for choice in lesson.choices)
+    if lesson.solution:
+        yield lesson.solution
 
 
 def array_told(array: ArrayView) -> str:
