@@ -12,6 +12,7 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 SUBCOMMANDS = {
     "check": "teachgrad_gpu.commands.check",
     "compile": "teachgrad_gpu.commands.compile",
+    "ladder": "teachgrad_gpu.commands.ladder",
 }
 """name -> module with `add_arguments(parser)` and `main(args) -> int`; its docstring is the help."""
 

@@ -50,8 +50,10 @@ extern "C" __global__ void layer_norm(const real* __restrict__ x, const real* __
         sum += x[j];
     real mean = block_sum(sum) / n;
     real squares = 0;
-    for (int j = threadIdx.x; j < n; j += blockDim.x)
-        squares += (x[j] - mean) * (x[j] - mean);
+    for (int j = threadIdx.x; j < n; j += blockDim.x) {
+        real d = x[j] - mean;
+        squares += d * d;
+    }
     real scale = (real)1 / sqrt(block_sum(squares) / n + eps);
     for (int j = threadIdx.x; j < n; j += blockDim.x)
         z[j] = (x[j] - mean) * scale * w[j] + b[j];

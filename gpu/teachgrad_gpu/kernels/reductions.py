@@ -23,16 +23,19 @@ def tree(x: Any, z: Any) -> Plan:
 
 def few_blocks(x: Any, z: Any) -> Plan:
     fit("sum", z=(z, ()))
-    grid, block = strided(x.size, most=1024)
-    return Plan(grid, block, {"n": x.size}, flops=x.size)
+    return Plan((several(x.size),), (256,), {"n": x.size}, flops=x.size)
+
+
+def several(n: int) -> int:
+    """Blocks of 256 threads of which each has eight elements or more."""
+    return max(1, min(1024, blocks(n, 8 * 256)))
 
 
 def last_block(x: Any, parts: Any, arrived: Any, z: Any) -> Plan:
     fit("sum_last_block", z=(z, ()), arrived=(arrived, ()))
     if parts.ndim != 1 or not parts.size:
         raise ShapeError("sum_last_block: parts has one axis, a number for each block")
-    grid = max(1, min(parts.size, blocks(x.size, 256)))
-    return Plan((grid,), (256,), {"n": x.size}, flops=x.size, traffic=x.nbytes)
+    return Plan((min(parts.size, several(x.size)),), (256,), {"n": x.size}, flops=x.size, traffic=x.nbytes)
 
 
 def rows_plan(x: Any, z: Any) -> Plan:
@@ -71,14 +74,11 @@ def sum_all(x: Any, *others: Any) -> None:
 
 def sum_all_in_parts(x: Any, parts: Any, arrived: Any, z: Any) -> None:
     """What is left in `parts` is nobody's business; it is set to what the kernel leaves there."""
-    padded = np.zeros(blocks(x.size, 256 * used(x, parts)) * 256 * used(x, parts))
+    used = min(parts.size, several(x.size))
+    padded = np.zeros(blocks(x.size, 256 * used) * 256 * used)
     padded[: x.size] = wide(x)
-    parts[: used(x, parts)] = padded.reshape(-1, used(x, parts), 256).sum(axis=(0, 2))
+    parts[:used] = padded.reshape(-1, used, 256).sum(axis=(0, 2))
     z[...] = wide(x).sum()
-
-
-def used(x: Any, parts: Any) -> int:
-    return max(1, min(parts.size, blocks(x.size, 256)))
 
 
 def sum_rows(x: Any, z: Any) -> None:
@@ -104,8 +104,7 @@ def example(rng: np.random.Generator, dtype: str, n: int) -> Example:
 
 
 def parts_example(rng: np.random.Generator, dtype: str, n: int) -> Example:
-    parts = np.zeros(min(1024, max(1, n // 300)), dtype)
-    return Example((normal(rng, dtype, n), parts, np.zeros((), np.uint32), empty(dtype)))
+    return Example((normal(rng, dtype, n), np.zeros(several(n), dtype), np.zeros((), np.uint32), empty(dtype)))
 
 
 def rows_example(rng: np.random.Generator, dtype: str, rows: int, n: int) -> Example:
@@ -138,7 +137,7 @@ def max_backward_example(rng: np.random.Generator, dtype: str, outer: int, n: in
     return Example((normal(rng, dtype, outer, inner), place, empty(dtype, outer, n, inner)))
 
 
-LINES, LINE = ((1,), (31,), (33,), (1000,)), (1 << 26,)
+LINES, LINE = ((1,), (31,), (33,), (1000,), (5000,)), (1 << 26,)
 ROWS, ROW = ((1, 1), (3, 31), (5, 33), (2, 1000)), (16384, 4096)
 AXES, AXIS = ((1, 1, 1), (3, 31, 5), (2, 33, 31)), (64, 256, 4096)
 KERNELS = (

@@ -135,8 +135,8 @@ extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int 
     z += row * n;
     real m = x[0], sum = 0;
     for (int j = lane; j < n; j += 32) {
-        real larger = fmax(m, x[j]);
-        sum = rescaled(sum, m, larger) + exp(x[j] - larger);
+        real v = x[j], larger = fmax(m, v);
+        sum = rescaled(sum, m, larger) + exp(v - larger);
         m = larger;
     }
     real largest = warp_max(m);
@@ -214,8 +214,8 @@ extern "C" __global__ void log_softmax(const real* x, real* z, int rows, int n)
     z += row * n;
     real m = x[0], sum = 0;
     for (int j = lane; j < n; j += 32) {
-        real larger = fmax(m, x[j]);
-        sum = rescaled(sum, m, larger) + exp(x[j] - larger);
+        real v = x[j], larger = fmax(m, v);
+        sum = rescaled(sum, m, larger) + exp(v - larger);
         m = larger;
     }
     real largest = warp_max(m);

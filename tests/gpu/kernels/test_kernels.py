@@ -11,6 +11,7 @@ import pytest
 from teachgrad.errors import DTypeError, ShapeError
 from teachgrad_gpu.kernels import FOLDER, Kernel, catalogue
 from teachgrad_gpu.kernels.checking import check, difference, referred
+from teachgrad_gpu.ladder import Checked
 
 emulator = pytest.importorskip("teachgrad_gpu.emulator")
 
@@ -36,6 +37,17 @@ def test_a_kernel_computes_what_its_reference_does(kernel: Kernel, dtype: str) -
     for shape in kernel.shapes:
         example = kernel.example(np.random.default_rng(7), dtype, *shape)
         assert check(kernel, emulator, example) == [], shape
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", catalogue.values(), ids=lambda k: k.name)
+def test_a_kernel_has_no_mistake_that_checking_finds(kernel: Kernel) -> None:
+    device = Checked()
+    for shape in kernel.shapes:
+        example = kernel.example(np.random.default_rng(9), kernel.dtypes[0], *shape)
+        assert check(kernel, device, example) == []
+        assert device.made.findings == (), shape
+        
 
 
 @pytest.mark.oracles
@@ -141,6 +153,17 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         catalogue["gelu_vectorised"].launch(emulator, x)
     with pytest.raises(ShapeError, match="3 columns meet 2 rows"):
         catalogue["matmul_naive"].launch(emulator, np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kernel", catalogue.values(), ids=lambda k: k.name)
+def test_a_kernel_computes_on_a_gpu_what_its_reference_does(kernel: Kernel) -> None:
+    import cupy
+
+    for dtype in kernel.dtypes:
+        for shape in kernel.shapes:
+            example = kernel.example(np.random.default_rng(7), dtype, *shape)
+            assert check(kernel, cupy, example) == [], (dtype, shape)
 
 
 def test_no_elements_are_no_launch() -> None:
