@@ -1,0 +1,112 @@
+"""Where the measurements run: a GPU with CuPy and PyTorch, or, to rehearse, the emulator and PyTorch on the CPU."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from teachgrad_gpu.kernels import Kernel
+
+
+class Gpu:
+    """The first CUDA device."""
+
+    rehearsal = False
+
+    def __init__(self) -> None:
+        import torch
+
+        from teachgrad_gpu.timing import gpu, peaks
+
+        self.device: Any = gpu()
+        self.xp: Any = self.device
+        self.torch: Any = torch
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        self.peaks = peaks(self.device)
+
+    def describe(self) -> dict[str, str]:
+        runtime = self.device.cuda.runtime
+        return {"date": date.today().isoformat(), "device": self.peaks.name, "driver": str(runtime.driverGetVersion()),
+                "runtime": str(runtime.runtimeGetVersion()), "python": platform.python_version(), **versions()}
+
+    def to(self, array: Any) -> Any:
+        return self.device.asarray(array)
+
+    def tensor(self, array: Any) -> Any:
+        """The same memory, for PyTorch."""
+        return self.torch.from_dlpack(array)
+
+    def numpy(self, array: Any) -> Any:
+        return array.cpu().numpy() if isinstance(array, self.torch.Tensor) else self.device.asnumpy(array)
+
+    def milliseconds(self, run: Callable[[], object]) -> float:
+        from teachgrad_gpu.timing import milliseconds
+
+        return milliseconds(self.device, run)
+
+    def shape(self, kernel: Kernel) -> tuple[int, ...]:
+        return kernel.large
+
+    def free(self) -> None:
+        self.device.get_default_memory_pool().free_all_blocks()
+        self.torch.cuda.empty_cache()
+
+
+class Rehearsal:
+    """No GPU: every line of the script runs, on small arrays, and the times mean nothing."""
+
+    rehearsal = True
+
+    def __init__(self) -> None:
+        import torch
+
+        from teachgrad_gpu import emulator
+        from teachgrad_gpu.timing import Peaks
+
+        self.device: Any = emulator
+        self.xp: Any = np
+        self.torch: Any = torch
+        self.peaks = Peaks("the emulator: A REHEARSAL, whose times mean nothing", 1e9, 1e9, 1e9)
+
+    def describe(self) -> dict[str, str]:
+        return {"date": date.today().isoformat(), "device": self.peaks.name, "python": platform.python_version(),
+                **versions()}
+
+    def to(self, array: Any) -> Any:
+        return array
+
+    def tensor(self, array: Any) -> Any:
+        return self.torch.from_numpy(array)
+
+    def numpy(self, array: Any) -> Any:
+        return array.numpy() if isinstance(array, self.torch.Tensor) else np.asarray(array)
+
+    def milliseconds(self, run: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        run()
+        return (time.perf_counter() - start) * 1e3
+
+    def shape(self, kernel: Kernel) -> tuple[int, ...]:
+        return kernel.shapes[-1]
+
+    def free(self) -> None:
+        self.device.stop()
+
+
+Machine = Gpu | Rehearsal
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for name in ("teachgrad", "cupy-cuda13x", "torch", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,37 @@
+"""Training steps on the device: the place where executors enter theirs.
+
+A module registers a function of the machine, which yields a `Step` for each workload that it can run:
+
+    @steps
+    def lenet(machine):
+        yield Step("lenet", ms, {"teachgrad on the CPU": ..., "torch eager": ...}, same=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Step:
+    """A training step of teachgrad on the device, in milliseconds."""
+
+    name: str
+    ms: float
+    beside: Mapping[str, float]
+    """Others' times for the same step."""
+    same: bool
+    """Whether the losses of the first steps agree with those on the CPU."""
+
+
+Maker = Callable[[Machine], Iterator[Step]]
+STEPS: list[Maker] = []
+
+
+def steps(maker: Maker) -> Maker:
+    """Enter a function into the benchmark."""
+    STEPS.append(maker)
+    return maker

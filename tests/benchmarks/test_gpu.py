@@ -1,0 +1,98 @@
+"""The benchmark for a GPU, where there is none: it says so, and its rehearsal runs every line of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu import __main__ as script
+from benchmarks.gpu.goals import NOT_RUN, goals
+from benchmarks.gpu.report import time_cells
+from benchmarks.gpu.rows import Timed
+from benchmarks.gpu.steps import Step
+from teachgrad_gpu import timing
+
+
+def test_without_a_gpu_it_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(script, "unable", lambda: "CuPy finds no CUDA device")
+    assert script.main(["--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "NOT RUN: CuPy finds no CUDA device\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "find_spec", lambda name: None)
+    assert timing.missing() == 'CuPy is not installed; `python -m pip install "teachgrad[gpu]"` brings it'
+
+
+@pytest.mark.slow
+@pytest.mark.oracles
+def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pattern = "gelu_vec|transpose_padded|sum_last|softmax_reg|matmul_vec|philox_words|scatter_add$"
+    assert script.main(["--rehearse", "--kernels", pattern, "--output", str(tmp_path)]) == 0
+    text = (tmp_path / "RESULTS.md").read_text("utf-8")
+    assert "A REHEARSAL, whose times mean nothing" in text
+    assert "MISSED" not in text
+    assert "11 of 11 kernels and dtypes agree with NumPy" in text
+    data = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert [row["agrees"] for row in data["timed"]] == [True, True, True, True, True, None, True]
+    assert {goal["measured"] for goal in data["goals"]} == {NOT_RUN}
+    assert data["checked"][0]["same_bits"] == data["checked"][0]["results"] > 0
+
+
+def row(kernel: str, ms: float, of_copy: float, torch: float | None = None, compiled: float | None = None) -> Timed:
+    return Timed(kernel, (8, 8), ms, 1e9, of_copy, 1e12, None, torch, compiled, True)
+
+
+def test_goals_are_met_or_missed_by_the_figures() -> None:
+    timed = {r.kernel: r for r in (
+        row("gelu_vectorised", 1.0, 0.90, compiled=1.0), row("layer_norm", 1.0, 0.84, compiled=0.9),
+        row("matmul_vectorised", 10.0, 0.1, torch=6.5), row("matmul_tensor", 10.0, 0.1, torch=4.9))}
+    steps = {"gpt": Step("gpt", 2.0, {"torch eager": 1.0}, True)}
+    found = {goal.what: (goal.measured, goal.met) for goal in goals(timed, steps)}
+    assert found["gelu_vectorised: speed of memory"] == ("90 %", True)
+    assert found["layer_norm: speed of memory"] == ("84 %", False)
+    assert found["gelu_vectorised: time beside torch.compile"] == ("1.00 x", True)
+    assert found["layer_norm: time beside torch.compile"] == ("1.11 x", False)
+    assert found["matmul_vectorised: time beside cuBLAS float32 (by PyTorch, TF32 off)"] == ("1.54 x", True)
+    assert found["matmul_tensor: time beside cuBLAS half precision (by PyTorch)"] == ("2.04 x", False)
+    assert found["a training step, gpt: time beside torch eager"] == ("2.00 x", False)
+    assert found["attention_tiled: time beside PyTorch's attention"] == (NOT_RUN, None)
+    assert time_cells(timed["layer_norm"])[2:5] == ("1.000", "1", "84 %")
+
+
+def test_a_median_of_events() -> None:
+    clock = FakeClock()
+    assert timing.milliseconds(clock, clock.work, rounds=5) == pytest.approx(0.25)
+    assert clock.calls == 2 + 5 * 8  # to warm up and to guess, then eight calls make two milliseconds
+
+
+class FakeClock:
+    """A cupy whose device takes a quarter of a millisecond for each call of `work`."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.cuda = self
+
+    def work(self) -> None:
+        self.calls += 1
+
+    def Event(self) -> FakeEvent:
+        return FakeEvent(self)
+
+    def get_elapsed_time(self, start: FakeEvent, end: FakeEvent) -> float:
+        return (end.at - start.at) / 4
+
+
+class FakeEvent:
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock, self.at = clock, 0
+
+    def record(self) -> None:
+        self.at = self.clock.calls
+
+    def synchronize(self) -> None:
+        """It has happened."""
