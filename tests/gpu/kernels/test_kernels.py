@@ -47,7 +47,7 @@ def test_a_kernel_has_no_mistake_that_checking_finds(kernel: Kernel) -> None:
         example = kernel.example(np.random.default_rng(9), kernel.dtypes[0], *shape)
         assert check(kernel, device, example) == []
         assert device.made.findings == (), shape
-        
+
 
 
 @pytest.mark.oracles
