@@ -45,13 +45,21 @@ class Session:
         return None if trouble == UNFINISHED and self.grows else trouble
 
     def refresh(self) -> bool:
-        """Look again at a file that may have grown; whether it has."""
-        last = self.run.steps - 1, self.run.length(self.run.steps - 1) if self.run.steps else 0
+        """Look again at a file that may have grown; whether it has. Raises `RecordingError` if it has shrunk."""
+        before = self._end
         self.run.refresh()
-        if last == (self.run.steps - 1, self.run.length(self.run.steps - 1) if self.run.steps else 0):
+        if self._end == before:
             return False
+        if self._end < before:
+            raise RecordingError(f"{self.run.path} was damaged while it was open: rows that were there are gone")
         self._labels.clear()  # what an op is called hangs on those after it
         return True
+
+    @property
+    def _end(self) -> tuple[int, int]:
+        """The last training step, and how many rows it has."""
+        last = self.run.steps - 1
+        return last, self.run.length(last) if last >= 0 else 0
 
     @property
     def last(self) -> Moment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -26,6 +27,7 @@ from teachgrad_inspector.plain.console import Console
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 
+from .runs import make
 from .test_keys import app_of, shown, type_in
 
 pytestmark = pytest.mark.skipif(not endpoint.HAS_UNIX, reason="there are no Unix sockets")
@@ -485,3 +487,26 @@ async def test_following_a_file(tmp_path: Path) -> None:
                 await wait_until(pilot, lambda: place(pilot)[0] > before[0] + 5)
                 thread.going = False
                 thread.join(SECONDS)
+
+
+@pytest.mark.parametrize("how", ["look", "key"])
+async def test_a_file_that_breaks_while_it_is_followed(how: str, tmp_path: Path) -> None:
+    """Whoever writes over it meanwhile: a message and status 2, not a traceback."""
+    growing = tmp_path / "r.tgr"
+    whole = make("net", tmp_path).read_bytes()
+    growing.write_bytes(whole)
+    with closing(sqlite3.connect(growing)) as connection, connection:
+        connection.execute("DELETE FROM about WHERE key = 'finished'")
+    with Reader(growing) as run:
+        app = Inspector(Session(run), None, "tape", Options(), UNICODE, {}, None, True)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause()
+            assert place(pilot) == (1, 15)
+            growing.write_bytes(whole[:100] + bytes(len(whole) - 100))
+            if how == "key":
+                await pilot.press("g", "left_curly_bracket", "6")
+            deadline = time.monotonic() + SECONDS
+            while app.return_code is None:
+                assert time.monotonic() < deadline
+                await pilot.pause(0.02)
+    assert app.return_code == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,16 @@ from textual import work
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from teachgrad.recording import Moment
+from teachgrad.recording import Moment, RecordingError
 from teachgrad.recording.live.lines import Unit
 
 from .. import stops
 from .commanding import Commanding
 
 if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
     from textual.app import App
+    from textual.dom import DOMNode
 
     class Base(Commanding, App[int]):
         """The application."""
@@ -62,17 +64,37 @@ class Living(Base):
         reading = any(worker.is_running and worker.group == "layout" for worker in self.workers)
         if self.seeking or reading or not self._loaded:
             return
-        at_end = self.follows and self.moment == self.session.last
         before = self.session.trouble, self.session.live
-        if self.session.refresh():
-            self._news = monotonic()
-            if at_end:
-                self.moment = self.session.last
-            self._prepare(self.draw, quietly=True)
+        try:
+            at_end = self.follows and self.moment == self.session.last
+            if self.session.refresh():
+                self._news = monotonic()
+                if at_end:
+                    self.moment = self.session.last
+                self._prepare(self.draw, quietly=True)
+                return
+        except RecordingError as error:
+            self.give_up(error)
             return
         self.say_what_runs()
         if before != (self.session.trouble, self.session.live):
             self.draw()
+
+    def give_up(self, error: RecordingError) -> None:
+        """End: somebody has damaged the file while it was open."""
+        self.exit(return_code=2, message=f"teachgrad inspect: {error}")
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except RecordingError as error:  # what is wrong with a recording as it was opened, actions tell themselves
+            self.give_up(error)
+            return True
 
     def on_told(self) -> None:
         """The training is in another state: take the next step, or show where it is."""

@@ -87,7 +87,10 @@ def private_folder() -> Path:
     except OSError as error:
         raise RecordingError(f"cannot make the folder {folder} for sockets: {error.strerror}") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & 0o077:
-        raise RecordingError(f"{folder} is not a folder that only you can enter, so no socket can be there; remove it")
+        raise RecordingError(
+            f"{folder} is not a folder that only you can enter, so no socket can be there; remove it, or set "
+            "XDG_RUNTIME_DIR to a folder of your own"
+        )
     return folder
 
 

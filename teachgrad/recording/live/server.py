@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol
 
 from ..schema import Level
@@ -30,6 +30,7 @@ MOST_GUESTS = 8
 """So many connections may have said no token yet; the oldest gives way."""
 PATIENCE = 5.0
 """Seconds to say the token in."""
+BREATH = 0.05
 MOST_SPARED = 8 << 30
 """So many bytes of elements are recorded at most, where disk is to be spared."""
 MOST_UNREAD = 1 << 16
@@ -142,7 +143,8 @@ class Server:
     def _welcome(self) -> None:
         try:
             connection, _ = self.endpoint.listener.accept()
-        except OSError:  # gone again
+        except OSError:  # gone again; or there are too many open files, which takes a while to pass
+            sleep(BREATH)
             return
         connection.setblocking(False)
         viewer = Viewer(connection)
@@ -219,7 +221,9 @@ class Server:
 
     def _set_level(self, level: Level) -> None:
         if self._spares and level == "values":
-            free = shutil.disk_usage(self._recording.parent).free
+            free = 0
+            with suppress(OSError):  # somebody has removed the folder
+                free = shutil.disk_usage(self._recording.parent).free
             self._sink.budget = self._sink.stored() + min(MOST_SPARED, free // 2)
         self._sink.set_level(level)
 
