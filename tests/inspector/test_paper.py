@@ -19,7 +19,7 @@ from teachgrad import observe
 from teachgrad.cli import main
 from teachgrad.errors import TeachgradError
 from teachgrad.recording import Reader, Recorder
-from teachgrad_inspector.canvas import Canvas
+from teachgrad_inspector.canvas import Canvas, cell_width
 from teachgrad_inspector.glyphs import ASCII, UNICODE
 from teachgrad_inspector.paper import images, strokes
 from teachgrad_inspector.paper.film import film, shot
@@ -60,10 +60,13 @@ def rows_of(text: str) -> dict[int, str]:
         row, rest = divmod(int(line.get("y", "")) - 14, strokes.HEIGHT)
         assert rest == 0
         found[row] = "".join(line.itertext())
-        for piece in line.iter(f"{SVG}tspan"):  # each character has a place of its own, from left to right
-            places = [int(x) for x in piece.get("x", "").split()]
-            assert len(places) == len(piece.text or "")
-            assert places == sorted(set(places))
+        cell = 0
+        for piece in line.iter(f"{SVG}tspan"):  # each character has the place of its cell
+            places = []
+            for character in piece.text or "":
+                places.append(strokes.WIDTH * cell)
+                cell += cell_width(character)
+            assert [int(x) for x in piece.get("x", "").split()] == places
     return found
 
 
@@ -167,6 +170,15 @@ def test_blocks_and_dots_cover_what_they_should() -> None:
     dots = strokes.ink("⡠")  # dots 6 and 7
     assert dots
     assert {(left > 4, top // 4.5) for left, top, _, _ in dots.areas} == {(True, 2), (False, 3)}
+
+
+def test_wide_characters_take_two_cells() -> None:
+    canvas = Canvas(12, 1, UNICODE)
+    canvas.put(0, 0, "数a😀b│c")
+    text = svg(canvas, "", "")
+    assert rows_of(text) == {0: "数a😀b│c"}
+    assert re.findall(r'x="([\d ]+)">([^<]+)<', text) == [
+        ("0 18", "数a"), ("27", "😀"), ("45", "b"), ("54", "│"), ("63", "c")]  # fmt: skip
 
 
 def test_in_ascii_all_text_is_written() -> None:
