@@ -156,6 +156,17 @@ def test_the_chain_rule_in_numbers(talk: Callable[..., tuple[int, str]]) -> None
     assert len(told[1]) == 2  # what was said before is not said again
 
 
+def test_on_the_map_a_step_tells_what_has_changed(talk: Callable[..., tuple[int, str]]) -> None:
+    _, text = talk("net", "s", "tell", at="t0/fwd/2", screen="map")
+    first, step, whole = answers(text)
+    assert any(line.endswith("you are here") for line in first)
+    here = next(line for line in whole if line.endswith("you are here"))
+    assert here in step
+    assert here not in first
+    assert len(step) < len(whole)
+    assert set(step[1:]) == set(whole) - set(first)
+
+
 def test_values_are_printed(session: Open, talk: Callable[..., tuple[int, str]]) -> None:
     commands = ["p fc1.weight.grad[0,1]", "p norm(fc2.weight.grad) > 1", "p fc1.weight.grad", "p nothing", "p 1 +"]
     _, text = talk("net", *commands, at="t1/bwd/fc1.weight.grad")

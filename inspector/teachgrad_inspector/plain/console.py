@@ -43,6 +43,8 @@ LONG_READ = 50_000
 """Rows of a training step from which it is said that they are being read."""
 NUMBERS = 64
 """Arrays of so many elements are printed whole."""
+OF_A_STEP = ("map", "memory", "train", "kernels")
+"""Screens of which most stays the same from moment to moment: what has changed is told."""
 SWITCHES = ("numbers", "narration", "predict", "check", "dynamic")
 
 
@@ -218,7 +220,8 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
             for line in lesson_told(self.session, self.moment, self.options):
                 self.say(line)
             return  # the rest was told
-        self._tell_screen(options if (self.shown, self.moment) == (screen, moment) else None)
+        same = self.shown == screen and (self.moment == moment or screen in OF_A_STEP)
+        self._tell_screen((moment, options) if same else None)
 
     # ---- what the actions need ---------------------------------------------------------------------------------------
 
@@ -301,12 +304,12 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
         for item in view_watches(seen, self.moment, self.options):
             self.say(watch_told(item))
 
-    def _tell_screen(self, before: Options | None = None) -> None:
-        """What the screen shows, or of that what it did not show with the options before."""
+    def _tell_screen(self, before: tuple[Moment, Options] | None = None) -> None:
+        """What the screen shows, or of that what it did not show before."""
         rows = left_to_read(self.shown, self.seen, self.moment, self.options)
         if rows > LONG_READ:
             self.say(f"reading {rows} rows …")
-        known = () if before is None else tell(self.session, self.moment, self.shown, before)
+        known = () if before is None else tell(self.session, before[0], self.shown, before[1])
         for line in tell(self.session, self.moment, self.shown, self.options):
             if line not in known:
                 self.say(line)
