@@ -6,8 +6,9 @@
     teachgrad inspect --demo micrograd --at t0/bwd/a.grad --screen chain --print text
 
 A script is run and recorded first. `teachgrad run --live` prints the address of a training. Without a terminal, or with
---print, the screen is printed: as text, or as JSON for programs. Keys: s and S step forward and back, enter opens,
-space pauses a training and lets it go on, ? helps, q quits.
+--print, the screen is printed: as text, as JSON for programs, or as SVG, HTML, PNG or DOT. --plain talks in sentences,
+--serve opens it to a browser. Keys: s and S step forward and back, enter opens, space pauses a training and lets it go
+on, ? helps, q quits.
 """
 
 from __future__ import annotations

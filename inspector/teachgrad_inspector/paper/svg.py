@@ -41,6 +41,9 @@ _FIXED = f"""
 """.replace("\n", "")
 
 
+_LINE = 'fill="none" stroke="currentColor"'
+
+
 def svg(canvas: Canvas, title: str, description: str, paper: Paper = "both") -> str:
     """A canvas as the text of an SVG file."""
     style = f"<style>{css(styles_of([canvas]), paper)}</style>"
@@ -55,8 +58,9 @@ def figure(canvas: Canvas, title: str, description: str, style: str = "", namesp
         f'<svg{namespace} class="tg-screen" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{style}",
-        f'<rect class="tg-paper" width="{width}" height="{height}"/>',
-        f'<g transform="translate({MARGIN} {MARGIN})">',
+        # The attributes are for readers that take the style away, as some that show notebooks do.
+        f'<rect class="tg-paper" width="{width}" height="{height}" fill="#fff"/>',
+        f'<g transform="translate({MARGIN} {MARGIN})" font-family="monospace" font-size="15">',
         *_grounds(lines),
         *_drawn(lines),
         *(_text(line, row) for row, line in enumerate(lines)),
@@ -121,7 +125,7 @@ def _grounds(lines: list[Line]) -> Iterator[str]:
         for cell, text, style in _places(line):
             if grounded & set(style.split()):
                 yield (f'<rect class="{_class(style)}-g" x="{cell * WIDTH}" y="{row * HEIGHT}" '
-                       f'width="{cell_width(text) * WIDTH}" height="{HEIGHT}"/>')  # fmt: skip
+                       f'width="{cell_width(text) * WIDTH}" height="{HEIGHT}" fill="#eee"/>')  # fmt: skip
 
 
 def _drawn(lines: list[Line]) -> Iterator[str]:
@@ -153,9 +157,9 @@ def _drawn(lines: list[Line]) -> Iterator[str]:
             opacity = f' fill-opacity="{shade:g}"' if shade < 1 else ""
             yield f'<path class="a {_class(style)}"{opacity} d="{"".join(pieces)}"/>'
     for (style, heavy), found in straight.items():
-        yield f'<path class="l{" h" * heavy} {_class(style)}" d="{strokes.path(found)}"/>'
+        yield f'<path class="l{" h" * heavy} {_class(style)}" {_LINE} d="{strokes.path(found)}"/>'
     for style, arcs in round_.items():
-        yield f'<path class="l {_class(style)}" d="{"".join(arcs)}"/>'
+        yield f'<path class="l {_class(style)}" {_LINE} d="{"".join(arcs)}"/>'
 
 
 def _moved(arc: str, x: int, y: int) -> str:
