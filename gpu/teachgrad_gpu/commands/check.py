@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: 1)")
     parser.add_argument("--block", metavar="N[,N[,N]]", help="threads of a block (default: 128)")
     parser.add_argument("--shared", metavar="BYTES", help="dynamic shared memory (default: 0)")
-    parser.add_argument("--arg", metavar="[NAME=]VALUE", action="append", default=[], help="an argument, or the next one")
+    parser.add_argument("--arg", metavar="[NAME=]VALUE", action="append", default=[], help="an argument")
     parser.add_argument("-D", dest="defines", metavar="NAME[=VALUE]", action="append", default=[], help="a macro")
     parser.add_argument("--seed", metavar="N", type=int, help="run threads in an order drawn from this number")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=60.0, help="of a launch (default: 60)")

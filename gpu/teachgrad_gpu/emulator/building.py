@@ -106,12 +106,23 @@ def compile_options(options: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def program(prepared: Prepared, names: tuple[str, ...]) -> str:
-    """The text that is compiled: the runtime, the user's source under its own line numbers, a table of its kernels."""
+def macro(option: str) -> str:
+    """The line that defines what -DNAME=VALUE defines, and so on; nothing for other options."""
+    if option.startswith("-U"):
+        return f"#undef {option[2:].strip()}\n"
+    name, equals, value = option[2:].strip().partition("=")
+    return f"#define {name} {value if equals else 1}\n" if option.startswith("-D") else ""
+
+
+def program(prepared: Prepared, names: tuple[str, ...], macros: str = "") -> str:
+    """The text that is compiled: the runtime, the user's source under its own line numbers, a table of its kernels.
+
+    Macros from the options come after the runtime, in which their names may mean something else.
+    """
     entries = ",\n".join(f'    tg::Entry<&{name}>::named("{name}")' for name in names)
     symbols = "".join(f'    {{"{name}", (void*)&{name}, sizeof({name}), {int(constant)}}},\n'
                       for name, constant in prepared.variables.items())
-    return (f'#include "cuda.h"\n#line 1 "kernel.cu"\n{prepared.text}\n#line 1 "table of kernels"\n'
+    return (f'#include "cuda.h"\n{macros}#line 1 "kernel.cu"\n{prepared.text}\n#line 1 "table of kernels"\n'
             f"static constexpr tg_entry tg_entries[] = {{\n{entries}\n}};\n"
             f"static const tg_symbol tg_symbols[] = {{\n{symbols}    {{nullptr, nullptr, 0, 0}}\n}};\n"
             f'extern "C" TG_EXPORT const tg_library tg_contents = {{tg_entries, {len(names)}, tg_symbols, '
@@ -121,11 +132,11 @@ def program(prepared: Prepared, names: tuple[str, ...]) -> str:
 def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], check: bool) -> Path:
     """The library of some kernels, from the cache or compiled now."""
     how = compiler()
-    text = program(prepared, names)
-    checking = (*CHECKING, *VOLATILE["clang" if "clang" in how.version else "gcc"]) if check else ()
     asked = compile_options(options)
+    text = program(prepared, names, "".join(map(macro, asked)))
+    checking = (*CHECKING, *VOLATILE["clang" if "clang" in how.version else "gcc"]) if check else ()
     flags = (*FLAGS, *how.native, *checking, *(flag for flag in asked if flag.startswith("-std")))
-    own = tuple(flag for flag in asked if not flag.startswith("-std"))
+    own = tuple(flag for flag in asked if flag.startswith("-I"))
     shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
 
     def steps(folder: Path) -> None:

@@ -93,6 +93,14 @@ class Report:
     """The lines of instructions, for events."""
 
 
+def as_finding(words: bytes) -> str:
+    """The last words of a worker as the report that it could not write any more."""
+    kind, place, line, block, thread, message = words.decode(errors="replace").split("\n", 5)
+    site = LINE | int(line) if int(line) else int(place)
+    row = ["finding", kind, "1", str(site), "0", block, thread, "0 0 0", "0 0 0", "-", "0", "0", message]
+    return "\t".join(row) + "\ndropped\t0\n"
+
+
 def arrays_of(parameters: tuple[Parameter, ...], given: Mapping[int, npt.NDArray[Any]], variables: Iterable[str],
               dynamic: tuple[str, str], shared: list[list[str]]) -> dict[tuple[str, int], Array]:  # fmt: skip
     """The arrays of a launch, by origin and number."""

@@ -91,6 +91,17 @@ class Recording(Sequence[Event]):
                      array.index(offset), offset, value)  # fmt: skip
 
 
+def without_repeats(data: npt.NDArray[Any], lines: Mapping[int, int | None]) -> npt.NDArray[Any]:
+    """The table without arrivals at a line at which the thread is already, or that is not the user's."""
+    sites, position = np.unique(data["site"], return_inverse=True)
+    line = np.array([lines.get(int(site)) or 0 for site in sites], np.int64)[position]
+    arrival = data["kind"] == KINDS.index("line")
+    again = np.zeros(len(data), bool)
+    again[1:] = (line[1:] == line[:-1]) & (data["thread"][1:] == data["thread"][:-1]) & (
+        data["block"][1:] == data["block"][:-1])  # fmt: skip
+    return data[~(arrival & (again | (line == 0)))]
+
+
 def value_of(dtype: np.dtype[Any] | None, raw: bytes, size: int) -> Any:
     """The value in the dtype of its array, as far as it is known; else as an unsigned integer. Several are a tuple."""
     held = raw[:min(size, len(raw))]

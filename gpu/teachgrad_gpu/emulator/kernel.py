@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from . import building, process
 from .arguments import Packed, Parameter
-from .checking import Finding, Report, in_words, lines_of, read_report
+from .checking import Finding, Report, as_finding, in_words, lines_of, read_report
 from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
-from .events import MOST, RECORD, Recording
+from .events import MOST, RECORD, Recording, without_repeats
 from .memory import arena
 from .source import Prepared, masked, prepare
 
@@ -159,8 +159,11 @@ class RawKernel:
         if kind == process.DIED:
             words, _, printed = answer.partition(b"\0")
             show(printed)
-            status = worker.status()
-            raise self._failure(words or b"abort\n0\n0\n0 0 0\n0 0 0\nthe worker died (status %d)" % (status or 0))
+            words = words or b"abort\n0\n0\n0 0 0\n0 0 0\nthe worker died (status %d)" % (worker.status or 0)
+            if not settings.check:
+                raise self._failure(words)
+            self._read(as_finding(words), b"", packed)
+            return
         if kind != process.OK:
             raise EmulatorError(answer.decode(errors="replace"))
         packed.copy_back()
@@ -177,7 +180,8 @@ class RawKernel:
         self._report = read_report(text, self.module.library, np.unique(data["site"]).tolist(), self.parameters,
                                    packed.arrays, prepared.variables, prepared.dynamic)  # fmt: skip
         if self.module.recorded:
-            self.events = Recording(data, self._report.dropped, self._report.lines, self._report.arrays)
+            told = self._report
+            self.events = Recording(without_repeats(data, told.lines), told.dropped, told.lines, told.arrays)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

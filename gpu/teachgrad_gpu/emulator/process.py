@@ -8,7 +8,6 @@ import socket
 import struct
 import subprocess
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import building
@@ -20,14 +19,6 @@ OK, ERROR, FAILED, DIED, REPORT, EVENTS = range(100, 106)
 HEAD = struct.Struct("=II")
 GRACE = 5.0
 """Seconds that a worker has, beyond the time limit of a launch, to say that it was too long."""
-
-
-@dataclass(frozen=True)
-class Died:
-    """How a worker ended in the middle of a request: its last words, if it had any."""
-
-    words: bytes
-    status: int | None
 
 
 class Worker:
@@ -44,7 +35,7 @@ class Worker:
             try:
                 self.process = subprocess.Popen([program, str(theirs.fileno())], pass_fds=[theirs.fileno()],
                                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                                stderr=subprocess.DEVNULL)  # fmt: skip
+                                                stderr=subprocess.DEVNULL, process_group=0)  # fmt: skip
             except OSError as error:
                 raise EmulatorError(f"cannot start {program}: {error.strerror}") from error
         self.channel = ours
@@ -67,15 +58,20 @@ class Worker:
             else:
                 sent = socket.send_fds(self.channel, [message], [descriptor])
                 self.channel.sendall(message[sent:])
-            return self.hear()
+            answer = self.hear()
         except TimeoutError:
             self.end()
             return DIED, b"timeout\n0\n0\n0 0 0\n0 0 0\nthe kernel did not end in time\0"
         except OSError:
-            return DIED, b""
+            answer = DIED, b""
         except BaseException:  # an interrupt: the answer to this request must not be taken for that to the next
             self.end()
             raise
+        if answer[0] == DIED:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(2.0)
+            self.end()
+        return answer
 
     def hear(self) -> tuple[int, bytes]:
         """The next answer."""
@@ -116,11 +112,10 @@ class Worker:
                 self.process.kill()
             self.process.wait()
 
+    @property
     def status(self) -> int | None:
-        """The exit status of a process that is about to be gone."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.process.wait(2.0)
-        return None
+        """How the process has ended; negative: by a signal."""
+        return self.process.returncode
 
 
 _workers: dict[bool, Worker] = {}

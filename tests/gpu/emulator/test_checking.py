@@ -13,6 +13,11 @@ RIGHT = sorted(Path(__file__).parent.glob("right/*.cu"))
 WRONG = sorted(Path(__file__).parent.glob("wrong/*.cu"))
 
 
+def some(paths):
+    """A few of each sort are fast tests; the rest take the time of a compiler."""
+    return [pytest.param(path, id=path.stem, marks=() if i % 3 == 0 else pytest.mark.slow) for i, path in enumerate(paths)]
+
+
 def checked(path, **settings):
     """Run the launches of a file: the kernels, checked."""
     source = path.read_text()
@@ -23,13 +28,13 @@ def checked(path, **settings):
         yield kernel
 
 
-@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", some(RIGHT))
 def test_nothing_is_found_in_a_right_kernel(path):
     for kernel in checked(path):
         assert not kernel.findings, kernel.report()
 
 
-@pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", some(WRONG))
 def test_the_mistake_of_a_wrong_kernel_is_found_and_nothing_else(path):
     expected = {(kind, int(line)) for kind, line in re.findall(r"// finds: (.*) (\d+)", path.read_text())}
     assert expected

@@ -14,10 +14,10 @@
 
 #define TG_SHARED(name) \
     ([]() TG_UNCOUNTED -> std::remove_reference_t<decltype(name)>& { \
-        using Type = std::remove_reference_t<decltype(name)>; \
-        using Element = std::remove_all_extents_t<Type>; \
-        constexpr unsigned shape[] = {std::extent<Type, 0>::value, std::extent<Type, 1>::value, std::extent<Type, 2>::value}; \
-        static const unsigned place = tg_reserve(#name, tg::type_name<Element>(), sizeof(Type), alignof(Type), \
-                                                 sizeof(Element), shape, __LINE__); \
-        return *reinterpret_cast<Type*>(tg_static + place); \
+        using tg_type = std::remove_reference_t<decltype(name)>; \
+        using tg_element = std::remove_all_extents_t<tg_type>; \
+        constexpr unsigned tg_shape[] = {std::extent<tg_type, 0>::value, std::extent<tg_type, 1>::value, std::extent<tg_type, 2>::value}; \
+        static const unsigned tg_place_here = tg_reserve(#name, tg::type_name<tg_element>(), sizeof(tg_type), alignof(tg_type), \
+                                                 sizeof(tg_element), tg_shape, __LINE__); \
+        return *reinterpret_cast<tg_type*>(tg_static + tg_place_here); \
     }())

@@ -39,6 +39,7 @@ void check_exit(unsigned thread);          // a thread has returned
 void check_shared_array(unsigned index);   // a __shared__ array has got its place
 void check_lanes(unsigned lane, unsigned source, unsigned here, int line);  // a shuffle from a lane that is not here
 bool is_elsewhere(uintptr_t address);      // memory of the program itself: stacks, its own variables, the heap
+uint64_t image_size(uintptr_t base);        // of the library that begins there
 void find_images();                        // where its own variables are
 void settle_write();                       // the write that was announced last has happened
 void report_failure();                     // what ended the launch is a finding

@@ -1,6 +1,5 @@
 #include "faults.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "fibers.h"
 #include "protocol.h"
 #include "scheduler.h"
 
@@ -27,30 +27,47 @@ double now() {
     return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
-uintptr_t program_counter(const void* context) {
+struct Registers { uintptr_t counter, stack; };
+
+Registers registers_in(const void* context) {
     const ucontext_t* c = static_cast<const ucontext_t*>(context);
 #if defined(__linux__) && defined(__x86_64__)
-    return c->uc_mcontext.gregs[REG_RIP];
+    return {(uintptr_t)c->uc_mcontext.gregs[REG_RIP], (uintptr_t)c->uc_mcontext.gregs[REG_RSP]};
 #elif defined(__linux__) && defined(__aarch64__)
-    return c->uc_mcontext.pc;
+    return {(uintptr_t)c->uc_mcontext.pc, (uintptr_t)c->uc_mcontext.sp};
 #elif defined(__APPLE__) && defined(__x86_64__)
-    return c->uc_mcontext->__ss.__rip;
+    return {(uintptr_t)c->uc_mcontext->__ss.__rip, (uintptr_t)c->uc_mcontext->__ss.__rsp};
 #elif defined(__APPLE__) && defined(__aarch64__)
-    return c->uc_mcontext->__ss.__pc;
+    return {(uintptr_t)c->uc_mcontext->__ss.__pc, (uintptr_t)c->uc_mcontext->__ss.__sp};
 #else
     (void)c;
-    return 0;
+    return {0, 0};
 #endif
 }
 
+bool in_library(uintptr_t address) { return address - launch.base < launch.size; }
+
+// Where in the kernel's library a signal came: as the offset behind the instruction, or 0. If the kernel has called a
+// function elsewhere, the place to return to is the first address of the library on the stack.
+uint64_t place_of(const void* context) {
+    Registers r = registers_in(context);
+    if (in_library(r.counter)) return r.counter - launch.base + 1;
+    const Fiber* f = running_fiber();
+    if (!f || r.stack - (uintptr_t)f->stack >= STACK) return 0;
+    uintptr_t end = (uintptr_t)f->stack + STACK;
+    for (uintptr_t at = r.stack & ~(uintptr_t)7; at + 8 <= end && at < r.stack + 8192; at += 8) {
+        uintptr_t value;
+        memcpy(&value, (const void*)at, sizeof value);
+        if (in_library(value)) return value - launch.base;
+    }
+    return 0;
+}
+
 // The last words of this process: the failure, with the place in the library so that its line can be found.
-[[noreturn]] void leave_with(const char* kind, const char* message, uintptr_t place) {
+[[noreturn]] void leave_with(const char* kind, const char* message, uint64_t place) {
     failure.kind[0] = 0;
     fail(kind, 0, "%s", message);
-    Dl_info info;
-    uintptr_t offset = 0;
-    if (place && dladdr(reinterpret_cast<void*>(place), &info)) offset = place - reinterpret_cast<uintptr_t>(info.dli_fbase);
-    answer_failure(answer_socket, offset, true);
+    answer_failure(answer_socket, place, true);
     _exit(3);
 }
 
@@ -83,22 +100,22 @@ void on_fault(int number, siginfo_t* info, void* context) {
     if (harmless && tg_now.inside && number != SIGABRT) {
         tg_now.inside = 0;
         fail(kind, 0, "%s", text);
-        failure.place = program_counter(context) - launch.base + 1;
+        failure.place = place_of(context);
         give_up();
     }
-    leave_with(kind, text, program_counter(context) + 1);
+    leave_with(kind, text, place_of(context));
 }
 
 void on_clock(int, siginfo_t*, void* context) {
     if (getppid() != parent) _exit(4);  // nobody is left to answer to
     bool late = now() > deadline;
     if (!tg_now.inside) {
-        if (now() > deadline + 2) leave_with("timeout", "the kernel did not end in time", program_counter(context));
+        if (now() > deadline + 2) leave_with("timeout", "the kernel did not end in time", place_of(context));
         expired = late;  // who works for the kernel now will see it
         return;
     }
     Outside outside;
-    if (late) expire(program_counter(context) - launch.base);
+    if (late) expire(place_of(context));
     suspend(State::READY);
 }
 

@@ -12,9 +12,11 @@ namespace tg {
 namespace {
 struct Range { uintptr_t low, high; };
 std::vector<Range> images;
+std::vector<uintptr_t> bases;
 
 #ifdef __linux__
 int add_image(dl_phdr_info* info, size_t, void*) {
+    bases.push_back(info->dlpi_addr);
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const auto& part = info->dlpi_phdr[i];
         if (part.p_type != PT_LOAD) continue;
@@ -28,9 +30,25 @@ int add_image(dl_phdr_info* info, size_t, void*) {
 
 void find_images() {
     images.clear();
+    bases.clear();
 #ifdef __linux__
     dl_iterate_phdr(add_image, nullptr);
 #endif
+}
+
+uint64_t image_size(uintptr_t base) {
+    uint64_t size = 0;
+#ifdef __linux__
+    // The parts of a library lie in one piece, and the next library does not begin inside of it.
+    for (const Range& r : images)
+        if (r.low >= base && r.low - base < (1u << 30)) {
+            uintptr_t next = ~(uintptr_t)0;
+            for (uintptr_t other : bases)
+                if (other > base && other < next) next = other;
+            if (r.high <= next) size = std::max<uint64_t>(size, r.high - base);
+        }
+#endif
+    return size;
 }
 
 bool is_elsewhere(uintptr_t address) {

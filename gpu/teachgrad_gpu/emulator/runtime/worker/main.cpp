@@ -24,7 +24,7 @@ namespace tg {
 namespace {
 struct Segment { char* base; size_t size; };
 std::map<uint64_t, Segment> segments;
-struct Loaded { const tg_library* contents; uint64_t base; };
+struct Loaded { const tg_library* contents; uint64_t base, size; };
 std::vector<Loaded> libraries;
 int channel;
 
@@ -82,8 +82,8 @@ void load(const Message& message) {
     if (!library) return say(path + " is not a compiled kernel");
     Dl_info info;
     dladdr(library, &info);
-    libraries.push_back({library, (uint64_t)info.dli_fbase});
     find_images();
+    libraries.push_back({library, (uint64_t)info.dli_fbase, image_size((uintptr_t)info.dli_fbase)});
     std::string text = described(*library);
     answer(channel, OK, text.data(), text.size());
 }
@@ -147,7 +147,7 @@ void run_kernel(Reader in) {
     uint32_t library = in.take<uint32_t>(), entry = in.take<uint32_t>();
     if (library >= libraries.size() || entry >= libraries[library].contents->entry_count) return say("there is no such kernel");
     Launch what{};
-    what.base = libraries[library].base;
+    what.base = libraries[library].base, what.size = libraries[library].size;
     what.library = libraries[library].contents, what.entry = &what.library->entries[entry];
     for (unsigned& n : what.grid) n = in.take<uint32_t>();
     for (unsigned& n : what.block) n = in.take<uint32_t>();

@@ -28,7 +28,7 @@ struct Launch {
     unsigned shared;
     uint64_t seed;       // 0: threads and blocks in order
     bool checked;
-    uint64_t base;       // where the library lies in memory
+    uint64_t base, size; // where the library lies in memory
     uint64_t recorded;   // how many events are kept
 };
 

@@ -1,0 +1,137 @@
+"""The cache of compiled kernels, and finding names in source."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachgrad_gpu.emulator import EmulatorError, RawKernel, building
+from teachgrad_gpu.emulator.source import masked, prepare
+
+needs_compiler = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+KERNEL = 'extern "C" __global__ void k(int* x) { x[0] = %s; }'
+SCRIPT = f"""
+import numpy as np
+from teachgrad_gpu.emulator import RawKernel
+x = np.zeros(1, np.int32)
+RawKernel({KERNEL % "41 + 1"!r}, "k")((1,), (1,), (x,))
+assert x[0] == 42
+"""
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEACHGRAD_CACHE", str(tmp_path))
+    return tmp_path / "emulator"
+
+
+def run(count=1):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return [subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment) for _ in range(count)]
+
+
+@needs_compiler
+def test_a_kernel_is_compiled_once(own_cache):
+    def libraries():
+        return {path: path.stat().st_mtime_ns for path in own_cache.glob("*.so")}
+
+    prepared = prepare(KERNEL % 1)
+    building.build(prepared, ("k",), (), False)
+    first = libraries()
+    building.build(prepared, ("k",), (), False)
+    assert libraries() == first
+    building.build(prepared, ("k",), ("-DX=1",), False)
+    assert len(libraries()) == len(first) + 1
+    next(iter(first)).write_bytes(b"half of a libra")
+    assert building.build(prepared, ("k",), (), False).stat().st_size > 1000
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_processes_that_build_at_once_do_not_disturb_each_other(own_cache):
+    assert [each.wait(300) for each in run(4)] == [0] * 4
+    assert not list(own_cache.glob("build-*"))
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(own_cache):
+    for delay in (0.3, 0.8, 1.5, 2.5):
+        [victim] = run()
+        time.sleep(delay)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    assert run()[0].wait(300) == 0
+
+
+def test_without_a_compiler_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(EmulatorError, match=r"install g\+\+ or clang\+\+, or name one in CXX"):
+        RawKernel(KERNEL % 1, "k").compile()
+
+
+@needs_compiler
+def test_the_portable_switch_gives_the_same(monkeypatch):
+    from teachgrad_gpu.emulator import process
+
+    source = """extern "C" __global__ void k(int* x) {
+        __shared__ int s[64];
+        s[threadIdx.x] = threadIdx.x;
+        __syncthreads();
+        x[threadIdx.x] = __reduce_add_sync(~0u, s[63 - threadIdx.x]);
+    }"""
+    x, kernel = np.zeros(64, np.int32), RawKernel(source, "k")
+    monkeypatch.setenv("TEACHGRAD_EMULATOR_FIBERS", "ucontext")
+    kernel((1,), (64,), (x,))
+    assert process.worker().switching == b"ucontext"
+    monkeypatch.delenv("TEACHGRAD_EMULATOR_FIBERS")
+    assert x.tolist() == [sum(range(32, 64))] * 32 + [sum(range(32))] * 32
+
+
+def test_kernels_variables_and_shared_memory_are_found_in_source():
+    source = """
+    // __global__ void commented(int x) {}
+    namespace a { namespace b { __constant__ float table[4]; __global__ void inner(float* x) { } } }
+    template <class T> __global__ void generic(T* x) { }
+    extern "C" { __global__ void __launch_bounds__(256, 2) bounded(float* x, int n) { if (n) { } } }
+    __device__ int total = 0, other;
+    __device__ float helper(float x) { __shared__ float s[4], t; return x; }
+    static __global__ void
+    spread(const char* s = "}{") { extern __shared__ double d[]; }
+    """
+    prepared = prepare(source)
+    assert prepared.kernels == ("a::b::inner", "bounded", "spread")
+    assert prepared.variables["a::b::table"] is True
+    assert prepared.dynamic == ("d", "double")
+    assert "float (&s)[4] = TG_SHARED(s), (&t) = TG_SHARED(t);" in prepared.text
+    assert prepared.text.count("\n") == source.count("\n")
+    assert masked('a /* b */ "c" // d') == 'a         "c"     '.replace('"c"', "   ")
+
+
+def test_the_user_s_headers_are_read_from_the_folders_that_are_named(tmp_path):
+    (tmp_path / "helper.cuh").write_text("#pragma once\n__device__ int twice(int x) { return 2 * x; }\n")
+    kernel = 'extern "C" __global__ void k(int* x) { x[0] = twice(4); }'
+    source = f'#include "helper.cuh"\n#include <cuda_runtime.h>\n{kernel}'
+    assert "twice" in prepare(source, (tmp_path,)).text
+    with pytest.raises(EmulatorError, match=r'line 1: "helper\.cuh" is not found'):
+        prepare(source)
+    if building.command() is not None:
+        x = np.zeros(1, np.int32)
+        RawKernel(source, "k", folders=(tmp_path,))((1,), (1,), (x,))
+        assert x[0] == 8
+
+
+@pytest.mark.skipif(not Path("/usr/local/bin/nvcc").exists(), reason="no nvcc")
+@pytest.mark.slow
+def test_nvidia_s_compiler_takes_the_test_kernels(tmp_path):
+    files = sorted(Path(__file__).parent.glob("*/*.cu"))
+    assert len(files) > 50
+    for path in files:
+        done = subprocess.run(["/usr/local/bin/nvcc", "-std=c++17", "-arch=sm_80", "-cubin", str(path), "-o",
+                               str(tmp_path / "x.cubin")], capture_output=True, text=True, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stderr

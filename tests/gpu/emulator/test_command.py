@@ -1,0 +1,80 @@
+"""`teachgrad cuda check` and the way in which launches are written down."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from teachgrad_gpu.commands import check
+from teachgrad_gpu.emulator import ArgumentError, building
+from teachgrad_gpu.emulator.arguments import Parameter
+from teachgrad_gpu.emulator.launching import read_launch, values
+
+needs_compiler = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+HERE = Path(__file__).parent
+
+
+def run(*words):
+    parser = ArgumentParser()
+    check.add_arguments(parser)
+    return check.main(parser.parse_args([str(word) for word in words]))
+
+
+@needs_compiler
+def test_the_launch_in_a_file(capsys):
+    assert run(HERE / "right" / "saxpy.cu") == 0
+    assert "saxpy: nothing is wrong" in capsys.readouterr().out
+    assert run(HERE / "wrong" / "no_bounds_check.cu") == 1
+    told = capsys.readouterr().out
+    assert "line 5: out of bounds: a read of 4 bytes at x[1000]" in told
+    assert "   5 | y[i] = a * x[i] + y[i];" in told
+
+
+@needs_compiler
+def test_the_launch_in_options_and_json(capsys):
+    options = ("--kernel transpose --grid 1,1 --block 32x8 --json --arg x=float32[32,32]:random --arg y=float32[32,32] "
+               "--arg 32 --arg columns=32")  # fmt: skip
+    assert run(HERE / "right" / "transpose_padded.cu", *options.split()) == 0
+    [launch] = json.loads(capsys.readouterr().out)
+    assert launch["findings"] == []
+    stores = [c for c in launch["counters"] if c["space"] == "global" and c["operation"] == "store"]
+    assert [(c["requests"], c["transactions"], c["ideal"]) for c in stores] == [(32, 128, 128)]
+
+
+@needs_compiler
+def test_what_cannot_be_checked_is_status_two(tmp_path, capsys):
+    broken = tmp_path / "broken.cu"
+    for text, told in {
+        "__global__ void k(int* x) { x[0] = y; }\n// launch: k<<<1, 1>>>(int32[1])": "kernel.cu:1:",
+        '__global__ void k() { asm(""); }\n// launch: k<<<1, 1>>>()': "inline PTX",
+        "__global__ void k(int* x, float y) { }\n// launch: k<<<1, 1>>>(x = int32[1])": "nothing is given for",
+        "__global__ void k(int* x) { }\n__global__ void l(int* x) { }": "name the kernel with --kernel",
+        "__global__ void k(int* x) { }\n// launch: k<<1, 1>>(x = int32[1])": "this launch is not understood",
+    }.items():
+        broken.write_text(text)
+        assert run(broken) == 2
+        assert told in capsys.readouterr().err
+    assert run(tmp_path / "missing.cu") == 2
+    broken.write_bytes(b"\xff\xfe")
+    assert run(broken) == 2
+
+
+def test_launches_as_text():
+    launch = read_launch("add<float, 4><<<(2, 3), 64, 128>>>(x = float32[2, 3]:arange, int64[4]:random, n = 0x10)")
+    assert (launch.kernel, launch.grid, launch.block, launch.shared) == ("add<float, 4>", (2, 3), (64,), 128)
+    parameters = tuple(Parameter(name, name != "n", False, "integer", size, kind)
+                       for name, size, kind in [("x", 8, "float*"), ("y", 8, "long*"), ("n", 4, "int")])  # fmt: skip
+    x, y, n = values(parameters, launch.arguments)
+    np.testing.assert_array_equal(x, np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert (y.dtype, y.shape, n) == (np.int64, (4,), 16)
+    one = parameters[:1]
+    for wrong, told in {"float33[3]": "no dtype", "float32[99999999999]": "more than", "five": "neither a number",
+                        "float32[3]:blue": "fills no array"}.items():  # fmt: skip
+        with pytest.raises(ArgumentError, match=told):
+            values(one, (("x", wrong),))
+    with pytest.raises(ArgumentError, match="no parameter 'z'; it has x"):
+        values(one, (("z", "1"),))
+    with pytest.raises(ArgumentError, match="too much"):
+        values(one, (("x", "null"), ("", "5")))

@@ -1,0 +1,124 @@
+"""Kernels that would take a process down, or never end: the interpreter goes on, and is told where it was."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from teachgrad_gpu.emulator import CompileError, LaunchError, RawKernel, UnsupportedError, building, process
+
+pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+
+GOOD = 'extern "C" __global__ void good(int* x) { x[threadIdx.x] = threadIdx.x; }'
+BAD = {
+    "illegal address": "x[1l << 38] = 1;",
+    "arithmetic": "x[1] = 5 / x[0];",
+    "timeout": "volatile int* p = x; while (p[0] == 0) {}",
+    "stack overflow": "volatile int a[100000]; for (int i = 0; i < 100000; i++) a[i] = x[0]; x[1] = a[5];",
+    "assert": "assert(x[0] == 1);",
+    "trap": "__trap();",
+    "abort": "syscall(57);",
+    "deadlock": "if (threadIdx.x < 16) __syncwarp(); else __syncthreads();",
+    "warp mask": "__syncwarp(0x0000fffe);",
+}
+HEAD = 'extern "C" long syscall(long, ...);\nextern "C" __global__ void bad(int* x) {\n    '
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("kind", BAD)
+def test_a_wrong_kernel_is_named_and_the_next_one_runs(kind, check):
+    kernel = RawKernel(HEAD + BAD[kind] + "\n}", "bad", timeout=0.5, check=check)
+    x = np.zeros(64, np.int32)
+    if check:
+        kernel((1,), (32,), (x,))
+        [finding] = kernel.findings
+        expected = "out of bounds" if kind == "illegal address" else kind
+        assert (finding.kind, finding.line) == (expected, 2 if kind == "stack overflow" else 3)
+    else:
+        with pytest.raises(LaunchError) as error:
+            kernel((1,), (32,), (x,))
+        assert error.value.kind == kind
+        assert error.value.line == (2 if kind == "stack overflow" else 3)
+        assert "block (0, 0, 0), thread (" in str(error.value)
+    y = np.zeros(32, np.int32)
+    RawKernel(GOOD, "good")((1,), (32,), (y,))
+    assert y.tolist() == list(range(32))
+
+
+def test_a_thread_that_waits_for_a_later_one_lets_it_run():
+    source = """
+    extern "C" __global__ void k(volatile int* x) {
+        if (threadIdx.x < 31) while (x[0] == 0) {}
+        else x[0] = 1;
+        x[1 + threadIdx.x] = 5;
+    }"""
+    x = np.zeros(33, np.int32)
+    RawKernel(source, "k", timeout=20)((1,), (32,), (x,))
+    assert x[1:].tolist() == [5] * 32
+
+
+def test_a_compiler_s_complaint_names_the_user_s_line():
+    with pytest.raises(CompileError, match=r"kernel\.cu:3:\d+: error: .*y"):
+        RawKernel('\nextern "C" __global__ void k(float* x) {\n    x[0] = y;\n}', "k").compile()
+
+
+@pytest.mark.parametrize(("line", "name"), [
+    ('asm("mov.u32 %0, %laneid;" : "=r"(x[0]));', "inline PTX"),
+    ("other<<<1, 1>>>(x);", "<<<"),
+    ("fork();", "host"),
+    ("x[0] = tex1Dfetch(t, 0);", "texture"),
+    ("cooperative_groups::this_grid().sync();", "whole grid"),
+    ("cuda::barrier<cuda::thread_scope_block> b;", "libcu"),
+    ("cub::BlockReduce<int, 32> r;", "library of templates"),
+    ("cudaDeviceSynchronize();", "host's runtime"),
+    ("__shared__ struct { int a; } s;", "__shared__"),
+])  # fmt: skip
+def test_what_is_not_supported_is_refused_by_name_before_compiling(line, name):
+    head = '// asm fork() <<< in a comment\nextern "C" __global__ void k(int* x) {\n    const char* s = "asm";\n'
+    source = f"{head}    {line}\n}}"
+    with pytest.raises(UnsupportedError, match=name) as error:
+        RawKernel(source, "k")
+    assert error.value.line == 4
+    with pytest.raises(UnsupportedError, match="CUB"):
+        RawKernel("#include <cub/cub.cuh>\n", "k")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_has_a_worker_and_memory_of_its_own():
+    kernel, x = RawKernel(GOOD, "good"), np.zeros(32, np.int32)
+    kernel((1,), (32,), (x,))
+    mine = process.worker().process.pid
+    child = os.fork()
+    if child == 0:
+        y = np.zeros(32, np.int32)
+        kernel((1,), (32,), (y,))
+        fine = process.worker().process.pid != mine and y.tolist() == list(range(32))
+        process.stop()
+        os._exit(0 if fine else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    x[...] = 0
+    kernel((1,), (32,), (x,))
+    assert x.tolist() == list(range(32))
+    assert process.worker().process.pid == mine
+
+
+def test_a_killed_worker_is_replaced():
+    kernel, x = RawKernel(GOOD, "good"), np.zeros(32, np.int32)
+    kernel((1,), (32,), (x,))
+    victim = process.worker().process
+    victim.kill()
+    victim.wait()
+    kernel((1,), (32,), (x,))
+    assert x.tolist() == list(range(32))
+
+
+def test_a_launch_costs_little():
+    kernel, x = RawKernel(GOOD, "good"), np.zeros(32, np.int32)
+    kernel((1,), (32,), (x,))
+    best = 1.0
+    for _ in range(200):
+        start = time.perf_counter()
+        kernel((1,), (32,), (x,))
+        best = min(best, time.perf_counter() - start)
+    assert best < 1e-3
