@@ -56,6 +56,8 @@ def command() -> tuple[str, ...] | None:
 
 def compiler() -> Compiler:
     """The compiler that is there, or `EmulatorError`."""
+    if os.name == "nt":
+        raise EmulatorError("the emulator runs on Linux and macOS; on Windows, use it in WSL")
     call = command()
     found = None if call is None else _examined(call)
     if found is None:

@@ -25,6 +25,8 @@ HEADER = struct.Struct("=II3I3IIIQQd")
 THREADS = 1024
 DEVICE_LIMITS = ((2**31 - 1, 65535, 65535), (1024, 1024, 64))
 SHARED = 227 << 10
+DYNAMIC = 48 << 10
+"""Bytes of dynamic shared memory that a launch may have without asking for more."""
 TIMEOUT = 60.0
 
 
@@ -35,12 +37,12 @@ class RawModule:
     and `timeout` are those of `RawKernel`.
     """
 
-    def __init__(self, code: str, options: tuple[str, ...] = (), name_expressions: tuple[str, ...] = (), *,
+    def __init__(self, code: str, options: tuple[str, ...] = (), name_expressions: tuple[str, ...] | None = None, *,
                  check: bool = False, record: bool | int = False, seed: int | None = None, timeout: float = TIMEOUT,
                  folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
         self.code = code
         self.options = tuple(options)
-        self.name_expressions = tuple(name_expressions)
+        self.name_expressions = tuple(name_expressions or ())
         self.check = check or bool(record)
         self.recorded = MOST if record is True else int(record)
         self.seed = seed
@@ -96,6 +98,8 @@ class RawKernel:
     - `record`: keep what every thread did; see `events`.
     - `seed`: run threads in an order drawn from it, instead of in their own order.
     - `timeout`: seconds after which a launch is given up.
+
+    `max_dynamic_shared_size_bytes`, 48 KiB at first, must be raised before a launch may have more, as with CuPy.
     """
 
     def __init__(self, code: str, name: str, options: tuple[str, ...] = (), *, check: bool = False,
@@ -109,6 +113,7 @@ class RawKernel:
     def _set(self, module: RawModule, name: str) -> None:
         self.module = module
         self.name = name
+        self.max_dynamic_shared_size_bytes = DYNAMIC
         self._report: Report | None = None
         self.events: Recording | None = None
         self._entry: tuple[int, tuple[Parameter, ...]] | None = None
@@ -142,6 +147,9 @@ class RawKernel:
             raise ArgumentError(f"a block of {block3} has {threads} threads; {THREADS} is the most")
         if not 0 <= shared_mem <= SHARED:
             raise ArgumentError(f"a block cannot have {shared_mem} bytes of shared memory; {SHARED} is the most")
+        if shared_mem > self.max_dynamic_shared_size_bytes:
+            raise ArgumentError(f"a block has {self.max_dynamic_shared_size_bytes} bytes of dynamic shared memory, not "
+                                f"{shared_mem}, unless kernel.max_dynamic_shared_size_bytes says that it may")
         settings = self.module
         packed = Packed(parameters, tuple(args), arena(), self.name, apart=settings.check)
         worker = process.worker()

@@ -16,7 +16,7 @@ from .errors import UnsupportedError
 KNOWN_HEADERS = re.compile(
     r"(cuda|cuda_runtime|cuda_runtime_api|cuda_fp16|cuda_bf16|cooperative_groups|cooperative_groups/reduce|mma|cuda_pipeline|"
     r"vector_types|vector_functions|device_launch_parameters|device_functions|math_constants|math_functions|sm_\w+|"
-    r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm|cuda/std/\w+)(\.h|\.hpp)?$")
+    r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm)(\.h|\.hpp)?$")
 REFUSED_HEADERS = {
     "cub": "the CUB library", "thrust": "the Thrust library", "curand": "cuRAND on the device", "cutlass": "CUTLASS",
     "cute": "CuTe", "cuda/barrier": "asynchronous barriers", "cuda/pipeline": "pipelines",
@@ -111,7 +111,9 @@ def refuse(hidden: str, text: str) -> None:
     first: tuple[int, str, str] | None = None
     for pattern, what, instead in REFUSED:
         for found in re.finditer(pattern, hidden):
-            if preceded_by_member(hidden, found.start()):
+            name = re.match(r"\w+", found[0])
+            own = name and re.search(rf"__device__[^;{{}}()]*\b{name[0]}\s*\(", hidden)
+            if preceded_by_member(hidden, found.start()) or own:
                 continue
             if first is None or found.start() < first[0]:
                 first = (found.start(), what, instead)

@@ -64,7 +64,8 @@ def test_a_wrong_count_names_the_parameters(kernel):
     ((1,), (32, 33), 0, "1056 threads; 1024 is the most"),
     ((1,), (1, 1, 65), 0, "block.z is 65"),
     ((1,), (1.5,), 0, "one to three integers"),
-    ((1,), (1,), 1 << 20, "shared memory"),
+    ((1,), (1,), 1 << 20, "232448 is the most"),
+    ((1,), (1,), 50000, "unless kernel.max_dynamic_shared_size_bytes says that it may"),
 ])  # fmt: skip
 def test_sizes_that_no_device_has_are_refused(kernel, grid, block, shared, message):
     with pytest.raises(ArgumentError, match=message):

@@ -15,7 +15,8 @@ WRONG = sorted(Path(__file__).parent.glob("wrong/*.cu"))
 
 def some(paths):
     """A few of each sort are fast tests; the rest take the time of a compiler."""
-    return [pytest.param(path, id=path.stem, marks=() if i % 3 == 0 else pytest.mark.slow) for i, path in enumerate(paths)]
+    return [pytest.param(path, id=path.stem, marks=pytest.mark.slow if number % 3 else ())
+            for number, path in enumerate(paths)]  # fmt: skip
 
 
 def checked(path, **settings):

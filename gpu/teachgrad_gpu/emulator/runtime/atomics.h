@@ -5,7 +5,9 @@
 #include "vectors.h"
 
 namespace tg {
-template <bool Changes = true, class T, class F> TG_INLINE T atomic(volatile T* address, int line, F change) {
+// `Changes`: the new value depends on the old one. `Waits`: a thread that waits for another one may call it again and again.
+template <bool Changes, bool Waits, class T, class F>
+TG_INLINE T atomic(volatile T* address, int line, F change) {
     tg_now.inside = 0;
     __asm__ volatile("" ::: "memory");
 #ifdef TG_CHECKED
@@ -16,7 +18,7 @@ template <bool Changes = true, class T, class F> TG_INLINE T atomic(volatile T* 
     memcpy(&old, place, sizeof(T));
     T fresh = change(old);
     memcpy(place, &fresh, sizeof(T));
-    bool idle = memcmp(&old, &fresh, sizeof(T)) == 0;
+    bool idle = Waits && memcmp(&old, &fresh, sizeof(T)) == 0;
 #ifdef TG_CHECKED
     tg_atomic_done();
 #endif
@@ -33,26 +35,26 @@ template <class T> struct Same { using type = T; };
 template <class T> using same = typename Same<T>::type;  // an argument that is converted, not deduced
 }  // namespace tg
 
-#define TG_ATOMIC(name, changes, expression) \
+#define TG_ATOMIC(name, changes, waits, expression) \
     template <class T> TG_INLINE T name(volatile T* address, tg::same<T> v, TG_LINE) { \
-        return tg::atomic<changes>(address, line, [=](T old) -> T { return expression; }); \
+        return tg::atomic<changes, waits>(address, line, [=](T old) -> T { return expression; }); \
     } \
     template <class T> TG_INLINE T name##_block(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); } \
     template <class T> TG_INLINE T name##_system(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); }
-TG_ATOMIC(atomicAdd, true, tg::sum(old, v))
-TG_ATOMIC(atomicSub, true, old - v)
-TG_ATOMIC(atomicMin, true, v < old ? v : old)
-TG_ATOMIC(atomicMax, true, old < v ? v : old)
-TG_ATOMIC(atomicExch, false, ((void)old, v))
-TG_ATOMIC(atomicAnd, true, old & v)
-TG_ATOMIC(atomicOr, true, old | v)
-TG_ATOMIC(atomicXor, true, old ^ v)
-TG_ATOMIC(atomicInc, true, old >= v ? 0 : old + 1)
-TG_ATOMIC(atomicDec, true, old == 0 || old > v ? v : old - 1)
+TG_ATOMIC(atomicAdd, true, true, tg::sum(old, v))
+TG_ATOMIC(atomicSub, true, true, old - v)
+TG_ATOMIC(atomicMin, true, false, v < old ? v : old)
+TG_ATOMIC(atomicMax, true, false, old < v ? v : old)
+TG_ATOMIC(atomicExch, false, true, ((void)old, v))
+TG_ATOMIC(atomicAnd, true, true, old & v)
+TG_ATOMIC(atomicOr, true, true, old | v)
+TG_ATOMIC(atomicXor, true, true, old ^ v)
+TG_ATOMIC(atomicInc, true, false, old >= v ? 0 : old + 1)
+TG_ATOMIC(atomicDec, true, false, old == 0 || old > v ? v : old - 1)
 #undef TG_ATOMIC
 
 template <class T> TG_INLINE T atomicCAS(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
-    return tg::atomic(address, line, [=](T old) -> T { return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old; });
+    return tg::atomic<true, true>(address, line, [=](T old) -> T { return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old; });
 }
 template <class T> TG_INLINE T atomicCAS_block(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }
 template <class T> TG_INLINE T atomicCAS_system(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }

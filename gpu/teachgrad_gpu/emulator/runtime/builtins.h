@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 #include <utility>
 

@@ -16,8 +16,10 @@
     ([]() TG_UNCOUNTED -> std::remove_reference_t<decltype(name)>& { \
         using tg_type = std::remove_reference_t<decltype(name)>; \
         using tg_element = std::remove_all_extents_t<tg_type>; \
-        constexpr unsigned tg_shape[] = {std::extent<tg_type, 0>::value, std::extent<tg_type, 1>::value, std::extent<tg_type, 2>::value}; \
-        static const unsigned tg_place_here = tg_reserve(#name, tg::type_name<tg_element>(), sizeof(tg_type), alignof(tg_type), \
-                                                 sizeof(tg_element), tg_shape, __LINE__); \
-        return *reinterpret_cast<tg_type*>(tg_static + tg_place_here); \
+        constexpr unsigned tg_shape[] = {std::extent<tg_type, 0>::value, std::extent<tg_type, 1>::value, \
+                                         std::extent<tg_type, 2>::value}; \
+        static const char tg_declaration = 0; \
+        static const unsigned tg_place = tg_reserve(&tg_declaration, #name, tg::type_name<tg_element>(), sizeof(tg_type), \
+                                                    alignof(tg_type), sizeof(tg_element), tg_shape, __LINE__); \
+        return *reinterpret_cast<tg_type*>(tg_static + tg_place); \
     }())

@@ -34,6 +34,8 @@ template <class Use, int M, int N, int K, class T, class Layout = void> struct f
     element_type x[num_elements];
 };
 
+static const void* tg_board[32][32][2];  // where the lanes of each warp have their parts of a and b
+
 template <class F, class T> TG_INLINE void fill_fragment(F& f, T value) {
     for (int i = 0; i < f.num_elements; i++) f.x[i] = (typename F::element_type)value;
 }
@@ -70,12 +72,15 @@ template <int M, int N, int K, class A, class B, class C, class D, class LayoutA
 TG_INLINE void mma_sync(fragment<accumulator, M, N, K, D>& d, const fragment<matrix_a, M, N, K, A, LayoutA>& a,
                         const fragment<matrix_b, M, N, K, B, LayoutB>& b, const fragment<accumulator, M, N, K, C>& c, TG_LINE) {
     typename fragment<accumulator, M, N, K, D>::element_type result[M * N / 32];
+    unsigned lane = tg::lane();
+    const void*(*board)[2] = tg_board[tg_now.current / 32];
+    board[lane][0] = a.x, board[lane][1] = b.x;
+    tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);  // now everybody has shown where its parts are
     const typename tg_stored<A>::type* tiles_a[32];
     const typename tg_stored<B>::type* tiles_b[32];
-    // Lanes show each other where their parts are: all wait here until all have come.
     for (int l = 0; l < 32; l++) {
-        tiles_a[l] = (decltype(&a.x[0]))(size_t)tg::shuffle(~0u, (unsigned long long)&a.x[0], l, line);
-        tiles_b[l] = (decltype(&b.x[0]))(size_t)tg::shuffle(~0u, (unsigned long long)&b.x[0], l, line);
+        tiles_a[l] = static_cast<decltype(&a.x[0])>(board[l][0]);
+        tiles_b[l] = static_cast<decltype(&b.x[0])>(board[l][1]);
     }
     for (int i = 0; i < d.num_elements; i++) {
         int element = i * 32 + tg::lane(), row = element / N, column = element % N;

@@ -196,7 +196,7 @@ static void add_region(Region region) {
 }
 
 void check_shared_array(unsigned index) {
-    const SharedArray& a = shared_arrays[index];
+    const SharedArray& a = layout->arrays[index];
     add_region({(uintptr_t)tg_static + a.place, a.size, Space::SHARED, (int)index, 's', nullptr});
 }
 
@@ -215,13 +215,13 @@ void check_launch(const std::vector<Region>& arguments) {
         add_region({(uintptr_t)s.address, s.size, s.constant ? Space::CONSTANT : Space::GLOBAL, (int)i, 'v', nullptr});
     }
     if (launch.shared) add_region({(uintptr_t)tg_dynamic, launch.shared, Space::SHARED, -1, 's', nullptr});
-    for (unsigned i = 0; i < shared_arrays.size(); i++) check_shared_array(i);
+    for (unsigned i = 0; i < layout->arrays.size(); i++) check_shared_array(i);
 }
 
 void check_block_begins() {
     damaged = false;
     memset(tg_dynamic, 0xCD, launch.shared);
-    for (const SharedArray& a : shared_arrays) memset(tg_static + a.place, 0xCD, a.size);
+    for (const SharedArray& a : layout->arrays) memset(tg_static + a.place, 0xCD, a.size);
     clocks_block();
     counting_block();
 }
@@ -314,7 +314,7 @@ std::string check_report() {
                 "\t" + three(f.other_thread) + "\t" + f.origin + "\t" + std::to_string(f.number) + "\t" +
                 std::to_string(f.offset) + "\t" + f.message + "\n";
     }
-    for (const SharedArray& a : shared_arrays)
+    for (const SharedArray& a : layout->arrays)
         text += std::string("shared\t") + a.name + "\t" + std::to_string(a.size) + "\t" + std::to_string(a.element) + "\t" + three(a.shape) +
                 "\t" + a.type + "\n";
     text += "dropped\t" + std::to_string(events_dropped()) + "\n";

@@ -2,6 +2,8 @@
 #include <algorithm>
 #ifdef __linux__
 #include <link.h>
+#else
+#include <dlfcn.h>
 #endif
 
 #include "checker.h"
@@ -47,6 +49,8 @@ uint64_t image_size(uintptr_t base) {
                 if (other > base && other < next) next = other;
             if (r.high <= next) size = std::max<uint64_t>(size, r.high - base);
         }
+#else
+    size = base ? 64 << 20 : 0;
 #endif
     return size;
 }
@@ -56,6 +60,10 @@ bool is_elsewhere(uintptr_t address) {
     if (address >= (uintptr_t)tg_static && address < (uintptr_t)tg_static + STATIC) return false;
     for (const Range& r : images)
         if (address >= r.low && address < r.high) return true;
+#ifndef __linux__
+    Dl_info info;
+    if (dladdr((void*)address, &info)) return true;
+#endif
     for (const HeapPiece& p : heap)
         if (address >= p.low && address < p.low + p.size) return true;
     return on_a_stack(address);

@@ -4,6 +4,7 @@
 // interpreter is gone.
 #include <dlfcn.h>
 #include <map>
+#include <memory>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,11 @@ namespace tg {
 namespace {
 struct Segment { char* base; size_t size; };
 std::map<uint64_t, Segment> segments;
-struct Loaded { const tg_library* contents; uint64_t base, size; };
+struct Loaded {
+    const tg_library* contents;
+    uint64_t base, size;
+    std::unique_ptr<Layout> shared;
+};
 std::vector<Loaded> libraries;
 int channel;
 
@@ -76,6 +81,8 @@ std::string described(const tg_library& library) {
 
 void load(const Message& message) {
     std::string path(message.bytes.begin(), message.bytes.end());
+    auto shared = std::make_unique<Layout>();
+    layout = shared.get();
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle) return say(dlerror());
     auto* library = static_cast<const tg_library*>(dlsym(handle, "tg_contents"));
@@ -83,7 +90,7 @@ void load(const Message& message) {
     Dl_info info;
     dladdr(library, &info);
     find_images();
-    libraries.push_back({library, (uint64_t)info.dli_fbase, image_size((uintptr_t)info.dli_fbase)});
+    libraries.push_back({library, (uint64_t)info.dli_fbase, image_size((uintptr_t)info.dli_fbase), std::move(shared)});
     std::string text = described(*library);
     answer(channel, OK, text.data(), text.size());
 }
@@ -147,6 +154,7 @@ void run_kernel(Reader in) {
     uint32_t library = in.take<uint32_t>(), entry = in.take<uint32_t>();
     if (library >= libraries.size() || entry >= libraries[library].contents->entry_count) return say("there is no such kernel");
     Launch what{};
+    layout = libraries[library].shared.get();
     what.base = libraries[library].base, what.size = libraries[library].size;
     what.library = libraries[library].contents, what.entry = &what.library->entries[entry];
     for (unsigned& n : what.grid) n = in.take<uint32_t>();

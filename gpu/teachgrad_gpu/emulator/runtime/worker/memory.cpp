@@ -13,10 +13,7 @@ alignas(1024) char tg_static[tg::STATIC];
 }
 
 namespace tg {
-namespace {
-unsigned used;
-}
-std::vector<SharedArray> shared_arrays;
+Layout* layout;
 std::vector<HeapPiece> heap;
 std::vector<char> printed;
 uint64_t unprinted;
@@ -27,18 +24,20 @@ constexpr unsigned GAP = 128;        // between arrays, so that running over the
 
 using namespace tg;
 
-unsigned tg_reserve(const char* name, const char* type, unsigned size, unsigned align, unsigned element,
-                    const unsigned* shape, int line) {
+unsigned tg_reserve(const void* declaration, const char* name, const char* type, unsigned size, unsigned align,
+                    unsigned element, const unsigned* shape, int line) {
     Outside now;
-    unsigned place = (used + align - 1) / align * align;
+    for (const SharedArray& known : layout->arrays)  // two threads may come here at once
+        if (known.declaration == declaration) return known.place;
+    unsigned place = (layout->used + align - 1) / align * align;
     if (place + size > sizeof tg_static || size > LARGEST) {
         fail("shared memory", line, "__shared__ %s has %u bytes; a block has %u at most", name, size, LARGEST);
         give_up();
     }
-    used = (place + size + 2 * GAP - 1) / GAP * GAP;
-    shared_arrays.push_back({name, type, place, size, element, {shape[0], shape[1], shape[2]}, line});
+    layout->used = (place + size + 2 * GAP - 1) / GAP * GAP;
+    layout->arrays.push_back({declaration, name, type, place, size, element, {shape[0], shape[1], shape[2]}, line});
     memset(tg_static + place, 0xCD, size);
-    if (launch.checked) check_shared_array(shared_arrays.size() - 1);
+    if (launch.checked) check_shared_array(layout->arrays.size() - 1);
     return place;
 }
 

@@ -5,17 +5,24 @@
 #include <vector>
 
 namespace tg {
-constexpr unsigned DYNAMIC = 256 << 10, STATIC = 256 << 10;  // bytes of tg_dynamic and tg_static
+constexpr unsigned DYNAMIC = 256 << 10, STATIC = 8 << 20;  // bytes of tg_dynamic and tg_static
 
 struct HeapPiece { uintptr_t low; size_t size; };
 extern std::vector<HeapPiece> heap;  // what kernels have taken with malloc
 
 struct SharedArray {
+    const void* declaration;
     const char *name, *type;
     unsigned place, size, element, shape[3];
     int line;
 };
-extern std::vector<SharedArray> shared_arrays;
+
+// The static shared memory of a library. One library runs at a time, so that all begin at the same place.
+struct Layout {
+    std::vector<SharedArray> arrays;
+    unsigned used = 0;
+};
+extern Layout* layout;
 extern std::vector<char> printed;  // by printf
 extern uint64_t unprinted;         // calls of printf for which there was no room
 }  // namespace tg
