@@ -79,7 +79,10 @@ def peaks(cupy: Any) -> Peaks:
     """Of the current device."""
     device = cupy.cuda.Device()
     facts = cupy.cuda.runtime.getDeviceProperties(device.id)
-    arch, clocks = device.compute_capability, facts["multiProcessorCount"] * device.attributes["ClockRate"] * 1e3
-    of = {table: 2 * units[arch] * clocks if arch in units else None
-          for table, units in (("float32", FLOAT_UNITS), ("tensor", TENSOR_UNITS))}
-    return Peaks(facts["name"].decode(), of["float32"], of["tensor"], copy_speed(cupy))
+    arch, clock = device.compute_capability, device.attributes.get("ClockRate")  # in kHz
+    clocks = facts["multiProcessorCount"] * clock * 1e3 if clock else None
+
+    def peak(units: dict[str, int]) -> float | None:
+        return 2 * units[arch] * clocks if clocks and arch in units else None
+
+    return Peaks(facts["name"].decode(), peak(FLOAT_UNITS), peak(TENSOR_UNITS), copy_speed(cupy))

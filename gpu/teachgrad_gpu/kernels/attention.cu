@@ -185,3 +185,151 @@ extern "C" __global__ void __launch_bounds__(256)
             log_sums[blockIdx.y * queries + t] = m[u] + log(sum[u]);
     }
 }
+
+// ---- the same, with shared memory read 16 bytes at a time -----------------------------------------------------------
+
+// Four neighbours, moved by one instruction (two for double).
+struct __align__(4 * sizeof(real)) Four {
+    real at[4];
+};
+
+// As `load`, four numbers at a time where the rows of x begin at a multiple of four numbers. The tile is WIDTH wide.
+__device__ void load_fours(const real* x, real* tile, int pitch, int first, int count, int rows, int width)
+{
+    if (width % 4 != 0) {
+        load(x, tile, pitch, first, count, rows, width);
+        return;
+    }
+    for (int e = threadIdx.x; e < count * (WIDTH / 4); e += blockDim.x) {
+        int i = e / (WIDTH / 4), j = e % (WIDTH / 4) * 4;
+        Four v = {};
+        if (first + i < rows && j < width)
+            v = *reinterpret_cast<const Four*>(x + (long long)(first + i) * width + j);
+        *reinterpret_cast<Four*>(tile + i * pitch + j) = v;
+    }
+}
+
+// What limits attention_tiled is shared memory: 6 loads for 8 multiplications of q and k. Here each load brings four
+// numbers along the width, so 6 loads serve 32. For p v, a thread owns four neighbouring columns instead of four that
+// are 16 apart: one load of v serves 4 x 4 multiplications. WIDTH must be a multiple of 64, narrower matrices are
+// padded.
+//
+//     q   [. . . .]         k   [. . . .]       score[u][w] += four products at once
+//
+// Rows are padded by 4 numbers: they stay aligned, and 8 lanes that read 8 rows read 32 different banks.
+extern "C" __global__ void __launch_bounds__(256)
+    attention_vectorised(const real* __restrict__ q, const real* __restrict__ k, const real* __restrict__ v,
+                         real* __restrict__ z, real* log_sums, int queries, int keys, int width, real scale, int causal)
+{
+    __shared__ __align__(32) real q_tile[QUERIES][WIDTH + 4], k_tile[KEYS][WIDTH + 4], v_tile[KEYS][WIDTH];
+    __shared__ __align__(32) real p[QUERIES][KEYS + 4];
+    int tx = threadIdx.x % 16, ty = threadIdx.x / 16, top = blockIdx.x * QUERIES;
+    q += (long long)blockIdx.y * queries * width;
+    z += (long long)blockIdx.y * queries * width;
+    k += (long long)blockIdx.y * keys * width;
+    v += (long long)blockIdx.y * keys * width;
+    load_fours(q, &q_tile[0][0], WIDTH + 4, top, QUERIES, queries, width);
+
+    real m[QUERIES / 16], sum[QUERIES / 16];
+    Four result[QUERIES / 16][WIDTH / 64] = {};
+    for (int u = 0; u < QUERIES / 16; u++) {
+        m[u] = NOTHING;
+        sum[u] = 0;
+    }
+    int end = causal ? min(keys, top + QUERIES) : keys;
+    for (int first = 0; first < end; first += KEYS) {
+        __syncthreads(); // all are done with the tiles before
+        load_fours(k, &k_tile[0][0], WIDTH + 4, first, KEYS, keys, width);
+        load_fours(v, &v_tile[0][0], WIDTH, first, KEYS, keys, width);
+        __syncthreads();
+
+        real score[QUERIES / 16][KEYS / 16] = {};
+#pragma unroll 4
+        for (int e = 0; e < WIDTH; e += 4) {
+            Four rows[QUERIES / 16], columns[KEYS / 16];
+#pragma unroll
+            for (int u = 0; u < QUERIES / 16; u++)
+                rows[u] = *reinterpret_cast<const Four*>(&q_tile[ty + 16 * u][e]);
+#pragma unroll
+            for (int w = 0; w < KEYS / 16; w++)
+                columns[w] = *reinterpret_cast<const Four*>(&k_tile[tx + 16 * w][e]);
+#pragma unroll
+            for (int u = 0; u < QUERIES / 16; u++)
+#pragma unroll
+                for (int w = 0; w < KEYS / 16; w++)
+#pragma unroll
+                    for (int i = 0; i < 4; i++)
+                        score[u][w] += rows[u].at[i] * columns[w].at[i];
+        }
+#pragma unroll
+        for (int u = 0; u < QUERIES / 16; u++) {
+            int t = top + ty + 16 * u;
+            real largest = m[u];
+#pragma unroll
+            for (int w = 0; w < KEYS / 16; w++) {
+                int s = first + tx + 16 * w;
+                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : NOTHING;
+                largest = fmax(largest, score[u][w]);
+            }
+            for (int distance = 8; distance > 0; distance /= 2)
+                largest = fmax(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
+            real factor = m[u] == largest ? (real)1 : exp(m[u] - largest), part = 0;
+#pragma unroll
+            for (int w = 0; w < KEYS / 16; w++) {
+                real weight = score[u][w] == NOTHING ? (real)0 : exp(score[u][w] - largest);
+                p[ty + 16 * u][tx + 16 * w] = weight;
+                part += weight;
+            }
+            for (int distance = 8; distance > 0; distance /= 2)
+                part += __shfl_xor_sync(0xffffffffu, part, distance);
+            m[u] = largest;
+            sum[u] = sum[u] * factor + part;
+#pragma unroll
+            for (int w = 0; w < WIDTH / 64; w++)
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    result[u][w].at[i] *= factor;
+        }
+        __syncwarp();
+#pragma unroll 2
+        for (int s = 0; s < KEYS; s += 4) {
+            Four of_keys[QUERIES / 16];
+#pragma unroll
+            for (int u = 0; u < QUERIES / 16; u++)
+                of_keys[u] = *reinterpret_cast<const Four*>(&p[ty + 16 * u][s]);
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int w = 0; w < WIDTH / 64; w++) {
+                    Four value = *reinterpret_cast<const Four*>(&v_tile[s + i][4 * tx + 64 * w]);
+#pragma unroll
+                    for (int u = 0; u < QUERIES / 16; u++)
+#pragma unroll
+                        for (int j = 0; j < 4; j++)
+                            result[u][w].at[j] += of_keys[u].at[i] * value.at[j];
+                }
+        }
+    }
+    for (int u = 0; u < QUERIES / 16; u++) {
+        int t = top + ty + 16 * u;
+        if (t >= queries)
+            continue;
+#pragma unroll
+        for (int w = 0; w < WIDTH / 64; w++) {
+            int column = 4 * tx + 64 * w;
+            real* place = z + (long long)t * width + column;
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+                result[u][w].at[j] /= sum[u];
+            if (width % 4 == 0 && column < width)
+                *reinterpret_cast<Four*>(place) = result[u][w];
+            else
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    if (column + j < width)
+                        place[j] = result[u][w].at[j];
+        }
+        if (tx == 0)
+            log_sums[blockIdx.y * queries + t] = m[u] + log(sum[u]);
+    }
+}

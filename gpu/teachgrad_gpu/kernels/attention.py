@@ -41,24 +41,37 @@ def naive(q: Any, k: Any, v: Any, z: Any, log_sums: Any, *, causal: bool = False
                 flops=flops(batch, queries, keys, width, causal))
 
 
-def padded(width: int) -> int:
-    return blocks(width, 16) * 16
+def padded(width: int, to: int = 16) -> int:
+    return blocks(width, to) * to
 
 
 def tiled(q: Any, k: Any, v: Any, z: Any, log_sums: Any, *, causal: bool = False, scale: float | None = None) -> Plan:
+    tile = forward_tile("attention_tiled", padded(q.shape[2]), 1, q.itemsize)
+    return in_tiles(tile, q, k, v, z, log_sums, causal, scale)
+
+
+def vectorised(q: Any, k: Any, v: Any, z: Any, log_sums: Any, *, causal: bool = False,
+               scale: float | None = None) -> Plan:
+    tile = forward_tile("attention_vectorised", padded(q.shape[2], 64), 4, q.itemsize)
+    return in_tiles(tile, q, k, v, z, log_sums, causal, scale)
+
+
+def in_tiles(tile: tuple[int, int, int], q: Any, k: Any, v: Any, z: Any, log_sums: Any, causal: bool,
+             scale: float | None) -> Plan:
     batch, queries, keys, width = shape_of(q, k, v, z, log_sums)
-    wide_enough = padded(width)
-    for tile in ((64, 32), (32, 32), (32, 16), (16, 16)):
-        rows, columns = tile
-        numbers = rows * (wide_enough + 1) + columns * (2 * wide_enough + 1) + rows * (columns + 1)
-        if numbers * q.itemsize <= SHARED:
-            break
-    else:
-        raise ShapeError(f"attention_tiled: tiles of {width} columns of {q.dtype} do not fit into shared memory")
-    macros = {name: n for name, n, default in (("WIDTH", wide_enough, 64), ("QUERIES", rows, 64), ("KEYS", columns, 32))
-              if n != default}
-    return Plan((blocks(queries, rows), batch), (256,), scalars(queries, keys, width, causal, scale), macros=macros,
+    names, usual = ("WIDTH", "QUERIES", "KEYS"), (64, 64, 32)
+    macros = {name: n for name, n, default in zip(names, tile, usual, strict=True) if n != default}
+    return Plan((blocks(queries, tile[1]), batch), (256,), scalars(queries, keys, width, causal, scale), macros=macros,
                 flops=flops(batch, queries, keys, width, causal))
+
+
+def forward_tile(name: str, width: int, padding: int, itemsize: int) -> tuple[int, int, int]:
+    """Width, queries and keys of the largest tile that shared memory holds."""
+    for rows, columns in ((64, 32), (32, 32), (32, 16), (16, 16)):
+        numbers = rows * (width + padding) + columns * (2 * width + padding) + rows * (columns + padding)
+        if numbers * itemsize <= SHARED:
+            return width, rows, columns
+    raise ShapeError(f"{name}: tiles of {width} columns of {itemsize} bytes do not fit into shared memory")
 
 
 def dots_plan(g: Any, z: Any, d: Any) -> Plan:
@@ -142,9 +155,8 @@ def example(rng: np.random.Generator, dtype: str, batch: int, queries: int, keys
 def backward_arrays(rng: np.random.Generator, dtype: str, *shape: int) -> tuple[tuple[Any, ...], Any]:
     q, k, v, z, log_sums = (forward := example(rng, dtype, *shape)).arrays
     g, d = normal(rng, dtype, *q.shape), empty(dtype, *log_sums.shape)
-    if q.shape[1] * k.shape[1] <= 1 << 16:  # where it is large, only the time matters
-        attention(q, k, v, z, log_sums, **forward.settings)
-        dots(g, z, d)
+    attention(q, k, v, z, log_sums, **forward.settings)
+    dots(g, z, d)
     return (g, q, k, v, log_sums, d), forward.settings
 
 
@@ -164,13 +176,14 @@ def queries_example(rng: np.random.Generator, dtype: str, *shape: int) -> Exampl
 
 
 SHAPES = ((1, 1, 1, 1, 0), (2, 33, 31, 17, 0), (2, 40, 70, 16, 1), (1, 70, 40, 64, 1))
-LARGE = (96, 1024, 1024, 64, 1)
+LARGE, LESS = (96, 1024, 1024, 64, 1), (16, 1024, 1024, 64, 1)
 BACKWARD = "attention_backward"
 KERNELS = (
     Kernel("attention_naive", "attention", naive, attention, example, SHAPES, LARGE, tolerance=16.0),
     Kernel("attention_tiled", "attention", tiled, attention, example, SHAPES, LARGE, tolerance=16.0),
+    Kernel("attention_vectorised", "attention", vectorised, attention, example, SHAPES, LARGE, tolerance=16.0),
     Kernel("attention_backward_dots", BACKWARD, dots_plan, dots, dots_example, SHAPES, LARGE),
-    Kernel("attention_backward_keys", BACKWARD, keys_plan, backward_keys, keys_example, SHAPES, LARGE, tolerance=16.0),
-    Kernel("attention_backward_queries", BACKWARD, queries_plan, backward_queries, queries_example, SHAPES, LARGE,
+    Kernel("attention_backward_keys", BACKWARD, keys_plan, backward_keys, keys_example, SHAPES, LESS, tolerance=16.0),
+    Kernel("attention_backward_queries", BACKWARD, queries_plan, backward_queries, queries_example, SHAPES, LESS,
            tolerance=16.0),
 )

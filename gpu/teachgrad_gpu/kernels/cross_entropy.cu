@@ -7,6 +7,7 @@
 //
 //     #define REAL     the type of the scores: float (default) or double
 //     #define INTEGER  the type of the labels: long long (default) or int
+//     #define AHEAD    how many numbers a thread asks for before it uses them (default 8)
 //
 // A label equal to `ignored` gives a loss and a gradient of 0. Any other label outside of 0 ... n - 1 gives nan.
 
@@ -16,8 +17,13 @@
 #ifndef INTEGER
 #define INTEGER long long
 #endif
+#ifndef AHEAD
+#define AHEAD 8
+#endif
 typedef REAL real;
 typedef INTEGER integer;
+
+#define NOTHING (-(real)__int_as_float(0x7f800000)) // -infinity
 
 __device__ real warp_max(real v)
 {
@@ -39,7 +45,10 @@ __device__ real rescaled(real sum, real from, real to)
     return from == to ? sum : sum * exp(from - to);
 }
 
-// A warp a row, one walk (the online form of softmax.cu). Only one lane needs the score of the right class.
+// A warp a row, one walk (the online form of softmax.cu). A lane asks for AHEAD numbers at once, then uses them: while
+// memory is far away, what counts is how many bytes are on their way. Only one lane needs the score of the right class.
+//
+//     lane l    v[0] = x[l]   v[1] = x[l + 32]   v[2] = x[l + 64] ...        then one maximum, one rescaling, AHEAD exp
 extern "C" __global__ void cross_entropy(const real* x, const integer* labels, real* loss, real* log_sums, int rows,
                                          int n, int ignored)
 {
@@ -48,9 +57,18 @@ extern "C" __global__ void cross_entropy(const real* x, const integer* labels, r
         return;
     x += (long long)row * n;
     real m = x[0], sum = 0;
-    for (int j = lane; j < n; j += 32) {
-        real v = x[j], larger = fmax(m, v);
-        sum = rescaled(sum, m, larger) + exp(v - larger);
+    for (int j = lane; j < n; j += 32 * AHEAD) {
+        real v[AHEAD], larger = m;
+#pragma unroll
+        for (int u = 0; u < AHEAD; u++)
+            v[u] = j + 32 * u < n ? x[j + 32 * u] : NOTHING;
+#pragma unroll
+        for (int u = 0; u < AHEAD; u++)
+            larger = fmax(larger, v[u]);
+        sum = rescaled(sum, m, larger);
+#pragma unroll
+        for (int u = 0; u < AHEAD; u++)
+            sum += v[u] == NOTHING ? (real)0 : exp(v[u] - larger); // -inf may be the largest so far
         m = larger;
     }
     real largest = warp_max(m);

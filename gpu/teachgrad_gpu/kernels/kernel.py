@@ -255,6 +255,19 @@ def whole_warps(n: int, most: int = 256) -> int:
     return min(most, max(32, blocks(n, 32) * 32))
 
 
+def row_in_registers(name: str, n: int) -> tuple[int, dict[str, int]]:
+    """Threads of a block that keeps a row of n numbers in registers, and the macros THREADS and ITEMS for that.
+
+    A warp for short rows, else 256 threads with 4 or 16 numbers each, else 1024: few variants, each compiled once.
+    """
+    threads = 32 if n <= 128 else 256 if n <= 4096 else 1024
+    items = next((items for items in (4, 16, 32) if threads * items >= n), None)
+    if items is None:
+        raise ShapeError(f"{name} keeps a row in registers, at most {32 * 1024} numbers, not {n}")
+    macros = {"THREADS": threads, "ITEMS": items}
+    return threads, {key: value for key, value in macros.items() if value != {"THREADS": 256, "ITEMS": 4}[key]}
+
+
 def normal(rng: np.random.Generator, dtype: str, *shape: int) -> Any:
     return rng.standard_normal(shape, np.float64 if dtype == "float64" else np.float32).astype(dtype, copy=False)
 

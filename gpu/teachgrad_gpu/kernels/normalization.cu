@@ -6,6 +6,7 @@
 //
 //     #define REAL   the type of the numbers: float (default) or double
 //     #define LANES  how many threads share a column in layer_norm_backward_weights (default 8)
+//     #define THREADS, ITEMS  threads of a block of layer_norm_registers, and numbers of each (default 256, 4)
 
 #ifndef REAL
 #define REAL float
@@ -58,6 +59,45 @@ extern "C" __global__ void layer_norm(const real* __restrict__ x, const real* __
     for (int j = threadIdx.x; j < n; j += blockDim.x)
         z[j] = (x[j] - mean) * scale * w[j] + b[j];
     if (threadIdx.x == 0) {
+        means[blockIdx.x] = mean;
+        scales[blockIdx.x] = scale;
+    }
+}
+
+#ifndef THREADS
+#define THREADS 256
+#endif
+#ifndef ITEMS
+#define ITEMS 4
+#endif
+
+// The same with the row in registers (see softmax_registers in softmax.cu): one read and one write, and all reads of a
+// thread are on their way at once. Rows have at most THREADS * ITEMS numbers.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    layer_norm_registers(const real* __restrict__ x, const real* __restrict__ w, const real* __restrict__ b,
+                         real* __restrict__ z, real* means, real* scales, int n, real eps)
+{
+    int t = threadIdx.x;
+    x += (long long)blockIdx.x * n;
+    z += (long long)blockIdx.x * n;
+    real v[ITEMS], sum = 0, squares = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+        v[i] = t + i * THREADS < n ? x[t + i * THREADS] : (real)0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+        sum += v[i];
+    real mean = block_sum(sum) / n;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+        if (t + i * THREADS < n)
+            squares += (v[i] - mean) * (v[i] - mean);
+    real scale = (real)1 / sqrt(block_sum(squares) / n + eps);
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++)
+        if (t + i * THREADS < n)
+            z[t + i * THREADS] = (v[i] - mean) * scale * w[t + i * THREADS] + b[t + i * THREADS];
+    if (t == 0) {
         means[blockIdx.x] = mean;
         scales[blockIdx.x] = scale;
     }

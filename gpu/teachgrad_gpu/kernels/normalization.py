@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from teachgrad.errors import ShapeError
 
-from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, strided, whole_warps, wide
+from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, row_in_registers, strided, whole_warps, wide
 
 EPS = 1e-5
 
@@ -17,6 +18,12 @@ def layer_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: 
     rows, n = rows_of(x, w, b)
     fit("layer_norm", z=(z, x.shape), means=(means, (rows,)), scales=(scales, (rows,)))
     return Plan((rows,), (whole_warps(n),), {"n": n, "eps": eps}, flops=8 * x.size)
+
+
+def layer_registers_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS) -> Plan:
+    plan = layer_plan(x, w, b, z, means, scales, eps=eps)
+    threads, macros = row_in_registers("layer_norm_registers", x.shape[1])
+    return replace(plan, block=(threads,), macros=macros)
 
 
 def layer_backward_plan(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any) -> Plan:
@@ -149,6 +156,7 @@ PLANES, PLANE = ((1, 1, 5), (2, 3, 31), (1, 5, 33), (3, 2, 100)), (64, 256, 4096
 FAMILY = "normalization"
 KERNELS = (
     Kernel("layer_norm", FAMILY, layer_plan, layer_norm, layer_example, ROWS, ROW, tolerance=16.0),
+    Kernel("layer_norm_registers", FAMILY, layer_registers_plan, layer_norm, layer_example, ROWS, ROW, tolerance=16.0),
     Kernel("layer_norm_backward", FAMILY, layer_backward_plan, layer_norm_backward, layer_backward_example, ROWS, ROW,
            tolerance=64.0),
     Kernel("layer_norm_backward_weights", FAMILY, layer_weights_plan, layer_norm_weights, layer_weights_example, ROWS,

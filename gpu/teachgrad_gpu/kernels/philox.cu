@@ -63,7 +63,7 @@ extern "C" __global__ void philox_uniform(const word* cell, float* z, int n, flo
 #pragma unroll
         for (int i = 0; i < 8; i++)
             if (8 * b + i < n)
-                z[8 * b + i] = __fmul_rn((float)(half_word(block, i) >> 8) * 0x1p-24f, scale) + low;
+                z[8 * b + i] = __fmul_rn((float)(half_word(block, i) >> 8) * (1.0f / 16777216.0f), scale) + low;
     }
 }
 
@@ -75,7 +75,7 @@ extern "C" __global__ void philox_uniform_double(const word* cell, double* z, in
 #pragma unroll
         for (int i = 0; i < 4; i++)
             if (4 * b + i < n)
-                z[4 * b + i] = __dmul_rn((double)(block.words[i] >> 11) * 0x1p-53, scale) + low;
+                z[4 * b + i] = __dmul_rn((double)(block.words[i] >> 11) * (1.0 / 9007199254740992.0), scale) + low;
     }
 }
 

@@ -15,6 +15,8 @@
 #endif
 typedef REAL real;
 
+#define NOTHING (-(real)__int_as_float(0x7f800000)) // -infinity, by its bits: no header is needed for that
+
 #ifndef THREADS
 #define THREADS 256
 #endif
@@ -124,6 +126,12 @@ __device__ real rescaled(real sum, real from, real to)
     return from == to ? sum : sum * exp(from - to);
 }
 
+// exp(v - m), and 0 for v = -inf, which may be the largest so far: a masked score, say, before the others.
+__device__ real weight(real v, real m)
+{
+    return v == NOTHING ? (real)0 : exp(v - m);
+}
+
 // Rung 4. Maximum and sum in one walk: whenever a larger maximum comes, the sum so far is rescaled to it. Two reads of
 // x instead of three. Pairs (m, sum) of different lanes are joined by the same rule.
 extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int n)
@@ -136,7 +144,7 @@ extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int 
     real m = x[0], sum = 0;
     for (int j = lane; j < n; j += 32) {
         real v = x[j], larger = fmax(m, v);
-        sum = rescaled(sum, m, larger) + exp(v - larger);
+        sum = rescaled(sum, m, larger) + weight(v, larger);
         m = larger;
     }
     real largest = warp_max(m);
@@ -215,7 +223,7 @@ extern "C" __global__ void log_softmax(const real* x, real* z, int rows, int n)
     real m = x[0], sum = 0;
     for (int j = lane; j < n; j += 32) {
         real v = x[j], larger = fmax(m, v);
-        sum = rescaled(sum, m, larger) + exp(v - larger);
+        sum = rescaled(sum, m, larger) + weight(v, larger);
         m = larger;
     }
     real largest = warp_max(m);

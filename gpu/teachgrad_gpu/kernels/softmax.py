@@ -8,7 +8,7 @@ import numpy as np
 
 from teachgrad.errors import ShapeError
 
-from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, warps, wide
+from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, row_in_registers, warps, wide
 
 FLOPS = 5
 """An element: a comparison, a difference, an exponential, an addition, a division."""
@@ -31,13 +31,8 @@ def a_warp_a_row(*arrays: Any) -> Plan:
 
 
 def in_registers(x: Any, z: Any) -> Plan:
-    """A warp, 256 or 1024 threads a row, and four elements for each of them or more: few variants, compiled once."""
     rows, n = shape_of(x, z)
-    threads = 32 if n <= 128 else 256 if n <= 1024 else 1024
-    items = max(4, 1 << (blocks(n, threads) - 1).bit_length())
-    if items > 32:
-        raise ShapeError(f"softmax_registers keeps a row in registers, at most {32 * 1024} numbers, not {n}")
-    macros = {name: n for name, n, default in (("THREADS", threads, 256), ("ITEMS", items, 4)) if n != default}
+    threads, macros = row_in_registers("softmax_registers", n)
     return Plan((rows,), (threads,), {"n": n}, macros=macros, flops=FLOPS * x.size)
 
 

@@ -98,14 +98,21 @@ def test_products_of_transposed_and_of_many_matrices(name: str, transpose_a: boo
 
 
 def test_softmax_of_infinities_and_nan_is_that_of_numpy() -> None:
-    x = np.array([[0, -np.inf, 1], [-np.inf] * 3, [np.nan, 0, 1], [1, np.nan, 0], [np.inf, 0, 1]], "f4")
-    with np.errstate(invalid="ignore"):
+    low = -np.inf
+    x = np.array([[0, low, 1], [low, 0, 1], [low, low, low], [np.nan, 0, 1], [1, np.nan, 0], [low, 1, np.nan],
+                  [np.inf, 0, 1]], "f4")
+    with np.errstate(invalid="ignore", divide="ignore"):
         expected = np.exp(x - x.max(1, keepdims=True))
         expected /= expected.sum(1, keepdims=True)
-    for name in ("softmax_naive", "softmax_shared", "softmax_shuffled", "softmax_online", "softmax_registers"):
+        logarithms = np.log(expected)
+    for name in ("softmax_naive", "softmax_shared", "softmax_shuffled", "softmax_online", "softmax_registers",
+                 "log_softmax"):
         z = np.zeros_like(x)
         catalogue[name].launch(emulator, x, z)
-        np.testing.assert_allclose(z, expected, rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(z, logarithms if name == "log_softmax" else expected, rtol=1e-6, err_msg=name)
+    loss, log_sums = np.zeros(7, "f4"), np.zeros(7, "f4")
+    catalogue["cross_entropy"].launch(emulator, x, np.full(7, 2), loss, log_sums)
+    np.testing.assert_allclose(loss, -logarithms[:, 2], rtol=1e-6)
 
 
 def test_a_label_that_is_no_class_gives_nan() -> None:
