@@ -31,7 +31,7 @@ def goals(timed: Mapping[str, Timed], steps: Mapping[str, Step]) -> list[Goal]:
     lines.append(of_copy(timed, "transpose_padded", 80))
     lines.append(ratio(timed, "matmul_vectorised", "torch", "cuBLAS float32 (by PyTorch, TF32 off)", 1 / 0.6))
     lines.append(ratio(timed, "matmul_tensor", "torch", "cuBLAS half precision (by PyTorch)", 1 / 0.5))
-    lines.append(ratio(timed, "attention_tiled", "torch", "PyTorch's attention", 2.0))
+    lines.append(ratio(timed, "attention_vectorised", "torch", "PyTorch's attention", 2.0))
     lines += [step_ratio(steps, "mlp, captured", "torch eager", 0.7),
               step_ratio(steps, "mlp, captured", "torch.compile, CUDA graphs", NOISE),
               step_ratio(steps, "gpt", "torch eager", NOISE)]

@@ -39,8 +39,8 @@ class Gpu:
         return self.device.asarray(array)
 
     def tensor(self, array: Any) -> Any:
-        """The same memory, for PyTorch."""
-        return self.torch.from_dlpack(array)
+        """The same memory, for PyTorch, which has signed integers rather than unsigned ones."""
+        return self.torch.from_dlpack(array.view(f"i{array.itemsize}") if array.dtype.kind == "u" else array)
 
     def numpy(self, array: Any) -> Any:
         return array.cpu().numpy() if isinstance(array, self.torch.Tensor) else self.device.asnumpy(array)

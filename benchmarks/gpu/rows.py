@@ -14,7 +14,7 @@ from teachgrad_gpu.kernels.checking import differences, launched, referred
 from . import cupy_side, torch_side
 from .machine import Machine
 
-COMPILED = ("gelu_vectorised", "softmax_registers", "layer_norm", "cross_entropy")
+COMPILED = ("gelu_vectorised", "softmax_registers", "layer_norm_registers", "cross_entropy")
 """Kernels that are also compared with torch.compile."""
 
 
@@ -128,13 +128,14 @@ def time_one(machine: Machine, kernel: Kernel) -> Timed:
     example = kernel.example(np.random.default_rng(7), kernel.dtypes[0], *shape)
     arrays, settings = tuple(machine.to(a) for a in example.arrays), example.settings
     answers = torch_side.ANSWERS.get(kernel.name)
-    tensors = tuple(machine.tensor(a) for a in arrays)
+    tensors = tuple(machine.tensor(a) for a in arrays) if answers else ()
     expected = answers(*tensors, **settings) if answers else ()
     kernel.launch(machine.device, *arrays, **settings)
     agrees = agreement(machine, kernel, arrays, expected) if answers else None
 
     ours = machine.milliseconds(lambda: kernel.launch(machine.device, *arrays, **settings))
-    torch_ms = machine.milliseconds(lambda: answers(*tensors, **settings)) if answers else None
+    by_torch = None if kernel.name in torch_side.UNTIMED else answers
+    torch_ms = machine.milliseconds(lambda: by_torch(*tensors, **settings)) if by_torch else None
     by_cupy = cupy_side.ANSWERS.get(kernel.name)
     cupy_ms = machine.milliseconds(lambda: by_cupy(machine.xp, *arrays)) if by_cupy and not settings else None
     compiled = None
@@ -148,13 +149,14 @@ def time_one(machine: Machine, kernel: Kernel) -> Timed:
 
 
 def agreement(machine: Machine, kernel: Kernel, arrays: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
-    """Whether the results at the large shape are PyTorch's, within what two orders of addition differ."""
+    """Whether the results at the large shape are PyTorch's, within what two orders of many additions differ.
+
+    The small shapes are held to much less. Of equal maxima either may be the place, so integers are not compared.
+    """
     for i, answer in zip(kernel.outputs, expected, strict=True):
-        if answer is None:
+        if answer is None or arrays[i].dtype.kind != "f":
             continue
-        found, theirs = machine.numpy(arrays[i]), machine.numpy(answer)
-        digits = np.finfo(theirs.dtype if theirs.dtype.kind == "f" else np.float32).eps
-        units = 64 * max(kernel.tolerance, 1.0) * max(found.size, arrays[0].size) ** 0.5
-        if relative(found, theirs) > units * digits:
+        theirs = machine.numpy(answer)
+        if relative(machine.numpy(arrays[i]), theirs) > (1e-2 if theirs.dtype == np.float16 else 1e-3):
             return False
     return True
