@@ -31,12 +31,12 @@ from .dtypes import (
     uint32, uint64,
 )
 from .errors import (
-    DataError, DTypeError, ExecutorError, GradientError, InplaceError, MatrixError, RecordingError, ShapeError,
-    TeachgradError, TraceError, VerificationError,
+    DataError, DeviceError, DTypeError, ExecutorError, GradientError, InplaceError, MatrixError, RecordingError,
+    ShapeError, TeachgradError, TraceError, VerificationError,
 )
 from .function import Function
 from .gradcheck import GradCheck, gradcheck
-from .modes import enable_grad, inference, is_grad_enabled, no_grad
+from .modes import device, enable_grad, inference, is_grad_enabled, no_grad
 from .tensor import Parameter, Tensor
 from . import linalg, random, xp
 from .random import seed
@@ -120,16 +120,16 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     # tensors, modes and data types
-    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "e", "empty", "empty_like",
-    "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full", "full_like", "function",
-    "get_default_dtype", "get_num_threads", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf", "inference", "int16",
-    "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace", "meshgrid", "mode",
-    "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random", "result_type", "seed",
-    "set_default_dtype", "set_num_threads", "simplify", "source", "state", "static", "tensor", "tril", "triu", "uint16",
-    "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
+    "Function", "GradCheck", "Parameter", "Tensor", "arange", "asarray", "bool", "can_cast", "device", "e", "empty",
+    "empty_like", "enable_grad", "eye", "finfo", "float16", "float32", "float64", "from_dlpack", "full", "full_like",
+    "function", "get_default_dtype", "get_num_threads", "grad", "gradcheck", "hessian", "hvp", "iinfo", "inf",
+    "inference", "int16", "int32", "int64", "int8", "is_grad_enabled", "isdtype", "jvp", "latex", "linalg", "linspace",
+    "meshgrid", "mode", "nan", "newaxis", "no_grad", "ones", "ones_like", "pi", "placeholder", "pretty", "random",
+    "result_type", "seed", "set_default_dtype", "set_num_threads", "simplify", "source", "state", "static", "tensor",
+    "tril", "triu", "uint16", "uint32", "uint64", "uint8", "vjp", "xp", "zeros", "zeros_like",
     # errors
-    "DTypeError", "DataError", "ExecutorError", "GradientError", "InplaceError", "MatrixError", "RecordingError",
-    "ShapeError", "TeachgradError", "TraceError", "VerificationError",
+    "DTypeError", "DataError", "DeviceError", "ExecutorError", "GradientError", "InplaceError", "MatrixError",
+    "RecordingError", "ShapeError", "TeachgradError", "TraceError", "VerificationError",
     # built on top
     "Recorder", "c", "data", "dot", "draw", "drawing", "export_c", "html", "nn", "optim", "profile", "show",
     # loops and branches

@@ -14,7 +14,19 @@ import numpy as np
 
 from . import observe
 from .errors import DTypeError, GradientError, ShapeError, place
-from .op import Overwritten, Spec, Symbolic, Vertex, memory_of, modes, overwritten, state, value_is_gone, version
+from .op import (
+    Overwritten,
+    Spec,
+    Symbolic,
+    Vertex,
+    beside,
+    memory_of,
+    modes,
+    overwritten,
+    state,
+    value_is_gone,
+    version,
+)
 from .ops.elementwise import add
 from .ops.made import array_or_vertex
 from .ops.shape import astype, copy_of, sum_to
@@ -178,12 +190,12 @@ def deposit(leaf: Vertex, g: Vertex, owned: set[int]) -> None:
             observe.sink(observe.Deposit(leaf.id, before._data, leaf._grad._data))
         return
     data = g._data
-    if type(data) is np.ndarray:
+    if type(data) is not Spec:
         if data.base is not None or id(data) in owned or not data.flags.c_contiguous:
             g = copy_of(g)
             data = g._data
         owned.add(id(data))
-    elif type(data) is Spec:
+    else:
         if g.op is None or g.op.view or id(g) in owned:
             g = copy_of(g)
         owned.add(id(g))
@@ -226,7 +238,7 @@ def seed_for(output: Vertex, gradient: Any) -> Vertex:
                                 "to start with.")
         return filled(1, output)
     if not isinstance(gradient, Vertex):
-        gradient = output.result_type(np.array(gradient, output.dtype))
+        gradient = beside(output, np.array(gradient, output.dtype))
     if gradient.shape != output.shape:
         raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
     return astype(gradient, output.dtype, copy=False)
@@ -312,7 +324,8 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any, Any]:
         y = f(*inputs)
         if not y.requires_grad:
             return y, zeros(y)
-        u = y.result_type(np.zeros(y.shape, y.dtype), requires_grad=True)
+        u = beside(y, np.zeros(y.shape, y.dtype))
+        u.requires_grad = True
         back = grad(y, inputs, u, create_graph=True, allow_unused=True)
         pairs = [(g, t) for g, t in zip(back, ts, strict=True) if g is not None and g.requires_grad]
         if not pairs:
@@ -355,11 +368,11 @@ def hessian(f: Callable[..., Any]) -> Callable[[Any], Any]:
                 direction[k] = 1
                 row = None
                 if gradient is not None and gradient.requires_grad:
-                    row = grad(gradient, v, v.result_type(direction.reshape(x.shape)), create_graph=True,
+                    row = grad(gradient, v, beside(v, direction.reshape(x.shape)), create_graph=True,
                                allow_unused=True)
                 rows.append(zeros(v) if row is None else row)
         shape = (*x.shape, *x.shape)
-        return reshape(stack(rows), shape) if rows else x.result_type(np.zeros(shape, x.dtype))
+        return reshape(stack(rows), shape) if rows else beside(x, np.zeros(shape, x.dtype))
     return at
 
 
@@ -371,4 +384,4 @@ def zeros(x: Vertex) -> Any:
 def filled(value: int, like: Vertex) -> Any:
     """A constant of the shape and dtype of `like`, with one value everywhere."""
     array = array_or_vertex(np.full, (like.shape, value, like.dtype), like.shape)
-    return array if isinstance(array, Vertex) else like.result_type(array)
+    return array if isinstance(array, Vertex) else beside(like, array)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .devices import KINDS
 from .errors import DTypeError, ShapeError
 from .op import Array, Vertex
 
@@ -17,6 +18,8 @@ def as_array(data: Any, dtype: Any) -> Array:
     """`data` (numbers, nested sequences, an array) as an array of its own of a supported dtype."""
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
+    if type(data) in KINDS and type(data) is not np.ndarray:  # an array of another device stays there
+        return data.astype(dtype or dtypes.as_dtype(data.dtype), order="C")
     if isinstance(data, (np.ndarray, np.generic)):
         return np.array(data, dtype or dtypes.as_dtype(data.dtype), order="C")
     if hasattr(data, "__array__") and not isinstance(data, (list, tuple)):

@@ -1,7 +1,7 @@
 """Making tensors: from Python numbers and foreign arrays, or filled by a rule.
 
 The functions of the standard have its names and arguments; those that make floating-point tensors also take
-`requires_grad`, as PyTorch's do. There is one device, "cpu".
+`requires_grad`, as PyTorch's do. Tensors are made on the CPU, unless `device` or `with tg.device(...)` says otherwise.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import devices, dtypes
 from .conversion import as_array
-from .devices import check_device
 from .errors import DTypeError, GradientError, InplaceError, ShapeError
-from .op import Array, Shape, Vertex, checksum
+from .op import Array, Shape, Vertex, beside, checksum, device_of, state
 from .ops.elementwise import where
 from .ops.made import array_or_vertex
 from .ops.shape import as_shape, astype, broadcast_to, copy_of, reshape, stop_gradient
+from .ops.transfer import to_device
 from .sizes import Quantity, is_open
 from .tensor import Tensor
 
 DTypeLike = Any
 
 
-def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = False, name: str | None = None) -> Tensor:
+def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = False, name: str | None = None, *,
+           device: Any = None) -> Tensor:
     """Make a tensor with the values of `data`: a number, nested lists, a NumPy array, or another tensor.
 
     The values are copied. An array keeps its dtype; Python floats become the default float (float32), integers int64,
@@ -34,33 +35,44 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: builtins.bool = Fa
     """
     if isinstance(data, Quantity) and not requires_grad:
         kind = dtypes.of_python_scalar(data) if dtype is None else dtypes.as_dtype(dtype)
-        z = from_sizes(np.asarray, (data, kind), (), False)
+        z = from_sizes(np.asarray, (data, kind), (), False, device)
         z.name = name
         return z
     if isinstance(data, Vertex):
         copied = copy_of(stop_gradient(data))
+        copied = copied if device is None else to_device(copied, device)
         copied = astype(copied, dtype, copy=False) if dtype is not None else copied
         if requires_grad and copied.dtype.kind != "f":
             raise _cannot_require_gradient(copied.dtype)
         copied.requires_grad, copied.name = requires_grad, name
         return copied
-    return leaf(as_array(data, dtype), requires_grad, name)
+    return leaf(as_array(data, dtype), requires_grad, name, device)
 
 
-def leaf(array: Array, requires_grad: builtins.bool = False, name: str | None = None) -> Tensor:
-    """A tensor that holds this very array."""
+def leaf(array: Array, requires_grad: builtins.bool = False, name: str | None = None, device: Any = None) -> Tensor:
+    """A tensor that holds this very array, or what it is on another device."""
     if requires_grad and array.dtype.kind != "f":
         raise _cannot_require_gradient(array.dtype)
+    if device is not None or state.now.device is not None:
+        array = placed(array, device)
     return Tensor(array, requires_grad, name)
 
 
-def from_sizes(by: Callable[..., Array], arguments: tuple[Any, ...], shape: Shape,
-               requires_grad: builtins.bool) -> Tensor:
+def placed(array: Array, device: Any) -> Array:
+    """An array on a device, or on that of the `with tg.device(...)` around. A trace has them all on the CPU."""
+    target = state.now.device if device is None else devices.find(device)
+    if target is None or state.now.tracer is not None:
+        return array
+    return target.take(array)
+
+
+def from_sizes(by: Callable[..., Array], arguments: tuple[Any, ...], shape: Shape, requires_grad: builtins.bool,
+               device: Any = None) -> Tensor:
     """The tensor by(*arguments). Where a trace leaves sizes among them open, it is made anew for each of them."""
     if requires_grad:
-        return leaf(by(*arguments), True)
+        return leaf(by(*arguments), True, device=device)
     made = array_or_vertex(by, arguments, shape)
-    return made if isinstance(made, Tensor) else leaf(made)
+    return made if isinstance(made, Tensor) else leaf(made, device=device)
 
 
 def _cannot_require_gradient(dtype: dtypes.DType) -> DTypeError:
@@ -73,20 +85,20 @@ def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: b
     `obj` is a number, nested sequences of numbers, or an array that NumPy understands. Foreign memory is copied, unless
     `copy=False` asks that it be shared; then later writes to it are noticed before a gradient could go wrong.
     """
-    check_device(device)
     if isinstance(obj, Vertex):
+        obj = obj if device is None else to_device(obj, device)
         converts = dtype is not None and dtypes.as_dtype(dtype) != obj.dtype
         if converts and copy is False:
             raise InplaceError(f"asarray: {obj.dtype} cannot become {dtypes.as_dtype(dtype)} without a copy")
         if converts:
             return astype(obj, dtype)
-        return copy_of(obj) if copy else obj  # type: ignore[return-value]
+        return copy_of(obj) if copy else obj
     if copy is False:
         if not isinstance(obj, np.ndarray) or (dtype is not None and dtypes.as_dtype(dtype) != obj.dtype):
             raise InplaceError(f"asarray: a {type(obj).__name__} cannot become a tensor without a copy")
         dtypes.as_dtype(obj.dtype)
         return shared(obj)
-    return tensor(obj, dtype)
+    return tensor(obj, dtype, device=device)
 
 
 def shared(array: Array) -> Tensor:
@@ -102,14 +114,14 @@ def from_dlpack(x: object, /, *, device: Any = None, copy: builtins.bool | None 
     Writes by the other side are noticed where a gradient needs the old value. Some libraries share their memory for
     reading only (JAX does); then an overwrite of the tensor is refused. `copy=True` takes memory of its own.
     """
-    check_device(device)
     if isinstance(x, Vertex):
         if x.requires_grad:
             raise GradientError("a tensor that requires a gradient cannot be shared through DLPack; detach() it first")
+        x = x if device is None else to_device(x, device)
         return copy_of(x) if copy else x  # type: ignore[return-value]
     array = np.from_dlpack(x)  # type: ignore[arg-type]
     dtypes.as_dtype(array.dtype)
-    return leaf(array.copy()) if copy else shared(array)
+    return leaf(array.copy(), device=device) if copy or device not in (None, "cpu") else shared(array)
 
 
 def _float(dtype: DTypeLike) -> dtypes.DType:
@@ -119,17 +131,15 @@ def _float(dtype: DTypeLike) -> dtypes.DType:
 def zeros(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
           requires_grad: builtins.bool = False) -> Tensor:
     """A tensor of zeros, of the default float unless `dtype` says otherwise."""
-    check_device(device)
     shape = as_shape(shape)
-    return from_sizes(np.zeros, (shape, _float(dtype)), shape, requires_grad)
+    return from_sizes(np.zeros, (shape, _float(dtype)), shape, requires_grad, device)
 
 
 def ones(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
          requires_grad: builtins.bool = False) -> Tensor:
     """A tensor of ones, of the default float unless `dtype` says otherwise."""
-    check_device(device)
     shape = as_shape(shape)
-    return from_sizes(np.ones, (shape, _float(dtype)), shape, requires_grad)
+    return from_sizes(np.ones, (shape, _float(dtype)), shape, requires_grad, device)
 
 
 def empty(shape: int | Sequence[int], *, dtype: DTypeLike = None, device: Any = None,
@@ -144,23 +154,23 @@ def full(shape: int | Sequence[int], fill_value: Any, *, dtype: DTypeLike = None
 
     The value may be a tensor without axes: then gradients flow to it.
     """
-    check_device(device)
     if isinstance(fill_value, Vertex):
         value = astype(fill_value, dtype, copy=False) if dtype is not None else fill_value
+        value = value if device is None else to_device(value, device)
         return copy_of(broadcast_to(value, as_shape(shape)))
     kind = dtypes.of_python_scalar(fill_value) if dtype is None else dtypes.as_dtype(dtype)
     shape = as_shape(shape)
-    return from_sizes(np.full, (shape, fill_value, kind), shape, requires_grad)
+    return from_sizes(np.full, (shape, fill_value, kind), shape, requires_grad, device)
 
 
 def zeros_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
     """Zeros in the shape and dtype of `x`."""
-    return zeros(x.shape, dtype=dtype or x.dtype, device=device)
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device or device_of(x))
 
 
 def ones_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
     """Ones in the shape and dtype of `x`."""
-    return ones(x.shape, dtype=dtype or x.dtype, device=device)
+    return ones(x.shape, dtype=dtype or x.dtype, device=device or device_of(x))
 
 
 def empty_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
@@ -170,7 +180,7 @@ def empty_like(x: Vertex, /, *, dtype: DTypeLike = None, device: Any = None) -> 
 
 def full_like(x: Vertex, /, fill_value: Any, *, dtype: DTypeLike = None, device: Any = None) -> Tensor:
     """One value everywhere, in the shape and dtype of `x`."""
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or device_of(x))
 
 
 def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: Any = None,
@@ -179,7 +189,6 @@ def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype
 
     int64 if all arguments are integers, else the default float. Each number is start + i step, rounded once.
     """
-    check_device(device)
     if stop is None:
         start, stop = 0, start
     if step == 0:
@@ -187,8 +196,8 @@ def arange(start: float, /, stop: float | None = None, step: float = 1, *, dtype
     floats = any(isinstance(number, float) for number in (start, stop, step))
     kind = (dtypes.get_default_dtype() if floats else dtypes.int64) if dtype is None else dtypes.as_dtype(dtype)
     if is_open(length := span(start, stop, step)):
-        return from_sizes(counted, (start, stop, step, kind), (length,), requires_grad)
-    return leaf(counted(start, stop, step, kind), requires_grad)
+        return from_sizes(counted, (start, stop, step, kind), (length,), requires_grad, device)
+    return leaf(counted(start, stop, step, kind), requires_grad, device=device)
 
 
 def counted(start: float, stop: float, step: float, dtype: dtypes.DType) -> Array:
@@ -208,11 +217,10 @@ def span(start: Any, stop: Any, step: Any) -> Any:
 def linspace(start: float, stop: float, /, num: int, *, dtype: DTypeLike = None, device: Any = None,
              endpoint: builtins.bool = True, requires_grad: builtins.bool = False) -> Tensor:
     """`num` numbers at equal distances from `start` to `stop`, with `stop` itself unless `endpoint=False`."""
-    check_device(device)
     if num < 0:
         raise ShapeError(f"linspace: there cannot be {num} numbers")
     arguments = (start, stop, num, endpoint, _float(dtype))
-    return from_sizes(equidistant, arguments, (num,), requires_grad)
+    return from_sizes(equidistant, arguments, (num,), requires_grad, device)
 
 
 def equidistant(start: float, stop: float, num: int, endpoint: builtins.bool, dtype: dtypes.DType) -> Array:
@@ -223,9 +231,8 @@ def equidistant(start: float, stop: float, num: int, endpoint: builtins.bool, dt
 def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: DTypeLike = None, device: Any = None,
         requires_grad: builtins.bool = False) -> Tensor:
     """A matrix with ones on its k-th diagonal and zeros elsewhere; k > 0 lies above the main diagonal."""
-    check_device(device)
     n_cols = n_rows if n_cols is None else n_cols
-    return from_sizes(np.eye, (n_rows, n_cols, k, _float(dtype)), (n_rows, n_cols), requires_grad)
+    return from_sizes(np.eye, (n_rows, n_cols, k, _float(dtype)), (n_rows, n_cols), requires_grad, device)
 
 
 def meshgrid(*arrays: Vertex, indexing: str = "xy") -> list[Tensor]:
@@ -252,7 +259,7 @@ def meshgrid(*arrays: Vertex, indexing: str = "xy") -> list[Tensor]:
 def _triangle(x: Vertex, k: int, below: builtins.bool) -> Tensor:
     shape = _matrix_shape("tril" if below else "triu", x)
     keep: Tensor = from_sizes(below_diagonal, (*shape, k, below, dtypes.bool), shape, False)
-    return where(keep, x, x.result_type(np.zeros((), x.dtype)))
+    return where(to_device(keep, device_of(x)), x, beside(x, np.zeros((), x.dtype)))
 
 
 def below_diagonal(n: int, m: int, k: int, truth: builtins.bool, dtype: dtypes.DType) -> Array:

@@ -1,13 +1,104 @@
-"""Where tensors live. There is one device, "cpu"; functions of the array API standard take it as an argument."""
+"""Where tensors live: on the "cpu", or on a device that another package offers.
+
+A device has a name, the class of its arrays, the array library that computes with them, and the ways in and out. Ops
+are written for any such library (`xp`), so they need no more. Devices other than the CPU are entry points of the group
+`teachgrad.devices`: a name, and a function that opens the device or says with a `DeviceError` what is missing.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .errors import TeachgradError
+import numpy as np
+
+from .errors import DeviceError
 
 
-def check_device(device: Any) -> None:
-    """Refuse every device but "cpu" (or None)."""
-    if device not in (None, "cpu"):
-        raise TeachgradError(f"there is no device {device!r}: tensors live on \"cpu\"")
+class Device:
+    """A place for arrays. This one is the CPU; others are subclasses."""
+
+    name: str = "cpu"
+    xp: Any = np
+    """The array library: numpy, or one with the same functions."""
+    array: type = np.ndarray
+    """The class of the arrays."""
+
+    def __repr__(self) -> str:
+        return f"device({self.name!r})"
+
+    def from_host(self, array: Any) -> Any:
+        """A NumPy array as one of this device."""
+        return array
+
+    def to_host(self, array: Any) -> Any:
+        """An array of this device as NumPy's."""
+        return array
+
+    def take(self, array: Any) -> Any:
+        """An array of any device as one of this device: the array itself if it is here already."""
+        source = of(array)
+        return array if source is self else self.from_host(source.to_host(array))
+
+
+CPU = Device()
+OPEN: dict[str, Device] = {"cpu": CPU}
+"""The devices that are in use, by name."""
+KINDS: dict[type, Device] = {np.ndarray: CPU}
+"""The devices by the class of their arrays."""
+beyond = False
+"""Whether there is any device in use but the CPU. As long as there is none, nobody has to ask where an array is."""
+
+
+def of(array: Any) -> Device:
+    """The device that an array is on."""
+    return KINDS.get(type(array), CPU)
+
+
+def find(device: Any) -> Device:
+    """The device of a name, which is opened if need be; None stands for the CPU."""
+    if device is None:
+        return CPU
+    name = device if isinstance(device, str) else getattr(device, "name", device)
+    if name in OPEN:
+        return OPEN[name]
+    offered = others()
+    if name not in offered:
+        raise DeviceError(f"there is no device {name!r}; here are: {', '.join(sorted({'cpu', *offered}))}")
+    return add(offered[name].load()())
+
+
+def is_device(x: Any) -> bool:
+    """Whether this names a device, as opposed to a data type, say."""
+    if isinstance(x, str):
+        return x in OPEN or x in others()
+    return isinstance(x, Device) or isinstance(getattr(x, "place", None), Device)
+
+
+def add(device: Device) -> Device:
+    """Let tensors live on a device."""
+    global beyond
+    OPEN[device.name] = KINDS[device.array] = device
+    beyond = True
+    return device
+
+
+def others() -> dict[str, Any]:
+    """The devices that other packages offer, as entry points by name."""
+    from importlib.metadata import entry_points  # a fifth of the import time of teachgrad, and seldom needed
+
+    return {point.name: point for point in entry_points(group="teachgrad.devices")}
+
+
+def available() -> list[str]:
+    """The names of the devices that can be used here and now."""
+    found = ["cpu"]
+    for name in sorted(others()):
+        try:
+            find(name)
+        except DeviceError:
+            continue
+        found.append(name)
+    return found
+
+
+__all__ = ["CPU", "KINDS", "OPEN", "Device", "add", "available", "find", "is_device", "of", "others"]

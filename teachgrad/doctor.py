@@ -177,6 +177,23 @@ def cupy() -> Finding:
     return Finding("cupy", "ok", f"{version} on {device}")
 
 
+def devices() -> Finding:
+    from . import devices as places
+    from .errors import DeviceError
+
+    found, missing = ["cpu"], []
+    for name in sorted(places.others()):
+        try:
+            places.find(name)
+        except DeviceError as error:
+            missing.append(str(error).partition("\n")[0].rstrip("."))
+        else:
+            found.append(name)
+    detail = "; ".join([f"tensors can live on {', '.join(found)}", *missing])
+    emulated = "without a GPU, executor=\"emulated\" runs its kernels" if missing else ""
+    return Finding("devices", "missing" if missing else "ok", detail, emulated)
+
+
 def jupyter() -> Finding:
     needed = ("jupytext", "nbconvert", "nbclient", "ipykernel")
     if absent := [module for module in needed if find_spec(module) is None]:
@@ -236,6 +253,7 @@ OTHERS: tuple[Callable[[], Finding], ...] = (
     compiler,
     level_o3,
     cupy,
+    devices,
     jupyter,
     cache,
     terminal,

@@ -70,6 +70,10 @@ class TraceError(TeachgradError, RuntimeError):
         return cls(code, f"{what}\n{shown}\n{why}\n{out}.")
 
 
+class DeviceError(TeachgradError, RuntimeError):
+    """A device that is not there, or tensors on different devices that meet."""
+
+
 class ExecutorError(TeachgradError, RuntimeError):
     """An executor that is not there, or that lacks an operation."""
 

@@ -222,7 +222,7 @@ class Shell(Guard):
 
     def now(self) -> Any:
         data = self.tensor._data
-        return data.shape, data.dtype, data.strides, self.tensor.requires_grad, self.tensor.hooks
+        return data.shape, data.dtype, type(data), data.strides, self.tensor.requires_grad, self.tensor.hooks
 
     def holds(self) -> bool:
         return bool(self.now() == self.expected)

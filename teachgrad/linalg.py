@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import ShapeError
-from .op import Vertex
+from .op import Vertex, beside
 from .ops import decompositions, joining, norms
 from .ops import linalg as ops
 from .ops.comparison import not_equal
@@ -94,7 +94,7 @@ def matrix_power(x: Vertex, n: int, /) -> Any:
     ops.check_matrix("matrix_power", x)
     n = operator.index(n)
     if n == 0:
-        identity = x.result_type(np.eye(x.shape[-1], dtype=x.dtype))
+        identity = beside(x, np.eye(x.shape[-1], dtype=x.dtype))
         return copy_of(broadcast_to(identity, x.shape)) if x.ndim > 2 else identity
     if n < 0:
         x, n = inv(x), -n

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar, overload
 
+from . import devices
 from .op import state
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,9 +101,46 @@ inference = GradientMode("inference", """As `no_grad`, and what is made from ten
     """, grad=False, inference=True)
 
 
+class device:
+    """A device by its name, as an object and as a block in which new tensors are made there.
+
+        with tg.device("gpu"):
+            x = tg.zeros((3, 4))
+
+    A device that is not there is a `DeviceError`, which says what is missing.
+    """
+
+    def __init__(self, name: Any) -> None:
+        self.place = devices.find(name)
+        self.name = self.place.name
+        self._before: list[devices.Device | None] = []
+
+    def __repr__(self) -> str:
+        return f"tg.device({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == (other if isinstance(other, str) else getattr(other, "name", None))
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @staticmethod
+    def is_one(x: Any) -> bool:
+        """Whether this names a device, as opposed to a data type, say."""
+        return devices.is_device(x)
+
+    def __enter__(self) -> device:
+        self._before.append(state.now.device)
+        state.now.device = None if self.place is devices.CPU else self.place
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        state.now.device = self._before.pop()
+
+
 def is_grad_enabled() -> bool:
     """Whether ops on tensors that require a gradient are remembered in this thread."""
     return state.now.grad
 
 
-__all__ = ["GradientMode", "enable_grad", "inference", "is_grad_enabled", "no_grad"]
+__all__ = ["GradientMode", "device", "enable_grad", "inference", "is_grad_enabled", "no_grad"]

@@ -41,6 +41,7 @@ from .ops import random as ops
 from .ops.indexing import take
 from .ops.inplace import overwrite
 from .ops.shape import as_shape
+from .ops.transfer import to_device
 from .sizes import as_length
 from .tensor import Tensor
 
@@ -147,7 +148,7 @@ def _draw(op: Op, name: str | None, **settings: Any) -> Any:
     with source.lock:
         z = apply(op, (source.cell,), settings)
         source.cell._data[2] += 1
-    return z
+    return z if state.now.device is None else to_device(z, state.now.device)
 
 
 def _float(dtype: Any) -> dtypes.DType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import observe
+from . import devices, observe
 from .calls import Call
 from .compiled import Trace
 from .errors import user_site
@@ -34,9 +34,9 @@ def run(trace: Trace, leaves: Sequence[Any], pull_back: Callable[[Trace], Callab
         arrays = now.meter.run(trace, inputs, trace.fit.arrays)
     else:
         if not trace.is_known_to(observe.sink):
-            observe.sink(observe.Compiled(trace, {i: source.find(leaves)._data
+            observe.sink(observe.Compiled(trace, {i: devices.CPU.take(source.find(leaves)._data)
                                                   for i, source in trace.sources.items()}))
-        arrays = trace.watched(inputs, trace.fit.arrays)
+        arrays = watched(trace, inputs, trace.fit.arrays)
     trace.calls += 1
     if trace.written:
         note_writes(trace, leaves)
@@ -54,6 +54,22 @@ def run(trace: Trace, leaves: Sequence[Any], pull_back: Callable[[Trace], Callab
     if not trace.plain:
         answers = results(recording, leaves, made, held)
     return answers[0] if trace.output is None else unflatten(trace.output, answers)
+
+
+def watched(trace: Trace, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
+    """Run the program that tells what it does. It is one of the CPU: for another device, values are carried there and
+    back, since whoever watches looks at every one of them."""
+    given = [*inputs, *cells]
+    places = [there for there in map(devices.of, given) if there is not devices.CPU]
+    if not places:
+        return trace.watched(inputs, cells)
+    here = [devices.CPU.take(array).copy() for array in given]
+    answers = trace.watched(here[:len(inputs)], here[len(inputs):])
+    written = {leaf.id for leaf, _ in trace.graph.updates}
+    for leaf, array, value in zip(trace.graph.leaves, given, here, strict=True):
+        if leaf.id in written:
+            array[...] = devices.of(array).take(value)
+    return [places[0].from_host(array) for array in answers]
 
 
 def results(recording: Recording, leaves: Sequence[Any], made: Sequence[Any], held: Sequence[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .devices import KINDS, of
 from .errors import TraceError, user_site
 from .guards import Counting, Guard, Terms, alike
 from .op import Modes, Shape, Vertex, state
@@ -38,8 +39,8 @@ def part(leaf: Any, seen: dict[int, int], shape: Shape | None) -> Any:
     if isinstance(leaf, Vertex):
         data = leaf._data
         layout = None if data.flags.c_contiguous else data.strides
-        return (type(leaf), data.shape if shape is None else shape, data.dtype, layout, leaf.requires_grad, leaf.hooks,
-                seen.setdefault(id(leaf), len(seen)))
+        return (type(leaf), data.shape if shape is None else shape, data.dtype, type(data), layout, leaf.requires_grad,
+                leaf.hooks, seen.setdefault(id(leaf), len(seen)))
     if isinstance(leaf, np.generic):
         return type(leaf), leaf.tobytes()
     if isinstance(leaf, PLAIN):
@@ -133,6 +134,7 @@ class Fit:
             x, name = leaves[number], f"x{number}"
             data = x._data
             found.append(f"type({name}) is {terms.bind(type(x))} and (d := {name}._data).shape == {data.shape} "
+                         f"and type(d) is {terms.bind(type(data))} "
                          f"and d.dtype is {terms.bind(data.dtype)} and d.strides == {data.strides} "
                          f"and {name}.requires_grad is {x.requires_grad} and {name}.hooks is {terms.bind(x.hooks)}")
             found += [f"{name} is{'' if leaves[other] is x else ' not'} x{other}" for other in tensors[:position]]
@@ -168,7 +170,7 @@ class Fit:
         """The identities of the arrays in which the cells lie; None if some lie in memory of another library."""
         found = set()
         for array in self.arrays:
-            while isinstance(array, np.ndarray):
+            while type(array) in KINDS or isinstance(array, np.ndarray):
                 found.add(id(array))
                 array = array.base
             if array is not None:
@@ -207,13 +209,19 @@ class Fit:
         return all(guard.holds() for guard in self.guards) and self.counted.hold()
 
 
+def may_share_memory(x: Any, y: Any) -> bool:
+    """Whether two arrays may lie in the same memory; on different devices they do not."""
+    device = of(x)
+    return device is of(y) and bool(device.xp.may_share_memory(x, y))
+
+
 def refuse_shared_memory(name: str, written: Iterable[Source], sources: Iterable[Source],
                          leaves: Sequence[Any]) -> None:
     """Two leaves in one memory, one of them overwritten: what the other reads would depend on the order."""
     tensors = list({id(x): x for x in (source.find(leaves) for source in sources)}.values())
     for target in [source.find(leaves) for source in written]:
         for x in tensors:
-            if x is not target and np.may_share_memory(target._data, x._data):
+            if x is not target and may_share_memory(target._data, x._data):
                 raise TraceError.at(
                     "TG-S10", f"{name} overwrites {target.name or 'a tensor'}, which shares memory with "
                     f"{x.name or 'another tensor'} that it also uses", user_site(),

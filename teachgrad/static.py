@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import executors, observe
+from . import devices, executors, observe
 from .calls import pulling_back
 from .checking import run_both
 from .compiled import Family, Trace
@@ -303,6 +303,8 @@ class StaticFunction(Displayed, Introspection):
             results, output = flatten(answer)
             self.refuse_known(tracer.twins, watcher)
             recording = tracer.finish(results, watcher.returned)
+        if devices.beyond:
+            executors.refuse_devices(self.name, self.executor, self.build, tracer.leaves)
         return recording, output, watcher
 
     def refuse_known(self, twins: Mapping[int, Vertex], watcher: Watcher) -> None:

@@ -9,15 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import autodiff, observe
+from . import autodiff, devices, observe
 from .conversion import as_array
-from .devices import check_device
 from .displays import Displayed
-from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
+from .errors import DeviceError, DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
-from .op import REGISTRY, Spec, Symbolic, Vertex, checksum, mark_written, state
+from .op import REGISTRY, Spec, Symbolic, Vertex, beside, checksum, device_of, mark_written, state
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
 from .ops.made import made
+from .ops.transfer import to_device
 from .spelling import METHODS, hint
 
 NUMPY_NAMES = {
@@ -70,7 +70,7 @@ class Tensor(Displayed, Methods):
         if state.now.leak is not None:
             state.now.leak(self, "read through .data")
         root = self if self.base is None or isinstance(self.base._data, tuple) else self.base
-        if root.exposed is None and isinstance(root._data, np.ndarray):
+        if root.exposed is None and type(root._data) is not Spec:
             root.exposed = checksum(root._data)
         return self._data
 
@@ -80,9 +80,14 @@ class Tensor(Displayed, Methods):
             with autodiff.modes(grad=False):
                 inplace.overwrite(self, value.detach() if isinstance(value, Tensor) else value)
             return
-        array = np.asarray(value)
+        array = value if type(value) in devices.KINDS else np.asarray(value)
         if array.dtype != self.dtype or not array.flags.c_contiguous:
             array = array.astype(self.dtype, order="C")
+        if devices.beyond and devices.of(array) is not (here := device_of(self)):
+            if type(array) is not np.ndarray:
+                raise DeviceError(f"the data of a tensor on \"{here.name}\" cannot be an array on "
+                                  f"\"{devices.of(array).name}\"")
+            array = here.from_host(array)
         if array.shape != self.shape and self.op is not None:
             raise ShapeError(f"the data of a tensor of shape {self.shape} cannot be replaced by shape {array.shape}")
         if array is not self._data:
@@ -109,7 +114,7 @@ class Tensor(Displayed, Methods):
             me._grad = None
             return
         if not isinstance(value, Vertex):
-            value = type(self).result_type(np.array(value, self.dtype))
+            value = beside(self, np.array(value, self.dtype))
         if value.shape != self.shape:
             raise ShapeError(f"a gradient of shape {value.shape} does not fit a tensor of shape {self.shape}")
         me._grad = value if state.now.tracer is None else state.now.tracer.resolve(value)
@@ -121,8 +126,10 @@ class Tensor(Displayed, Methods):
 
     @property
     def device(self) -> str:
-        """Where the array lives: "cpu"."""
-        return "cpu"
+        """Where the array lives: "cpu", or the name of another device, such as "gpu"."""
+        if type(self._data) is Spec:
+            return getattr(state.now.tracer, "device", "cpu")
+        return device_of(self).name if devices.beyond else "cpu"
 
     @property
     def T(self) -> Self:
@@ -144,8 +151,11 @@ class Tensor(Displayed, Methods):
         if isinstance(value, Spec):
             text = f"shape={value.shape}"
         else:
-            text = np.array2string(np.asarray(value), separator=", ", prefix="tensor(", threshold=200, precision=6)
+            value = np.asarray(devices.of(value).to_host(value))
+            text = np.array2string(value, separator=", ", prefix="tensor(", threshold=200, precision=6)
         parts = [text, f"dtype={self.dtype}"]
+        if self.device != "cpu":
+            parts.append(f"device={self.device!r}")
         if self.name:
             parts.append(f"name={self.name!r}")
         if self.op is not None and self.requires_grad:
@@ -179,8 +189,14 @@ class Tensor(Displayed, Methods):
         return self._data
 
     def numpy(self, *, copy: bool = False) -> Any:
-        """The values as a NumPy array: a read-only view of the tensor's memory, or a copy of one's own."""
+        """The values as a NumPy array: a read-only view of the tensor's memory, or a copy of one's own.
+
+        A tensor on another device than the CPU has to be carried over first: `x.to("cpu").numpy()`.
+        """
         array = self.array_for("turned into a NumPy array")
+        if type(array) is not np.ndarray and (there := devices.of(array)) is not devices.CPU:
+            raise DeviceError(f"{self.name or 'this tensor'}, {self.dtype}{list(self.shape)}, is on \"{there.name}\", "
+                              "and NumPy's arrays are on the CPU.\nWay out: x.to(\"cpu\").numpy()")
         if copy:
             return array.copy()
         view = array.view()
@@ -188,7 +204,7 @@ class Tensor(Displayed, Methods):
         return view
 
     def item(self) -> Any:
-        """The value of a tensor with one element, as a Python number."""
+        """The value of a tensor with one element, as a Python number; waits for the device that the tensor is on."""
         array = self.array_for("turned into a Python number")
         if array.size != 1:
             raise ShapeError(f"item() needs a tensor with one element, not shape {self.shape}")
@@ -198,10 +214,26 @@ class Tensor(Displayed, Methods):
         array = self.numpy(copy=bool(copy))
         return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
+    def to(self, *where: Any) -> Self:
+        """The tensor on a device, in a dtype, or both: `x.to("gpu")`, `x.to(tg.float64)`, `x.to("gpu", tg.float32)`.
+
+        Itself where nothing changes. Gradients flow back to where they came from.
+        """
+        me = self
+        for what in where:
+            me = to_device(me, what) if devices.is_device(what) else shape.astype(me, what, copy=False)
+        return me
+
     def to_device(self, device: Any, /, *, stream: None = None) -> Self:
-        """The tensor on a device: itself, since there is only "cpu"."""
-        check_device(device)
-        return self
+        """The tensor on a device: itself, if it is there already."""
+        return to_device(self, device)
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        """The memory of a tensor on a GPU, for libraries that compute there."""
+        if self.device == "cpu":
+            raise AttributeError("a tensor on the CPU has no memory on a GPU")
+        return self.data.__cuda_array_interface__
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         # Made of functions on tensors, it stands above this module: found by its name, when somebody asks.
@@ -251,7 +283,9 @@ class Tensor(Displayed, Methods):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise TypeError("only leaves can be pickled or deep-copied; call detach() first")
-        return _rebuild, (type(self), self.array_for("pickled").copy(), self.requires_grad, self.name)
+        array = self.array_for("pickled")
+        there = devices.of(array)
+        return _rebuild, (type(self), there.to_host(array).copy(), self.requires_grad, self.name, there.name)
 
     # ---- gradients ---------------------------------------------------------------------------------------------------
 
@@ -387,13 +421,15 @@ class Parameter(Tensor):
         if isinstance(data, Vertex):
             data = data._data.copy()
         array = as_array(data, None)
+        if state.now.device is not None and state.now.tracer is None:
+            array = state.now.device.take(array)
         if requires_grad and array.dtype.kind != "f":
             raise DTypeError(f"only floating-point tensors can require a gradient, not {array.dtype}")
         super().__init__(array, requires_grad, name)
 
 
-def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | None) -> Tensor:
-    return cls(array, requires_grad, name)
+def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | None, device: str = "cpu") -> Tensor:
+    return cls(devices.find(device).from_host(array), requires_grad, name)
 
 
 __all__ = ["Parameter", "Tensor"]

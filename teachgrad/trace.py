@@ -166,7 +166,7 @@ class FunctionTracer(Tracer):
                     "TG-S07", "a tensor that was made in the body of a loop or branch is used outside it", user_site(),
                     "It has a value for each step, or for one branch only.", "return it from the body")
             return x
-        if not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
+        if type(data) is np.ndarray and not data.flags.writeable and data.ndim == 0 and not x.requires_grad:
             return x  # a number that was written in the code
         if x.id > self.start and x.op is None and x.base is None:
             return self.constant(x)

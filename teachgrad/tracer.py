@@ -149,7 +149,7 @@ def settled(value: Any) -> Any:
 def spec(x: Vertex) -> Any:
     """The spec of a vertex, whether it has a value or not."""
     data = x._data
-    return Spec(data.shape, data.dtype) if isinstance(data, np.ndarray) else data
+    return data if type(data) is Spec or type(data) is tuple else Spec(data.shape, data.dtype)
 
 
 def history(x: Vertex, depth: int = 3) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 from . import dtypes
 from .errors import Site, TraceError
 from .guards import PLAIN, Absent, Answer, Attribute, Contents, Elements, Entry, Guard, Progress, Shell, Variable
-from .op import Op, Vertex
+from .op import Op, Spec, Vertex
 from .progress import position_of, state_of_generator
 from .revision import Counted
 from .usercode import is_users, is_users_module
@@ -100,7 +100,7 @@ class World:
             raise TraceError.at("TG-S05", f"{what} reaches more than {MOST} Python objects", site,
                                 "That is too many to watch.", "give the function what it needs as arguments")
         if isinstance(value, Vertex):
-            if not isinstance(value._data, np.ndarray):
+            if type(value._data) is Spec or type(value._data) is tuple:
                 return
             self.guards.append(Shell(value, what, site))
             self.visit(value.hooks, f"the hooks of {what}", site)

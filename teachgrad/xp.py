@@ -31,8 +31,9 @@ from .datatypes import can_cast, finfo, iinfo, isdtype, result_type
 from .dtypes import (
     bool, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
 )
-from .devices import check_device
+from . import devices
 from .errors import TeachgradError
+from .op import state
 from .ops.bitwise import (
     bitwise_and, bitwise_invert, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,
 )
@@ -88,20 +89,20 @@ class Info:
 
     def default_device(self) -> str:
         """Where tensors are made."""
-        return "cpu"
+        return "cpu" if state.now.device is None else state.now.device.name
 
     def devices(self) -> list[str]:
-        """All devices."""
-        return ["cpu"]
+        """All devices that can be used here and now."""
+        return devices.available()
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, dtypes.DType]:
         """The data types of tensors for which none is asked, by kind; there is none for complex numbers."""
-        check_device(device)
+        devices.find(device)
         return {"real floating": dtypes.get_default_dtype(), "integral": dtypes.int64, "indexing": dtypes.int64}
 
     def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, dtypes.DType]:
         """All data types by name, or those of a kind (a name such as "integral", or a tuple of names)."""
-        check_device(device)
+        devices.find(device)
         return {str(dtype): dtype for dtype in dtypes.SUPPORTED if kind is None or isdtype(dtype, kind)}
 
 

@@ -6,13 +6,16 @@ core never imports them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from ..errors import ExecutorError
+from .. import devices as places
+from ..errors import DeviceError, ExecutorError
 from ..graph import Graph
 from ..passes.plan import Plan
+from ..random import is_site
+from ..stand_ins import StandIn, called
 from . import numpy
 
 
@@ -50,6 +53,22 @@ def find(name: str, exact: bool = False, threads: int | None = None) -> Build:
     if name not in offered:
         raise ExecutorError(f"there is no executor {name!r}; here are: {', '.join(available())}")
     return offered[name].load()
+
+
+def device_of(build: Any) -> str:
+    """The device on which the programs of an executor compute."""
+    return getattr(build, "device", "cpu")
+
+
+def refuse_devices(name: str, executor: str, build: Build, leaves: Iterable[StandIn]) -> None:
+    """Refuse tensors from outside that an executor cannot reach. Numbers, and where random bits are, it may be told."""
+    device = device_of(build)
+    for s in leaves:
+        here = places.of(s.real._data).name
+        if here != device and not (here == "cpu" and (s.ndim == 0 or is_site(s.real))):
+            raise DeviceError(
+                f"{name} runs on the executor \"{executor}\", which computes on \"{device}\"; {called(s)} is on "
+                f"\"{here}\".\nWays out: .to(\"{device}\") before the call; or an executor that computes there.")
 
 
 def available() -> list[str]:

@@ -148,7 +148,7 @@ class MultiheadAttention(Module):
             shape = (n, self.num_heads, length, size) if many else (1, 1, length, size)
             masks.append(tg.reshape(added(attn_mask, q.dtype), shape))
         elif is_causal:
-            masks.append(tg.tensor(np.triu(np.full((length, size), -np.inf, q.dtype), 1)))
+            masks.append(tg.tensor(np.triu(np.full((length, size), -np.inf, q.dtype), 1), device=q.device))
         if key_padding_mask is not None:
             masks.append(tg.reshape(added(key_padding_mask, q.dtype), (n, 1, 1, size)))
         return masks[0] if len(masks) == 1 else masks[0] + masks[1] if masks else None

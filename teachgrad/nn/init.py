@@ -63,9 +63,9 @@ def trunc_normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, a: float = -
     values = np.empty(tensor.size)
     waiting = np.arange(tensor.size)
     while waiting.size:
-        x = tg.random.uniform(waiting.shape, low=low, high=high, dtype=tg.float64).numpy()
+        x = on_cpu(tg.random.uniform(waiting.shape, low=low, high=high, dtype=tg.float64))
         chance = np.exp(((peak - mean) ** 2 - (x - mean) ** 2) / (2.0 * std**2))
-        kept = tg.random.uniform(waiting.shape, dtype=tg.float64).numpy() < chance
+        kept = on_cpu(tg.random.uniform(waiting.shape, dtype=tg.float64)) < chance
         values[waiting[kept]] = x[kept]
         waiting = waiting[~kept]
     return _fill(tensor, values.reshape(tensor.shape))
@@ -137,11 +137,16 @@ def orthogonal_(tensor: Any, gain: float = 1.0) -> Any:
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ needs at least two axes, not shape {tensor.shape}")
     rows, columns = tensor.shape[0], prod(tensor.shape[1:])
-    q, r = np.linalg.qr(tg.random.normal((max(rows, columns), min(rows, columns)), dtype=tg.float64).numpy())
+    q, r = np.linalg.qr(on_cpu(tg.random.normal((max(rows, columns), min(rows, columns)), dtype=tg.float64)))
     q = q * np.sign(np.diag(r))
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 
 
+def on_cpu(x: Any) -> Any:
+    """The values of a draw, wherever new tensors are made."""
+    return x.to("cpu").numpy()
+
+
 def _fill(tensor: Any, values: Any) -> Any:
     with tg.no_grad():
-        return tensor.copy_(values)
+        return tensor.copy_(values.to(tensor.device) if isinstance(values, tg.Tensor) else values)

@@ -22,6 +22,7 @@ it and into whatever memory.
 from __future__ import annotations
 
 from .applying import apply, bare, explain, report
+from .elsewhere import beside, device_of, mixed
 from .overwriting import (
     Overwritten,
     checksum,
@@ -55,8 +56,9 @@ from .vertex import (
 )
 
 __all__ = [
-    "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic",
-    "Vertex", "Witness", "apply", "bare", "checksum", "explain", "mark_written", "memory_of", "modes", "next_id",
-    "overwritten", "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory", "spec_of", "state",
+    "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic", "Vertex",
+    "Witness", "apply", "bare", "beside", "checksum", "device_of", "explain", "mark_written", "memory_of", "mixed",
+    "modes", "next_id", "overwritten", "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory",
+    "spec_of", "state",
     "value_is_gone", "version",
 ]

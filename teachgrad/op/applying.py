@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import observe
+from .. import devices, observe
 from ..errors import DTypeError, MatrixError, ShapeError, TeachgradError, Where, locate, user_site
+from .elsewhere import HERE, compute_elsewhere, settled
 from .overwriting import note_view, notice_writes, refresh
 from .vertex import INFERENCE, NO_ATTRS, Deferred, Op, Vertex, ndarray, state
 
@@ -40,7 +41,9 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
             arrays.append(x._data)
         if current.witness is not None:
             current.witness.reads(inputs)
-        if current.meter is not None:
+        if devices.beyond and (data := compute_elsewhere(op, inputs, arrays, attrs)) is not HERE:
+            pass
+        elif current.meter is not None:
             data = current.meter.compute(op, arrays, attrs)
         else:
             data = kernel(*arrays) if kernel is not None else op.forward(np, *arrays, **attrs)
@@ -52,7 +55,7 @@ def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTR
         if strided and not data.flags.c_contiguous and not op.view:
             data = data.copy()
     elif type(data) is not tuple:
-        data = np.asarray(data)
+        data = settled(op, data)
     cls = inputs[0].result_type
     z = cls.__new__(cls)
     z.id = z.stamp = current.next_id()

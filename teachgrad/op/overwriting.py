@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import devices
 from ..errors import GradientError, InplaceError, Site, place, user_site
 from .vertex import (
     INFERENCE,
@@ -34,8 +35,10 @@ class Overwritten(Vertex):
     Gradient rules that only need its shape work; one that needs the value gets an error which names both lines.
     """
 
-    __slots__ = ("reader", "spec", "writer")
+    __slots__ = ("place", "reader", "spec", "writer")
 
+    place: devices.Device
+    """Where it was."""
     spec: Spec
     writer: Site | None
     reader: Vertex | None
@@ -83,6 +86,7 @@ def overwritten(x: Vertex, writer: Site | None, reader: Vertex | None = None) ->
     old.requires_grad, old.past, old.hooks, old.name = x.requires_grad, x.past, x.hooks, x.name
     old._grad = old.base = old.exposed = None
     old.spec, old.writer, old.reader = spec_of(x), writer, reader
+    old.place = x.place if type(x) is Overwritten else devices.of(x._data)
     return old
 
 
@@ -134,7 +138,7 @@ def refresh(x: Vertex) -> bool:
         parent = x.inputs[0]
         if parent.base is not None:
             refresh(parent)
-        old = x.past = overwritten(x, base.site) if type(x._data) is ndarray else x.earlier_self()
+        old = x.past = overwritten(x, base.site) if type(x._data) is not Spec else x.earlier_self()
         x.id = next_id()
         old.stamp = next_id()
         x.requires_grad = True
@@ -168,7 +172,16 @@ def value_is_gone(x: Vertex, reader: int) -> bool:
 
 def checksum(data: Array) -> int:
     """A number that changes, all but surely, when the array does."""
+    if type(data) is not ndarray and type(data) in devices.KINDS:
+        return checksum_elsewhere(devices.KINDS[type(data)].xp, data)
     return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data) if data.size else 0
+
+
+def checksum_elsewhere(xp: Any, data: Array) -> int:
+    """The same for an array of another device, computed there: Σ (byte_i + 1) h_i modulo 2^64, with odd h_i."""
+    words = xp.ascontiguousarray(data).reshape(-1).view(xp.uint8).astype(xp.uint64) + np.uint64(1)
+    weights = xp.arange(words.size, dtype=xp.uint64) * np.uint64(0x9E3779B97F4A7C15) | np.uint64(1)
+    return int((words * weights).sum())
 
 
 def notice_writes(x: Vertex) -> None:
@@ -198,5 +211,5 @@ def stamp_written(x: Vertex) -> None:
 
 def remember(root: Vertex) -> None:
     """Take what is in memory that was handed out as known: we have written it ourselves."""
-    if root.exposed is not None and type(root._data) is ndarray:
+    if root.exposed is not None and type(root._data) is not Spec:
         root.exposed = checksum(root._data)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from ..devices import KINDS, Device
 from ..errors import GradientError, Site, TeachgradError, place
 from ..spelling import own_keywords, takes_axis
 
@@ -85,7 +86,8 @@ class Witness(Protocol):
 class Modes:
     """The modes of one thread."""
 
-    __slots__ = ("candid", "grad", "inference", "leak", "meter", "next_id", "quiet", "scope", "tracer", "witness")
+    __slots__ = ("candid", "device", "grad", "inference", "leak", "meter", "next_id", "quiet", "scope", "tracer",
+                 "witness")
 
     def __init__(self) -> None:
         self.grad = True
@@ -100,6 +102,8 @@ class Modes:
         """The tracer that ops report to while a function is traced, else None."""
         self.leak: Callable[[Vertex, str], None] | None = None
         """Called when a value is taken out of the graph (read as NumPy or a Python number); set by `tg.Function`."""
+        self.device: Device | None = None
+        """Where new tensors are made, if not on the CPU."""
         self.meter: Meter | None = None
         """What runs and measures the computations of this thread, while a profile is taken."""
         self.witness: Witness | None = None
@@ -161,7 +165,7 @@ class Vertex:
     """The class of what ops make of vertices of this class."""
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None) -> None:
-        if type(data) is not ndarray and not isinstance(data, (ndarray, Spec, tuple)):
+        if type(data) is not ndarray and not isinstance(data, (ndarray, Spec, tuple)) and type(data) not in KINDS:
             raise TypeError(f"tg.Tensor is the class of tensors; make one of a {type(data).__name__} with "
                             "tg.tensor(data), or one of a given shape with tg.zeros(shape)")
         self.id = self.stamp = state.now.next_id()

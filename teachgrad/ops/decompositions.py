@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import GradientError, ShapeError
-from ..op import Array, Op, Spec, Vertex, apply
+from ..op import Array, Op, Spec, Vertex, apply, beside
 from .elementwise import lift, where
 from .linalg import MatrixOp, check_matrix, place_diagonal, solve, symmetric_part
 from .shape import concat, matrix_transpose
@@ -32,7 +32,7 @@ def columns(x: Any) -> Any:
 def inverse_differences(w: Vertex) -> Any:
     """F_ij = 1 / (w_j - w_i), and 0 on the diagonal."""
     difference = w[..., None, :] - w[..., :, None]
-    here = w.result_type(np.eye(w.shape[-1], dtype=bool))
+    here = beside(w, np.eye(w.shape[-1], dtype=bool))
     return where(here, 0.0, 1.0 / where(here, 1.0, difference))
 
 
@@ -215,7 +215,7 @@ class Qr(Op):
         if gq is not None:
             m = total(m, -(t(gq) @ q))
         n = r.shape[-1]
-        lower = r.result_type(np.tri(n, dtype=r.dtype) - 0.5 * np.eye(n, dtype=r.dtype)) * m
+        lower = beside(r, np.tri(n, dtype=r.dtype) - 0.5 * np.eye(n, dtype=r.dtype)) * m
         inner = total(gq, q @ (lower + t(lower)))
         return t(solve(r, t(inner)))
 
@@ -261,7 +261,7 @@ class MatrixRank(Op):
 
     def forward(self, xp: Any, x: Array, rtol: Array) -> Array:
         s = xp.linalg.svd(x, compute_uv=False)
-        largest = xp.max(s, axis=-1, initial=0.0)
+        largest = xp.maximum.reduce(s, axis=-1, initial=0.0)
         return xp.sum(s > (largest * rtol)[..., None], axis=-1, dtype=dtypes.int64)
 
 

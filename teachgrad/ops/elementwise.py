@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import dtypes
+from .. import devices, dtypes
 from ..errors import DTypeError
-from ..op import Array, Op, Spec, Vertex, apply, modes, shared_id
+from ..op import Array, Op, Spec, Vertex, apply, beside, device_of, modes, shared_id, state
 from ..sizes import Quantity, broadcast_shapes
 from .made import made_of
 from .shape import astype
@@ -35,8 +35,7 @@ def lift(value: Any, like: Vertex) -> Vertex:
     if isinstance(value, Vertex):
         return value
     if isinstance(value, np.ndarray):
-        data = value.astype(dtypes.as_dtype(value.dtype), copy=True)
-        return like.result_type(data)
+        return beside(like, value.astype(dtypes.as_dtype(value.dtype), copy=True))
     dtype = like.dtype
     if isinstance(value, Quantity):
         kind = dtypes.of_python_scalar(value)
@@ -46,15 +45,16 @@ def lift(value: Any, like: Vertex) -> Vertex:
         kind = dtypes.of_python_scalar(value if not isinstance(value, np.generic) else value.item())
         if (kind.kind == "f" and dtype.kind != "f") or (kind.kind == "i" and dtype.kind == "b"):
             dtype = kind
-    key = (value, type(value), dtype, like.result_type)
+    there = device_of(like) if devices.beyond and state.now.tracer is None else None
+    key = (value, type(value), dtype, like.result_type, there)
     found = _constants.get(key) if value else None  # zeros are not kept: 0.0 == -0.0 would mix up their signs
     if found is None:
         data = np.asarray(value, dtype=dtype)
         data.flags.writeable = False
         if not value or value != value or len(_constants) >= 1000:
-            return like.result_type(data)
+            return beside(like, data)
         with modes(next_id=shared_id):  # a run of code that comes later makes it no more
-            found = _constants[key] = like.result_type(data)
+            found = _constants[key] = beside(like, data)
     return found
 
 
@@ -435,7 +435,7 @@ class Where(Elementwise):
             x = lift(x, y)
         else:
             kind = dtypes.promote(dtypes.of_python_scalar(x), dtypes.of_python_scalar(y))
-            x, y = (condition.result_type(np.asarray(value, kind)) for value in (x, y))
+            x, y = (beside(condition, np.asarray(value, kind)) for value in (x, y))
         if x.dtype != y.dtype:
             x, y = self.admit(x, y)
         return apply(self, (condition, x, y))

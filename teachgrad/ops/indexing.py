@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
-from ..op import Array, Op, Shape, Spec, Vertex, apply
+from ..op import Array, Op, Shape, Spec, Vertex, apply, beside
 from ..sizes import as_length, broadcast_shapes, is_open
 from ..spelling import own_keywords
 from .code import Code, index, steps
@@ -44,7 +44,7 @@ def split_index(x: Vertex, index: Any) -> tuple[Pattern, tuple[Vertex, ...]]:
     for item in items:
         if isinstance(item, (list, np.ndarray)):
             array = np.asarray(item)
-            item = x.result_type(array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array)
+            item = beside(x, array.astype(np.int64) if array.size == 0 and array.dtype.kind == "f" else array)
         if isinstance(item, Vertex):
             if item.dtype.kind not in "biu":
                 raise DTypeError(f"an index must be integers or booleans, not {item.dtype}")
@@ -249,7 +249,7 @@ class SetItem(Op):
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, value: Vertex, *indices: Vertex) -> Any:
         index = z.attrs["index"]
-        nothing = g.result_type(np.zeros((), g.dtype))
+        nothing = beside(g, np.zeros((), g.dtype))
         gx = apply(set_item, (g, nothing, *indices), {"index": index})
         gv = apply(take_items if indices else getitem, (g, *indices), {"index": index}) if value.requires_grad else None
         return gx, gv, *[None] * len(indices)
@@ -297,7 +297,7 @@ class PutAlong(Op):
 
     def forward(self, xp: Any, x: Array, indices: Array, *, axis: int, length: int) -> Array:
         z = xp.zeros((*x.shape[:axis], length, *x.shape[axis + 1:]), x.dtype)
-        grid = list(xp.indices(x.shape, sparse=True))
+        grid = [xp.arange(n).reshape([-1 if a == k else 1 for k in range(x.ndim)]) for a, n in enumerate(x.shape)]
         grid[axis] = indices
         add_at(xp, z, tuple(grid), x)
         return z

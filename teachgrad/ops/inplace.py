@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import observe
+from .. import devices, observe
 from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
 from ..op import (
     NO_ATTRS,
@@ -19,8 +19,10 @@ from ..op import (
     Symbolic,
     Vertex,
     apply,
+    device_of,
     mark_written,
     memory_of,
+    mixed,
     next_id,
     overwritten,
     refresh,
@@ -195,10 +197,15 @@ def write(x: Vertex, index: Any, value: Vertex) -> None:
     """Put values into the memory of `x`."""
     if isinstance(x._data, Spec):
         return
+    data = value._data
+    if devices.beyond and device_of(x) is not device_of(value):
+        if data.ndim or device_of(value) is not devices.CPU:
+            raise mixed(set_item, (x, value), NO_ATTRS, 1)
+        data = data[()]
     try:
-        x._data[index] = value._data
+        x._data[index] = data
     except (ValueError, IndexError) as error:
-        kind = ShapeError if x._data.flags.writeable else InplaceError
+        kind = ShapeError if getattr(x._data.flags, "writeable", True) else InplaceError
         raise kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}") from error
 
 

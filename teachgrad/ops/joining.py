@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes, sizes
 from ..errors import DTypeError, ShapeError
-from ..op import Array, Op, Spec, Vertex, apply
+from ..op import Array, Op, Spec, Vertex, apply, beside
 from ..spelling import own_keywords
 from .comparison import not_equal
 from .cumulative import along
@@ -94,7 +94,7 @@ def repeat(x: Vertex, repeats: Any, /, *, axis: int | None = None) -> Any:
         return take(x, apply(repeated_places, (repeats,), {"length": x.shape[axis]}), axis=axis)
     if isinstance(repeats, (list, tuple, np.ndarray)):
         places = repeated_places.forward(np, np.asarray(repeats), length=x.shape[axis])
-        return take(x, x.result_type(places), axis=axis)
+        return take(x, beside(x, places), axis=axis)
     wide = (*x.shape[:axis + 1], sizes.as_length(repeats), *x.shape[axis + 1:])
     apart = broadcast_to(reshape(x, (*x.shape[:axis + 1], 1, *x.shape[axis + 1:])), wide)
     return reshape(apart, (*x.shape[:axis], x.shape[axis] * wide[axis + 1], *x.shape[axis + 1:]), copy=True)

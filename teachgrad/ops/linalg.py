@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
-from ..op import Array, Op, Spec, Vertex, apply
+from ..op import Array, Op, Spec, Vertex, apply, beside
 from ..sizes import broadcast_shapes
 from .elementwise import lift
 from .matmul import matmul
@@ -176,7 +176,7 @@ class Cholesky(MatrixOp):
 def lower_half(x: Vertex) -> Any:
     """Ones below the diagonal and halves on it: what φ multiplies with."""
     n = x.shape[-1]
-    return x.result_type((np.tri(n) - 0.5 * np.eye(n)).astype(x.dtype))
+    return beside(x, (np.tri(n) - 0.5 * np.eye(n)).astype(x.dtype))
 
 
 class Diagonal(Op):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..devices import check_device
+from ..devices import find
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from ..sizes import as_length, broadcast_shapes
@@ -60,7 +60,7 @@ class Astype(Op):
 
     def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
         if device is not None:
-            check_device(device)
+            find(device)
         dtype = dtypes.as_dtype(dtype)
         if not copy and x.dtype == dtype:
             return x

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import observe
-from ..errors import user_site
+from .. import devices, observe
+from ..errors import DeviceError, user_site
 from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, mark_written, next_id, state
+from ..op.elsewhere import as_numbers
 from .elementwise import power, sqrt
 from .inplace import overwrite
 from .pieces import PIECE, in_pieces
@@ -82,7 +83,9 @@ class Update(Op):
                 now.witness.reads([x])
                 now.witness.writes(x if x.base is None else x.base)
             try:
-                if meter is not None:
+                if devices.beyond and (there := devices.of(memory)) is not devices.CPU:
+                    self.overwrite_elsewhere(there, x, row, attrs)
+                elif meter is not None:
                     meter.compute(self, list(row), {**attrs, "out": memory})
                 elif memory.size <= PIECE:
                     self.compute(np, memory, *row, **attrs)
@@ -97,6 +100,16 @@ class Update(Op):
                 mark_written(x)
             if sink:
                 sink(observe.Update(x.id, x.name, memory))
+
+
+    def overwrite_elsewhere(self, there: devices.Device, x: Vertex, row: Sequence[Array], attrs: Any) -> None:
+        """The same for a tensor on another device, beside which only numbers may be on the CPU."""
+        others = [array for array in row if devices.of(array) is not there]
+        if any(array.ndim or devices.of(array) is not devices.CPU for array in others):
+            raise DeviceError(f"{self.name}: {x.name or 'a parameter'} is on \"{there.name}\", its gradient or what "
+                              "the optimizer keeps of it is not.\nWay out: make the optimizer after "
+                              f"model.to(\"{there.name}\")")
+        self.compute(there.xp, row[0], *as_numbers(row), **attrs)
 
 
 class CountUpdate(Update):

@@ -167,7 +167,7 @@ class Optimizer(Counted):
     @staticmethod
     def initial(name: str, p: Any, group: Group) -> Any:
         """The tensor `name` as it is before the first step: zeros like the parameter `p`, or 0 for a count."""
-        return tg.tensor(np.zeros(())) if name in COUNTS else tg.zeros_like(p)
+        return tg.tensor(np.zeros(()), device=p.device) if name in COUNTS else tg.zeros_like(p)
 
     def rule(self, ps: Tensors, gs: Tensors, group: Group) -> None:
         """Let parameters `ps` of `group`, with gradients `gs`, take a step: overwrite them and what is beside them."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from .. import observe
+from .. import devices, observe
 from ..displays import Displayed
 from ..errors import RecordingError, Where
 from ..statistics import numbers_of
@@ -142,7 +142,7 @@ class _Sink:
         self._metas: dict[tuple[str, str], int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
-        self._keep = self._keeper(level)
+        self._keep_here = self._keeper(level)
         self.gate: Gate | None = None
         """Where the run waits, if somebody may hold it."""
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -188,7 +188,7 @@ class _Sink:
             if LEVELS.index(level) > LEVELS.index(self._highest):
                 self._highest = level
                 self._writer.add("about", ("level", level))
-            self.level, self._keep = level, self._keeper(level)
+            self.level, self._keep_here = level, self._keeper(level)
         if self.gate is not None:
             self.gate.told()
 
@@ -333,6 +333,12 @@ class _Sink:
         return number
 
     # ---- arrays --------------------------------------------------------------------------------------------
+
+    def _keep(self, array: Any) -> int | None:
+        """Keep what the level says of an array. One on another device is carried over: whoever records, looks."""
+        if type(array) is not np.ndarray and type(array) in devices.KINDS:
+            array = devices.of(array).to_host(array)
+        return self._keep_here(array)
 
     def _keeper(self, level: Level) -> Callable[[Any], int | None]:
         keep: dict[Level, Callable[[Any], int | None]] = {

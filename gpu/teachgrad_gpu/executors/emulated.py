@@ -41,13 +41,16 @@ class Emulated:
             raise ExecutorError(f"{name} runs on the executor \"emulated\", which takes tensors on \"cpu\".\n"
                                 "Ways out: x.to(\"cpu\"); or executor=\"cupy\".")
 
+    def copy_in(self, place: Any, array: Any) -> None:
+        place[...] = array
+
+    def copy_out(self, array: Any, place: Any) -> None:
+        array[...] = place
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source)
         return [functools.partial(launch_all, [(module.get_function(call.name), call) for call in batch])
                 for batch in calls]
-
-    def synchronize(self) -> None:
-        """Every launch has ended when it returns."""
 
 
 def launch_all(launches: Sequence[tuple[Any, Call]]) -> None:

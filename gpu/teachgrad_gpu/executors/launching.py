@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..generating.gemm import Gemm
+
 
 @dataclass(frozen=True)
 class Call:
@@ -15,6 +17,10 @@ class Call:
     grid: int
     block: int
     arrays: tuple[Any, ...]
+    product: Gemm | None = None
+    """The product of matrices that it is, if not a kernel."""
+    offsets: tuple[int, int] = (0, 0)
+    """The elements at which the factors begin in their arrays."""
 
 
 class Launcher(Protocol):
@@ -33,11 +39,14 @@ class Launcher(Protocol):
     def adopts(self, array: Any) -> bool:
         """Whether kernels can use an array where it is. All others are copied in, and back."""
 
+    def copy_in(self, place: Any, array: Any) -> None:
+        """Copy an argument to its place in the memory of the device."""
+
+    def copy_out(self, array: Any, place: Any) -> None:
+        """Copy a value from its place to the array of a tensor."""
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
         """Compile a source; for each batch of calls a function that makes them, one after the other."""
 
     def refuse(self, arrays: Sequence[Any], name: str) -> None:
         """Refuse arguments that are not where this executor takes them from."""
-
-    def synchronize(self) -> None:
-        """Wait until all that was launched is done."""

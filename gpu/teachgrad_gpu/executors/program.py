@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from teachgrad.devices import of
 from teachgrad.errors import TeachgradError, TraceError, user_site
 from teachgrad.executors.numpy import check_writable
 from teachgrad.graph import Graph, is_constant
@@ -57,13 +58,14 @@ class CudaProgram:
     def known_constant(self, v: Vertex) -> Any:
         """A constant, in its place."""
         if v.id in self.arrays:
-            self.arrays[v.id][...] = self.xp.asarray(v._data)
+            self.launcher.copy_in(self.arrays[v.id], v._data)
             return self.arrays[v.id]
         return self.xp.asarray(v._data)
 
     def prepare(self) -> None:
         """Make the launches for the arrays as they are now."""
-        batches = [[Call(launch.name, launch.grid, launch.block, tuple(self.arrays[k] for k in launch.arguments))
+        batches = [[Call(launch.name, launch.grid, launch.block, tuple(self.arrays[k] for k in launch.arguments),
+                         launch.product, launch.offsets)
                     for launch in step.launches] for step in self.building.steps if step.call is None]
         self.batches = self.launcher.prepare(self.source, batches) if batches else ()
 
@@ -89,7 +91,7 @@ class CudaProgram:
         self.adopt(cells)
         for number, array in given.items():
             if number in self.placed and self.arrays[number] is not array:
-                self.arrays[number][...] = array
+                self.launcher.copy_in(self.arrays[number], array)
         if self.fallible:
             self.arrays[self.building.flag.id].fill(0)
         batches = iter(self.batches)
@@ -105,7 +107,7 @@ class CudaProgram:
         answers = self.answers(made)
         for leaf in self.written:
             if self.arrays[leaf.id] is not given[leaf.id]:
-                given[leaf.id][...] = self.arrays[leaf.id]
+                self.launcher.copy_out(given[leaf.id], self.arrays[leaf.id])
         return answers
 
     def adopt(self, cells: Sequence[Any]) -> None:
@@ -183,7 +185,7 @@ class CudaProgram:
 
     def fail(self, given: dict[int, Any]) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
-        values = {number: self.to_host(array) for number, array in given.items()}
+        values = {number: of(array).to_host(array) for number, array in given.items()}
         for v in self.graph.order:
             assert v.op is not None
             try:
@@ -191,11 +193,6 @@ class CudaProgram:
             except (ValueError, TypeError, IndexError, ArithmeticError) as error:
                 raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         raise TeachgradError(f"the generated CUDA of {self.graph.name} refuses values that NumPy takes")
-
-    @staticmethod
-    def to_host(array: Any) -> Any:
-        """An array as NumPy's."""
-        return array if is_numpy(array) else array.get()
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""

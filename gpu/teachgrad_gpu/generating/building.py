@@ -9,17 +9,23 @@ import numpy as np
 
 from teachgrad.executors.c.groups import Group
 from teachgrad.executors.c.placing import Placing
+from teachgrad.executors.c.products import Product
 from teachgrad.executors.c.spelling import pattern, remark
 from teachgrad.graph import Graph, describe, is_constant
 from teachgrad.op import Spec, Vertex
+from teachgrad.ops.matmul import matmul
 from teachgrad.passes.plan import Block, aligned
 
 from . import attention, classes, division, drawing, lines, moves, products, windows  # noqa: F401  (they add their recipes)
 from .fusion import ThreadFusion
+from .gemm import Gemm
 from .loops import FusedKernel
 from .nests import ThreadNest
 from .threads import KERNELS, Kernel, Work
 from .words import PRELUDE, RESERVED, combining
+
+LEAST = 1 << 15
+"""A product of fewer multiplications has a kernel of ours: a library would take longer to begin."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,10 @@ class Launch:
     """The ids of the values whose arrays are its arguments."""
     group: int
     """The position of the group of ops that it computes."""
+    product: Gemm | None = None
+    """The product of matrices that it is, if a library makes it."""
+    offsets: tuple[int, int] = (0, 0)
+    """The elements at which the factors of a product begin in their arrays."""
 
 
 @dataclass
@@ -51,7 +61,8 @@ class CudaBuilding(Placing):
     nest_type = ThreadNest
     words = RESERVED
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, by_library: bool = False) -> None:
+        self.by_library = by_library
         for v in (*graph.order, *graph.results):
             for x in (v, *v.inputs):
                 if is_constant(x) and any(x._data.strides):
@@ -87,7 +98,8 @@ class CudaBuilding(Placing):
         written = {leaf.id for leaf, _ in self.graph.updates}
         blocks = [Block([self.flag], aligned(4), -1, end)]
         blocks += [Block([v], aligned(v._data.nbytes), -1, end if v.id in written else last.get(v.id, -1))
-                   for v in self.graph.leaves]
+                   for v in self.graph.inputs]
+        blocks += [Block([v], aligned(v._data.nbytes), -1, end) for v in self.graph.cells]
         blocks += [Block([x], aligned(x._data.nbytes), -1, end) for x in self.constants.values()]
         for b in self.stored.values():
             if b.id not in self.direct:
@@ -106,6 +118,10 @@ class CudaBuilding(Placing):
             if group.kind == "numpy":
                 self.steps.append(Step(call=group.members[0]))
                 continue
+            product = self.product_of(group, number) if self.by_library else None
+            if product is not None:
+                self.launch(product)
+                continue
             for kernel in self.kernels_of(group, len(self.kernels) + 1, fallible):
                 work = f"{pattern(kernel.text, kernel.name)} {kernel.grid} {kernel.block}"
                 same = known.setdefault(work, kernel.name)
@@ -113,14 +129,31 @@ class CudaBuilding(Placing):
                     self.kernels.append(kernel)
                     combines |= kernel.combines
                 ids = [self.place_of(v).id for v in kernel.arguments] + [self.flag.id] * kernel.uses_flag
-                launch = Launch(same, kernel.grid, kernel.block, tuple(ids), number)
-                if not self.steps or self.steps[-1].call is not None:
-                    self.steps.append(Step())
-                self.steps[-1].launches.append(launch)
+                self.launch(Launch(same, kernel.grid, kernel.block, tuple(ids), number))
         name = remark(self.graph.name)
         title = f"/* {name}: {len(self.graph.order)} ops in {len(self.kernels)} kernels, written by teachgrad. */"
         self.source = "\n".join([title, "", PRELUDE, *combining(sorted(combines)),
                                  *(kernel.text for kernel in self.kernels), *self.calls()])
+
+    def launch(self, launch: Launch) -> None:
+        """Add a launch to what a call does."""
+        if not self.steps or self.steps[-1].call is not None:
+            self.steps.append(Step())
+        self.steps[-1].launches.append(launch)
+
+    def product_of(self, group: Group, number: int) -> Launch | None:
+        """The product of matrices that a group is, for a library to make; None if it is another op, or a small one."""
+        v = group.members[0]
+        if v.op is not matmul or v.dtype.char not in "fd":
+            return None
+        product = Product.of(v, self.views)
+        gemm = Gemm.of(product)
+        if gemm is None or product.m * product.n * product.k < LEAST:
+            return None
+        first, second = v.inputs[::-1] if product.turned else v.inputs
+        of_x, of_y = self.views.of(first), self.views.of(second)
+        ids = (self.place_of(of_x.base).id, self.place_of(of_y.base).id, v.id)
+        return Launch("gemm", 0, 0, ids, number, gemm, (of_x.offset, of_y.offset))
 
     def place_of(self, v: Vertex) -> Vertex:
         """The value in whose memory a value lies: the leaf, if it is written straight over one."""
@@ -166,7 +199,11 @@ class CudaBuilding(Placing):
                 inputs = ", ".join(self.label.get(x.id, "constant") for x in v.inputs)
                 yield f"    {self.label[v.id]} = {v.op}({inputs}) by the array library: there is no kernel for it"
             for launch in step.launches:
-                yield f"    {launch.name}<<<{launch.grid}, {launch.block}>>>"
+                if launch.product is not None:
+                    v = self.order[launch.group].members[0]
+                    yield f"    {self.label[v.id]} = {v.op}({', '.join(map(self.told, v.inputs))}) by cuBLAS"
+                else:
+                    yield f"    {launch.name}<<<{launch.grid}, {launch.block}>>>"
         yield "*/"
 
     @property

@@ -14,12 +14,12 @@ from teachgrad.op import Vertex
 FAILED = "failed"
 """The name of the flag by which a kernel says that it refuses its values."""
 WORDS = (
-    "alignas alignof and and_eq asm at atomicAdd atomicOr bitand bitor block blockDim blockIdx catch class compl "
-    "const_cast constexpr decltype delete dim3 dynamic_cast element explicit export friend grid gridDim half lane "
-    "max min mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
-    "reinterpret_cast row static_assert static_cast template this thread thread_local threadIdx throw true try "
-    "typeid typename using virtual warp warpSize wchar_t word words xor xor_eq float2 float3 float4 double2 int2 "
-    "int3 int4 uint2 uint3 uint4 tg std best sum total found place top scale")
+    "alignas alignof and and_eq asm at atomicAdd atomicOr bitand bitor blockDim blockIdx catch class compl "
+    "const_cast constexpr decltype delete dim3 dynamic_cast element explicit export friend gridDim half lane max "
+    "min mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+    "reinterpret_cast static_assert static_cast template this thread_local threadIdx throw true try typeid "
+    "typename using virtual warpSize wchar_t xor xor_eq float2 float3 float4 double2 int2 int3 int4 uint2 uint3 "
+    "uint4 tg std")
 RESERVED = frozenset(WORDS.split())
 """Words of C++ and CUDA, and names that kernels use themselves."""
 

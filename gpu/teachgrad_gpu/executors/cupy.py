@@ -1,0 +1,138 @@
+"""The executor `cupy`: generated CUDA on a GPU, products of matrices by cuBLAS, a whole call as one CUDA graph.
+
+Tensors live on "gpu". The first call launches kernel after kernel; the second one captures the same launches as a CUDA
+graph, and from then on each call replays it: one launch instead of hundreds. Where a program calls an op that there is
+no kernel for, there are several graphs, with calls of CuPy in between.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from teachgrad.devices import find
+from teachgrad.errors import DeviceError
+from teachgrad.graph import Graph
+from teachgrad.passes.plan import Plan
+
+from ..generating.building import CudaBuilding
+from .calls import tell_of_calls
+from .cublas import WORKSPACE, Cublas
+from .launching import Call
+from .program import CudaProgram
+
+OPTIONS = ("--std=c++17",)
+
+
+class OnGpu:
+    """A GPU, by way of CuPy."""
+
+    name = "cupy"
+    library = "CuPy"
+
+    def __init__(self, device: Any) -> None:
+        self.cupy, self.xp = device.cupy, device.xp
+        self.known: dict[int, bytes] = {}
+        """What numbers of the host were last copied to which address: most are the same in every call."""
+
+    def memory(self, size: int) -> Any:
+        return self.cupy.empty(max(1, size), np.uint8)
+
+    def adopts(self, array: Any) -> bool:
+        return isinstance(array, self.cupy.ndarray) and bool(array.flags.c_contiguous)
+
+    def copy_in(self, place: Any, array: Any) -> None:
+        if not isinstance(array, np.ndarray):
+            place[...] = array
+            return
+        content = array.tobytes()
+        if self.known.get(place.data.ptr) != content:
+            place.set(np.ascontiguousarray(array).reshape(array.shape))
+            self.known[place.data.ptr] = content
+
+    def copy_out(self, array: Any, place: Any) -> None:
+        if isinstance(array, np.ndarray):
+            array[...] = place.get()
+            self.known.pop(place.data.ptr, None)
+        else:
+            array[...] = place
+
+    def refuse(self, arrays: Sequence[Any], name: str) -> None:
+        if any(isinstance(array, np.ndarray) and array.size > 3 for array in arrays):
+            raise DeviceError(f"{name} runs on the executor \"cupy\", which takes tensors on \"gpu\".\n"
+                              "Ways out: x.to(\"gpu\") and model.to(\"gpu\"); or executor=\"c\".")
+
+    def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
+        module = self.cupy.RawModule(code=source, options=OPTIONS)
+        return [Batch(self, module, batch) for batch in calls]
+
+    @functools.cached_property
+    def cublas(self) -> Cublas:
+        """The library of products, opened when it is first needed."""
+        from ctypes import CDLL
+
+        from cuda.pathfinder import load_nvidia_dynamic_lib  # CuPy finds it in the same way
+
+        loaded = load_nvidia_dynamic_lib("cublas")
+        return Cublas(CDLL(loaded.abs_path), self.cupy.empty(WORKSPACE, np.uint8))
+
+
+class Batch:
+    """Launches one after the other, which become a CUDA graph in their second run."""
+
+    def __init__(self, device: OnGpu, module: Any, calls: Sequence[Call]) -> None:
+        self.device, self.calls = device, calls
+        self.kernels = {call.name: module.get_function(call.name) for call in calls if call.product is None}
+        self.graph: Any = None
+        self.runs = 0
+
+    def __call__(self) -> None:
+        if self.runs == 1:
+            self.capture()
+        self.runs += 1
+        if self.graph is None:
+            self.launch()
+        else:
+            self.graph.launch()
+
+    def capture(self) -> None:
+        """Take the launches down as a graph, on a stream of their own: the legacy stream cannot be captured."""
+        stream = self.device.cupy.cuda.Stream(non_blocking=True)
+        try:
+            with stream:
+                stream.begin_capture()
+                try:
+                    self.launch()
+                finally:
+                    graph = stream.end_capture()
+            self.graph = graph
+        except Exception as error:
+            warnings.warn(f"CUDA does not capture this program as a graph ({type(error).__name__}: {error}). Its "
+                          "kernels are launched one by one instead.", RuntimeWarning, stacklevel=2)
+
+    def launch(self) -> None:
+        """Launch all, on the present stream."""
+        if any(call.product is not None for call in self.calls):
+            self.device.cublas.on(self.device.cupy.cuda.get_current_stream().ptr)
+        for call in self.calls:
+            if call.product is None:
+                self.kernels[call.name]((call.grid,), (call.block,), call.arrays)
+            else:
+                x, y, z = call.arrays
+                size = z.dtype.itemsize
+                self.device.cublas.multiply(call.product, size, x.data.ptr + size * call.offsets[0],
+                                            y.data.ptr + size * call.offsets[1], z.data.ptr)
+
+
+def build(graph: Graph, plan: Plan) -> CudaProgram:
+    """Make a graph ready to run on the GPU."""
+    program = CudaProgram(CudaBuilding(graph, by_library=True), OnGpu(find("gpu")))
+    tell_of_calls(program)
+    return program
+
+
+build.device = "gpu"  # type: ignore[attr-defined]

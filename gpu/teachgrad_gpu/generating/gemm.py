@@ -1,0 +1,51 @@
+"""Products of matrices for a library that has columns where C has rows: cuBLAS.
+
+z = x y by rows is zᵀ = yᵀ xᵀ by columns, so the factors change places.
+Source: NVIDIA, cuBLAS documentation, `cublas<t>gemmStridedBatched`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product as combinations
+
+from teachgrad.executors.c.products import Product, lying
+
+AS_IT_IS, TRANSPOSED = 0, 1
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """A call of gemmStridedBatched, by columns, and the places from which it is repeated."""
+
+    turn_a: int
+    turn_b: int
+    m: int
+    n: int
+    k: int
+    a_line: int
+    b_line: int
+    c_line: int
+    a_step: int
+    b_step: int
+    c_step: int
+    count: int
+    starts: tuple[tuple[int, int, int], ...]
+    """The elements at which x, y and z of each repetition begin."""
+
+    @classmethod
+    def of(cls, p: Product) -> Gemm | None:
+        """The calls for a product whose matrices lie as cuBLAS can take them, or None."""
+        x, y = lying(p.x, p.m, p.k), lying(p.y, p.k, p.n)
+        if x is None or y is None:
+            return None
+        count, steps, outer = 1, (0, 0, 0), p.batch
+        if p.batch:  # the last axis of the batch is a stride of the call, the others are calls of their own
+            count, outer = p.batch[-1], p.batch[:-1]
+            steps = (p.batch_steps[0][-1], p.batch_steps[1][-1], p.batch_steps[2][-1])
+        starts = []
+        for place in combinations(*map(range, outer)):
+            at = [sum(i * step for i, step in zip(place, s, strict=False)) for s in p.batch_steps]
+            starts.append((at[0], at[1], at[2]))
+        return cls(TRANSPOSED if y[0] else AS_IT_IS, TRANSPOSED if x[0] else AS_IT_IS, p.n, p.m, p.k, y[1], x[1],
+                   max(p.n, 1), steps[1], steps[0], steps[2], count, tuple(starts))

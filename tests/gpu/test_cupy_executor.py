@@ -1,0 +1,290 @@
+"""The executor `cupy` without a GPU: its own code, on a stand-in for CuPy whose kernels the emulator runs.
+
+The stand-in has CuPy's arrays, its modules, streams and graphs, and a cuBLAS of NumPy's products that is called by
+addresses. What this cannot show is how a real GPU behaves; the tests marked `gpu` do that where there is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sqlite3
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import teachgrad as tg
+from teachgrad import devices, nn, optim
+from teachgrad.nn import functional as F
+from teachgrad_gpu import emulator
+from teachgrad_gpu.emulator.building import compiler
+from teachgrad_gpu.executors.calls import say_once
+from teachgrad_gpu.executors.cublas import Cublas
+from teachgrad_gpu.executors.cupy import Batch, OnGpu
+from tests.export import programs
+from tests.gpu.strict import Strict, StrictArray, StrictCupy
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+
+
+class FakeStream:
+    """A stream that takes down what is launched on it while it is captured."""
+
+    captured: list[Any] | None = None
+    ptr = 7
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        assert non_blocking, "the legacy stream cannot be captured"
+
+    def __enter__(self) -> FakeStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def begin_capture(self) -> None:
+        FakeStream.captured = []
+
+    def end_capture(self) -> Any:
+        captured, FakeStream.captured = FakeStream.captured, None
+        assert captured is not None
+
+        def launch() -> None:
+            for work in captured:
+                work()
+
+        return SimpleNamespace(launch=launch, count=len(captured))
+
+
+def done_or_captured(work: Any) -> None:
+    """What a stream does with work."""
+    if FakeStream.captured is None:
+        work()
+    else:
+        FakeStream.captured.append(work)
+
+
+class FakeModule:
+    """CuPy's RawModule: the kernels run on the emulator."""
+
+    def __init__(self, code: str, options: Any) -> None:
+        self.module = emulator.RawModule(code)
+
+    def get_function(self, name: str) -> Any:
+        kernel = self.module.get_function(name)
+
+        def launch(grid: Any, block: Any, args: Any) -> None:
+            assert all(type(a) is StrictArray for a in args)
+            done_or_captured(lambda: kernel(grid, block, tuple(a._array for a in args)))
+
+        return launch
+
+
+class FakeBlas:
+    """The library: products of matrices by columns, found by their addresses."""
+
+    calls = 0
+
+    def cublasCreate_v2(self, handle: Any) -> int:
+        return 0
+
+    def cublasSetStream_v2(self, handle: Any, stream: Any) -> int:
+        assert stream.value == 7
+        return 0
+
+    def cublasSetWorkspace_v2(self, handle: Any, place: Any, size: Any) -> int:
+        return 0
+
+    def multiply(self, kind: Any, turn_a: int, turn_b: int, m: int, n: int, k: int, a: Any, lda: int, step_a: Any,
+                 b: Any, ldb: int, step_b: Any, c: Any, ldc: int, step_c: Any, count: int) -> int:
+        def columns(pointer: Any, at: int, rows: int, cols: int, line: int) -> Any:
+            size = (cols - 1) * line + rows
+            memory = (kind * size).from_address(pointer.value + at * ctypes.sizeof(kind))
+            flat = np.ctypeslib.as_array(memory)
+            return np.lib.stride_tricks.as_strided(flat, (rows, cols), (flat.itemsize, line * flat.itemsize))
+
+        def work() -> None:
+            for i in range(count):
+                x = columns(a, i * step_a.value, *((k, m) if turn_a else (m, k)), lda)
+                y = columns(b, i * step_b.value, *((n, k) if turn_b else (k, n)), ldb)
+                z = columns(c, i * step_c.value, m, n, ldc)
+                z[...] = (x.T if turn_a else x) @ (y.T if turn_b else y)
+
+        FakeBlas.calls += 1
+        done_or_captured(work)
+        return 0
+
+    def cublasSgemmStridedBatched(self, handle: Any, ta: int, tb: int, m: int, n: int, k: int, one: Any, a: Any,
+                                  lda: int, sa: Any, b: Any, ldb: int, sb: Any, zero: Any, c: Any, ldc: int, sc: Any,
+                                  count: int) -> int:
+        return self.multiply(ctypes.c_float, ta, tb, m, n, k, a, lda, sa, b, ldb, sb, c, ldc, sc, count)
+
+    def cublasDgemmStridedBatched(self, handle: Any, ta: int, tb: int, m: int, n: int, k: int, one: Any, a: Any,
+                                  lda: int, sa: Any, b: Any, ldb: int, sb: Any, zero: Any, c: Any, ldc: int, sc: Any,
+                                  count: int) -> int:
+        return self.multiply(ctypes.c_double, ta, tb, m, n, k, a, lda, sa, b, ldb, sb, c, ldc, sc, count)
+
+
+class FakeGpu(Strict):
+    """The device "gpu" of the stand-in."""
+
+    name = "gpu"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cupy = StrictCupy()
+        self.cupy.RawModule = FakeModule
+        self.cupy.cuda = SimpleNamespace(Stream=FakeStream, get_current_stream=lambda: SimpleNamespace(ptr=7))
+
+
+@pytest.fixture
+def gpu(monkeypatch: Any) -> Iterator[FakeGpu]:
+    monkeypatch.setattr(devices, "OPEN", dict(devices.OPEN))
+    before = devices.beyond, dict(devices.KINDS)
+    monkeypatch.setattr(OnGpu, "cublas", Cublas(FakeBlas(), SimpleNamespace(data=SimpleNamespace(ptr=0), nbytes=0)))
+    yield devices.add(FakeGpu())  # type: ignore[misc]
+    devices.beyond = before[0]
+    devices.KINDS.clear()
+    devices.KINDS.update(before[1])
+
+
+def trained(make: Any, place: str, **how: Any) -> tuple[list[float], Any, Any]:
+    """The losses of five steps, the model, and the step."""
+    tg.seed(2)
+    model, optimizer, batch = make(place)
+
+    def step(x: Any, t: Any) -> Any:
+        loss = F.cross_entropy(model(x), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if how:
+        step = tg.static(step, **how)
+    xs = [tg.tensor(a).to(place) for a in batch]
+    return [step(*xs).item() for _ in range(5)], model, step
+
+
+def perceptron(place: str) -> Any:
+    model = nn.Sequential(nn.Linear(40, 64), nn.Tanh(), nn.LayerNorm(64), nn.Dropout(0.2), nn.Linear(64, 10)).to(place)
+    rng = np.random.default_rng(5)
+    return model, optim.Adam(model.parameters(), lr=0.01), (rng.normal(size=(32, 40)).astype(np.float32),
+                                                            rng.integers(0, 10, 32))
+
+
+def pictures(place: str) -> Any:
+    model = programs.LeNet().to(place)
+    x, t = programs.digits(flatten=False)
+    return model, optim.SGD(model.parameters(), lr=0.05, momentum=0.9), (x[:8], t[:8])
+
+
+@pytest.mark.parametrize("make", [perceptron, pytest.param(pictures, marks=pytest.mark.slow)])
+def test_a_training_step_is_captured_and_replayed(make: Any, gpu: FakeGpu) -> None:
+    want, on_cpu, _ = trained(make, "cpu")
+    FakeBlas.calls = 0
+    got, there, step = trained(make, "gpu", level="O3", executor="cupy")
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    for p, q in zip(there.parameters(), on_cpu.parameters(), strict=True):
+        assert p.device == "gpu"
+        np.testing.assert_allclose(p.to("cpu").numpy(), q.numpy(), rtol=1e-3, atol=1e-4)
+    (batch,) = step.trace.program.batches
+    assert isinstance(batch, Batch)
+    assert batch.runs == 5, "the first call launches, the second captures, all others replay"
+    assert batch.graph.count == len(batch.calls)
+    if make is perceptron:
+        assert FakeBlas.calls == 2 * sum(call.product is not None for call in batch.calls) > 0
+        assert "by cuBLAS" in step.source
+    program = step.trace.program
+    assert all(program.arrays[v.id] is array for v, array in zip(program.graph.cells, program.adopted, strict=True)
+               if array is not None), "parameters are used where they are"
+
+
+def test_products_of_all_kinds(gpu: FakeGpu) -> None:
+    """Transposed, batched, broadcast, with vectors, seen through slices."""
+    rng = np.random.default_rng(1)
+
+    def products(a: Any, b: Any, c: Any, v: Any) -> Any:
+        return [a @ b, a @ b.T.T, b.T @ a.T, a @ v, v @ b, c @ b, c.mT @ a, c[1:] @ b, a[5:40] @ b[:, 3:40],
+                c.reshape((2, 3, 40, 40)) @ c.reshape((2, 3, 40, 40)).mT]
+
+    arrays = [rng.normal(size=shape) for shape in ((40, 40), (40, 50), (6, 40, 40), (40,))]
+    want = products(*[tg.tensor(a) for a in arrays])
+    for dtype in (np.float64, np.float32):
+        step = tg.static(products, level="O3", executor="cupy")
+        FakeBlas.calls = 0
+        got = step(*[tg.tensor(a.astype(dtype), device="gpu") for a in arrays])
+        assert FakeBlas.calls > 4
+        for z, expected in zip(got, want, strict=True):
+            np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_tensors_must_be_where_the_executor_is(gpu: FakeGpu) -> None:
+    step = tg.static(lambda x: x * 2.0, level="O3", executor="cupy")
+    with pytest.raises(tg.DeviceError, match='computes on "gpu"'):
+        step(tg.ones((3, 4)))
+    assert step(tg.ones((3, 4), device="gpu")).device == "gpu"
+
+
+def test_moving_parameters_makes_the_launches_anew(gpu: FakeGpu) -> None:
+    w = tg.tensor([1.0, 2.0], device="gpu")
+    step = tg.static(lambda x: x * w, level="O3", executor="cupy")
+    x = tg.tensor([3.0, 4.0], device="gpu")
+    for _ in range(3):
+        assert step(x).to("cpu").numpy().tolist() == [3.0, 8.0]
+    w.data = tg.tensor([5.0, 5.0], device="gpu")._data
+    assert step(x).to("cpu").numpy().tolist() == [15.0, 20.0]
+
+
+def test_a_failed_capture_is_said_and_launched_one_by_one(gpu: FakeGpu, monkeypatch: Any) -> None:
+    def broken(self: Any) -> None:
+        raise RuntimeError("operation not permitted")
+
+    monkeypatch.setattr(FakeStream, "begin_capture", broken)
+    monkeypatch.setattr(FakeStream, "end_capture", lambda self: None)
+    step = tg.static(lambda x: x + 1.0, level="O3", executor="cupy")
+    x = tg.ones(3, device="gpu")
+    step(x)
+    with pytest.warns(RuntimeWarning, match="does not capture"):
+        step(x)
+    assert step(x).to("cpu").numpy().tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_static_step_is_recorded(gpu: FakeGpu, tmp_path: Any) -> None:
+    def record(place: str, executor: str) -> Any:
+        path = tmp_path / f"{place}.tgr"
+        with tg.Recorder(path, level="values"):
+            losses, model, _ = trained(perceptron, place, level="O3", executor=executor)
+        with sqlite3.connect(path) as database:
+            rows = database.execute("select event.op, round(array.mean, 3) from event left join array on "
+                                    "array.id = event.value where op != 'to_device' order by step, row").fetchall()
+        return losses, rows, [p.to("cpu").numpy() for p in model.parameters()]
+
+    want, got = record("cpu", "numpy"), record("gpu", "cupy")
+    np.testing.assert_allclose(got[0], want[0], rtol=1e-6)
+    assert got[1] == want[1] != []
+    for p, q in zip(got[2], want[2], strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-6, atol=1e-8)
+
+
+def test_what_has_no_kernel_is_left_to_cupy(gpu: FakeGpu) -> None:
+    step = tg.static(lambda x: tg.linalg.inv(x + 1.0) * 2.0, level="O3", executor="cupy")
+    say_once.cache_clear()
+    with pytest.warns(RuntimeWarning, match="no CUDA kernel for inv"):
+        z = step(tg.tensor(np.diag([1.0, 3.0]), device="gpu"))
+    np.testing.assert_allclose(z.to("cpu").numpy(), 2 * np.linalg.inv(np.diag([1.0, 3.0]) + 1.0))
+    assert len(step.trace.program.batches) == 2
+
+
+def test_a_wrong_class_is_refused(gpu: FakeGpu) -> None:
+    model = nn.Linear(3, 4).to("gpu")
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    step = tg.static(programs.step_of(model, optimizer), level="O3", executor="cupy")
+    x = tg.tensor(np.eye(3, dtype=np.float32), device="gpu")
+    step(x, tg.tensor([0, 1, 2], device="gpu"))
+    before = model.weight.to("cpu").numpy()
+    with pytest.raises(IndexError, match="target 9 is not one of the 4"):
+        step(x, tg.tensor([0, 9, 2], device="gpu"))
+    assert model.weight.to("cpu").numpy().tobytes() == before.tobytes()
