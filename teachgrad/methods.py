@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from .op import Vertex
+from . import devices
+from .op import Spec, Vertex, device_of, state
 from .ops import (
     activations,
     comparison,
@@ -12,6 +13,7 @@ from .ops import (
     elementwise,
     functions,
     indexing,
+    inplace,
     joining,
     logic,
     reductions,
@@ -24,6 +26,7 @@ from .ops import (
 )
 from .ops.erf import erf
 from .ops.shape import normalize_axis
+from .ops.transfer import to_device
 from .spelling import own_keywords, takes_axis
 
 
@@ -39,6 +42,29 @@ class Methods(Vertex):
     """
 
     __slots__ = ()
+
+    # ---- where it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str:
+        """Where the array lives: "cpu", or the name of another device, such as "gpu"."""
+        if type(self._data) is Spec:
+            return getattr(state.now.tracer, "device", "cpu")
+        return device_of(self).name if devices.beyond else "cpu"
+
+    def to(self, *where: Any) -> Self:
+        """The tensor on a device, in a dtype, or both: `x.to("gpu")`, `x.to(tg.float64)`, `x.to("gpu", tg.float32)`.
+
+        Itself where nothing changes. Gradients flow back to where they came from.
+        """
+        me = self
+        for what in where:
+            me = to_device(me, what) if devices.is_device(what) else shape.astype(me, what, copy=False)
+        return me
+
+    def to_device(self, device: Any, /, *, stream: None = None) -> Self:
+        """The tensor on a device: itself, if it is there already."""
+        return to_device(self, device)
 
     # ---- over axes ---------------------------------------------------------------------------------------------------
 
@@ -198,6 +224,24 @@ class Methods(Vertex):
 
     def logsumexp(self, axis: Any = None, *, keepdims: bool = False) -> Self:
         return softmax.logsumexp(self, axis, keepdims)
+
+    # ---- in place, under PyTorch's names -----------------------------------------------------------------------------
+
+    def zero_(self) -> Self: return inplace.overwrite(self, 0)
+    def fill_(self, value: Any) -> Self: return inplace.overwrite(self, value)
+    def copy_(self, source: Any) -> Self: return inplace.overwrite(self, source)
+    def add_(self, other: Any, *, alpha: float = 1) -> Self:
+        return inplace.overwrite(self, self + (other if alpha == 1 else other * alpha))
+
+    def sub_(self, other: Any, *, alpha: float = 1) -> Self:
+        return inplace.overwrite(self, self - (other if alpha == 1 else other * alpha))
+
+    def mul_(self, other: Any) -> Self: return inplace.overwrite(self, self * other)
+    def div_(self, other: Any) -> Self: return inplace.overwrite(self, self / other)
+    def exp_(self) -> Self: return inplace.overwrite(self, self.exp())
+    def tanh_(self) -> Self: return inplace.overwrite(self, self.tanh())
+    def relu_(self) -> Self: return inplace.overwrite(self, self.relu())
+    def clamp_(self, min: Any = None, max: Any = None) -> Self: return inplace.overwrite(self, self.clip(min, max))
 
 
 for _name, _method in list(vars(Methods).items()):

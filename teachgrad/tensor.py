@@ -12,12 +12,12 @@ import numpy as np
 from . import autodiff, devices, observe
 from .conversion import as_array
 from .displays import Displayed
-from .errors import DeviceError, DTypeError, GradientError, ShapeError, TraceError, user_site
+from .errors import DTypeError, GradientError, ShapeError, TraceError, user_site
 from .methods import Methods
-from .op import REGISTRY, Spec, Symbolic, Vertex, beside, checksum, device_of, mark_written, state
+from .op import REGISTRY, Spec, Symbolic, Vertex, beside, checksum, mark_written, state
+from .op.elsewhere import brought, not_numpy
 from .ops import bitwise, comparison, elementwise, indexing, inplace, logic, matmul, rounding, shape
 from .ops.made import made
-from .ops.transfer import to_device
 from .spelling import METHODS, hint
 
 NUMPY_NAMES = {
@@ -83,11 +83,8 @@ class Tensor(Displayed, Methods):
         array = value if type(value) in devices.KINDS else np.asarray(value)
         if array.dtype != self.dtype or not array.flags.c_contiguous:
             array = array.astype(self.dtype, order="C")
-        if devices.beyond and devices.of(array) is not (here := device_of(self)):
-            if type(array) is not np.ndarray:
-                raise DeviceError(f"the data of a tensor on \"{here.name}\" cannot be an array on "
-                                  f"\"{devices.of(array).name}\"")
-            array = here.from_host(array)
+        if devices.beyond:
+            array = brought(self, array)
         if array.shape != self.shape and self.op is not None:
             raise ShapeError(f"the data of a tensor of shape {self.shape} cannot be replaced by shape {array.shape}")
         if array is not self._data:
@@ -123,13 +120,6 @@ class Tensor(Displayed, Methods):
     def is_leaf(self) -> bool:
         """Whether no recorded op made this tensor; backward() leaves gradients in leaves only."""
         return self.op is None or not self.requires_grad
-
-    @property
-    def device(self) -> str:
-        """Where the array lives: "cpu", or the name of another device, such as "gpu"."""
-        if type(self._data) is Spec:
-            return getattr(state.now.tracer, "device", "cpu")
-        return device_of(self).name if devices.beyond else "cpu"
 
     @property
     def T(self) -> Self:
@@ -194,9 +184,8 @@ class Tensor(Displayed, Methods):
         A tensor on another device than the CPU has to be carried over first: `x.to("cpu").numpy()`.
         """
         array = self.array_for("turned into a NumPy array")
-        if type(array) is not np.ndarray and (there := devices.of(array)) is not devices.CPU:
-            raise DeviceError(f"{self.name or 'this tensor'}, {self.dtype}{list(self.shape)}, is on \"{there.name}\", "
-                              "and NumPy's arrays are on the CPU.\nWay out: x.to(\"cpu\").numpy()")
+        if type(array) is not np.ndarray and devices.of(array) is not devices.CPU:
+            raise not_numpy(self)
         if copy:
             return array.copy()
         view = array.view()
@@ -214,23 +203,8 @@ class Tensor(Displayed, Methods):
         array = self.numpy(copy=bool(copy))
         return array if dtype is None or array.dtype == dtype else array.astype(dtype)
 
-    def to(self, *where: Any) -> Self:
-        """The tensor on a device, in a dtype, or both: `x.to("gpu")`, `x.to(tg.float64)`, `x.to("gpu", tg.float32)`.
-
-        Itself where nothing changes. Gradients flow back to where they came from.
-        """
-        me = self
-        for what in where:
-            me = to_device(me, what) if devices.is_device(what) else shape.astype(me, what, copy=False)
-        return me
-
-    def to_device(self, device: Any, /, *, stream: None = None) -> Self:
-        """The tensor on a device: itself, if it is there already."""
-        return to_device(self, device)
-
     @property
     def __cuda_array_interface__(self) -> Any:
-        """The memory of a tensor on a GPU, for libraries that compute there."""
         if self.device == "cpu":
             raise AttributeError("a tensor on the CPU has no memory on a GPU")
         return self.data.__cuda_array_interface__
@@ -388,24 +362,6 @@ class Tensor(Displayed, Methods):
     def __ixor__(self, other: Any) -> Self: return inplace.overwrite(self, self ^ other)
     def __ilshift__(self, other: Any) -> Self: return inplace.overwrite(self, self << other)
     def __irshift__(self, other: Any) -> Self: return inplace.overwrite(self, self >> other)
-
-    # ---- in place, under PyTorch's names -----------------------------------------------------------------------------
-
-    def zero_(self) -> Self: return inplace.overwrite(self, 0)
-    def fill_(self, value: Any) -> Self: return inplace.overwrite(self, value)
-    def copy_(self, source: Any) -> Self: return inplace.overwrite(self, source)
-    def add_(self, other: Any, *, alpha: float = 1) -> Self:
-        return inplace.overwrite(self, self + (other if alpha == 1 else other * alpha))
-
-    def sub_(self, other: Any, *, alpha: float = 1) -> Self:
-        return inplace.overwrite(self, self - (other if alpha == 1 else other * alpha))
-
-    def mul_(self, other: Any) -> Self: return inplace.overwrite(self, self * other)
-    def div_(self, other: Any) -> Self: return inplace.overwrite(self, self / other)
-    def exp_(self) -> Self: return inplace.overwrite(self, self.exp())
-    def tanh_(self) -> Self: return inplace.overwrite(self, self.tanh())
-    def relu_(self) -> Self: return inplace.overwrite(self, self.relu())
-    def clamp_(self, min: Any = None, max: Any = None) -> Self: return inplace.overwrite(self, self.clip(min, max))
 
 
 Tensor.result_type = Tensor  # ops on parameters make tensors, not parameters

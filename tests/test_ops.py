@@ -59,6 +59,7 @@ def ops_run_by(sample: Sample) -> set[str]:
 
 WITHOUT_SAMPLES = {
     "static_call": "a call of a static function (tests/static)",
+    "to_device": "between devices, of which there is one (tests/gpu/test_device.py)",
     "made": "what follows from open sizes alone (tests/static/dims)",
     "renew": "what an overwritten leaf is in a trace (tests/static)",
     "stop_gradient": "what detach() is in a trace (tests/core/test_inplace.py)",

@@ -21,6 +21,7 @@ from .. import observe, revision
 from ..errors import TeachgradError
 from ..op import state
 from ..revision import Counted
+from .carrying import carry, convert
 from .hooks import Handle
 from .loading import Difference, load
 
@@ -345,30 +346,10 @@ class Module(Counted):
         In place: `model.to("gpu")`, `model.to(tg.float64)`, or both at once. Optimizers made before keep what they know
         of the parameters where it was; make them afterwards.
         """
+        tensors = [*(p for _, p in self.named_parameters()), *self.buffers()]
         for what in where:
-            self._carry(what) if tg.device.is_one(what) else self._convert(what)
+            carry(tensors, what) if tg.device.is_one(what) else convert(tensors, what)
         return self
-
-    def _carry(self, device: Any) -> None:
-        place = tg.device(device).place
-        for tensor in [*(p for _, p in self.named_parameters()), *self.buffers()]:
-            gradient = tensor.grad
-            tensor._data = place.take(tensor.array_for("carried to a device"))
-            tensor.data = tensor._data
-            if gradient is not None:
-                tensor.grad = gradient.to(place.name)
-
-    def _convert(self, dtype: Any) -> None:
-        dtype = np.dtype(tg.get_default_dtype() if dtype is float else dtype)
-        if dtype.kind != "f":
-            raise TypeError(f"a module can be converted to a floating-point type, not to {dtype}")
-        for tensor in [*(p for _, p in self.named_parameters()), *self.buffers()]:
-            if tensor.dtype.kind == "f" and tensor.dtype != dtype:
-                gradient = tensor.grad
-                tensor._data = tensor.array_for("converted").astype(dtype)  # `tensor.data = ...` would keep the dtype
-                tensor.data = tensor._data
-                if gradient is not None:
-                    tensor.grad = tg.astype(gradient.detach(), dtype)
 
     astype = to
 

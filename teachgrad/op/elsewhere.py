@@ -64,6 +64,20 @@ def beside(like: Vertex, array: Array) -> Vertex:
     return like.result_type(array)
 
 
+def brought(x: Vertex, array: Array) -> Array:
+    """An array that becomes the data of a tensor: NumPy's is carried over, another must be on its device."""
+    here, source = device_of(x), devices.of(array)
+    if here is not source and source is not devices.CPU:
+        raise DeviceError(f"the data of a tensor on \"{here.name}\" cannot be an array on \"{source.name}\"")
+    return here.take(array)
+
+
+def not_numpy(x: Vertex) -> DeviceError:
+    """The error for a tensor that cannot be seen as an array of NumPy's."""
+    return DeviceError(f"{x.name or 'this tensor'}, {x.dtype}{list(x.shape)}, is on \"{device_of(x).name}\", and "
+                       "NumPy's arrays are on the CPU.\nWay out: x.to(\"cpu\").numpy()")
+
+
 def mixed(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], number: int) -> DeviceError:
     """The error for an op whose inputs are on several devices."""
     where = locate(user_site())
@@ -79,4 +93,5 @@ def mixed(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], number: in
     return DeviceError("\n".join(lines))
 
 
-__all__ = ["HERE", "as_numbers", "beside", "compute_elsewhere", "device_of", "mixed", "settled"]
+__all__ = ["HERE", "as_numbers", "beside", "brought", "compute_elsewhere", "device_of", "mixed", "not_numpy",
+           "settled"]

@@ -12,6 +12,7 @@ from teachgrad import nn, optim
 from teachgrad.nn import functional as F
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.calls import say_once
+from teachgrad_gpu.executors.emulated import Emulated
 from tests.export import programs
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
@@ -40,6 +41,17 @@ def test_training_agrees_with_dynamic_mode(name: str) -> None:
         np.testing.assert_allclose(got, value, rtol=2e-4, atol=2e-4 * np.abs(value).max(), err_msg=key)
     assert not step.trace.program.building.without_kernel, "every op of these models has a kernel"
     assert "__global__ void k1_" in step.source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gpt", "lenet"])
+def test_no_race_and_no_access_out_of_bounds(name: str, monkeypatch: Any) -> None:
+    """The emulator's checks find nothing wrong with any kernel of a training step."""
+    monkeypatch.setattr(Emulated, "check", True)
+    losses, _, step = trained(STEPS[name], level="O3", executor="emulated")
+    launcher = step.trace.program.launcher
+    assert launcher.findings == []
+    assert len(losses) == 4
 
 
 OPTIMIZERS = {
@@ -117,7 +129,7 @@ def test_what_has_no_kernel_is_said() -> None:
 
 def test_sums_of_rows_columns_and_everything() -> None:
     """One thread, a warp or a block for each sum, over axes wherever they lie."""
-    shapes = [(3, 5), (40, 6), (6, 40), (5, 1500), (1500, 5), (2, 3, 700), (300, 4, 3), (70, 70)]
+    shapes = [(3, 5), (40, 6), (6, 40), (5, 1500), (1500, 5), (2, 3, 700), (300, 4, 3), (70, 70), (2, 20000)]
     rng = np.random.default_rng(0)
     arrays = [rng.normal(size=shape) for shape in shapes]
 
@@ -135,6 +147,21 @@ def test_sums_of_rows_columns_and_everything() -> None:
     assert "sum_of_warp_double" in step.source
     assert "sum_of_block_double" in step.source
     assert "greatest_of_block_double" in step.source
+
+
+@pytest.mark.parametrize("most", [1 << 28, 0], ids=["in order", "in any order"])
+def test_rows_of_a_table(most: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr("teachgrad_gpu.generating.classes.MOST", most)
+
+    def gradient(table: Any, places: Any) -> Any:
+        return tg.grad((F.embedding(places, table, padding_idx=2) ** 3.0).sum(), table)
+
+    rng = np.random.default_rng(2)
+    values, places = rng.normal(size=(7, 5)), rng.integers(0, 7, (4, 9))
+    arguments = tg.tensor(values, requires_grad=True), tg.tensor(places)
+    step = tg.static(gradient, level="O3", executor="emulated")
+    np.testing.assert_allclose(step(*arguments).numpy(), gradient(*arguments).numpy(), rtol=1e-12)
+    assert ("atomicAdd" in step.source) == (most == 0)
 
 
 def test_the_source_is_one_that_a_person_can_read() -> None:

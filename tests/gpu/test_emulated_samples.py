@@ -14,6 +14,7 @@ import pytest
 import teachgrad as tg
 import tests.arrays.samples  # noqa: F401  (adds its rows to the table)
 from teachgrad_gpu.emulator.building import compiler
+from teachgrad_gpu.executors.emulated import Emulated
 from tests.op_samples import SAMPLES, Sample
 from tests.static.c.test_samples import close
 from tests.test_ops import loss_of, results, tensors
@@ -71,3 +72,16 @@ def test_samples(start: int) -> None:
                 except AssertionError as error:
                     raise AssertionError(f"{s}: {error}") from None
     assert {str(v.op) for v in step.trace.program.building.without_kernel} <= WITHOUT_KERNEL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", [250, 450])
+def test_no_race_and_no_access_out_of_bounds(start: int, monkeypatch: Any) -> None:
+    """Among these are products, windows, attention, indexing with sums at places, norms and reductions."""
+    monkeypatch.setattr(Emulated, "check", True)
+    part = CHOSEN[start:start + EACH]
+    step = tg.static(all_of(part), level="O3", executor="emulated")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        step(*inputs(part))
+    assert step.trace.program.launcher.findings == []

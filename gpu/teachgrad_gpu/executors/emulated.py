@@ -29,6 +29,12 @@ class Emulated:
     name = "emulated"
     xp: Any = np
     library = "NumPy"
+    check = False
+    """Whether the emulator looks for races, accesses out of bounds and the like, which takes its time."""
+
+    def __init__(self) -> None:
+        self.findings: list[emulator.Finding] = []
+        """What it has found."""
 
     def memory(self, size: int) -> Any:
         return emulator.empty(max(1, size), np.uint8)
@@ -48,15 +54,16 @@ class Emulated:
         array[...] = place
 
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
-        module = emulator.RawModule(source)
-        return [functools.partial(launch_all, [(module.get_function(call.name), call) for call in batch])
+        module = emulator.RawModule(source, check=self.check)
+        return [functools.partial(self.launch, [(module.get_function(call.name), call) for call in batch])
                 for batch in calls]
 
-
-def launch_all(launches: Sequence[tuple[Any, Call]]) -> None:
-    """Launch kernels one after the other."""
-    for kernel, call in launches:
-        kernel((call.grid,), (call.block,), call.arrays)
+    def launch(self, launches: Sequence[tuple[Any, Call]]) -> None:
+        """Launch kernels one after the other."""
+        for kernel, call in launches:
+            kernel((call.grid,), (call.block,), call.arrays)
+            if self.check:
+                self.findings += kernel.findings
 
 
 def build(graph: Graph, plan: Plan) -> CudaProgram:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from teachgrad.op import Vertex
 from teachgrad.ops.embedding import embedding, embedding_gradient, one_hot, pick_class, put_class
 
-from .moves import few_axes, names_of, number_of
+from .moves import ADDABLE, add_to, cleared, few_axes, names_of, number_of, offset_in
 from .threads import Threads, Work, kernel_of
+
+MOST = 1 << 28
+"""So many times a thread may look at an index, in all."""
 
 
 @kernel_of(embedding, "table", "indices", fits=few_axes, fails=True)
@@ -22,7 +25,13 @@ def rows_of_table(work: Work) -> None:
 
 @kernel_of(embedding_gradient, "u", "indices", fits=few_axes)
 def sums_of_rows(work: Work) -> None:
-    """z[r] = Σ u[i] over the places i whose index is r: each thread looks for its row, in order."""
+    """z[r] = Σ u[i] over the places i whose index is r: each thread looks for its row, in order.
+
+    Where that is too much to look at, each place adds to its row, in any order.
+    """
+    if work.v.size * work.v.inputs[1].size > MOST and work.v.dtype.name in ADDABLE:
+        add_rows(work)
+        return
     z, indices, k = work.v, work.v.inputs[1], work.threads()
     rest = names_of(z.shape)[1:]
     k.spread(["row", *rest], z.shape)
@@ -34,6 +43,19 @@ def sums_of_rows(work: Work) -> None:
         counts = "" if padding is None else f" && row != {padding % z.shape[0]}"
         k.put(f"if ({k.load('indices', *at)} == row{counts}) sum += {k.load('u', *at, *rest)};")
     k.put(k.store("row" if not rest else "at", "sum"))
+
+
+def add_rows(work: Work) -> None:
+    """z[r] += u[i] for all places at once: the order of the terms is another in each run."""
+    z, (u, indices), padding = work.v, work.v.inputs, work.v.attrs["padding_index"]
+    cleared(work)
+    k = work.threads()
+    names = names_of(u.shape)
+    k.spread(names, u.shape)
+    k.put(f"const int64_t row = {k.load('indices', *names[:indices.ndim])};")
+    if padding is not None:
+        k.put(f"if (row == {padding % z.shape[0]}) return;")
+    k.put(add_to(k, offset_in(z.shape, ["row", *names[indices.ndim:]]), k.load("u", *names)))
 
 
 @kernel_of(one_hot, "indices", fits=few_axes, fails=True)

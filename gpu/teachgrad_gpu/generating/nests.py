@@ -18,6 +18,10 @@ from teachgrad.op import Vertex
 WARP = 32
 BLOCK = 256
 """The threads of a block."""
+WIDE = 1024
+"""The threads of a block that sums a very long row: the most that there can be."""
+NARROW = 64
+"""The threads of a block where each has a row of its own: more blocks, and so more processors, have work."""
 ROWS = 4
 """So many rows are in one block, where each has a warp."""
 SHORT = 8
@@ -26,6 +30,8 @@ LONGEST_ALONE = 512
 """Up to so many elements are summed by one thread, where that lets neighbours read neighbouring memory."""
 LONG = 1024
 """Rows of more elements than this have a block."""
+VERY_LONG = 1 << 14
+"""Rows of at least so many elements have a wide one."""
 SHARED = 32 << 10
 """So many bytes of a block's shared memory at most keep what a row needs later on. A block has 48 KiB."""
 
@@ -63,14 +69,16 @@ class ThreadNest(Nest):
         last_is_outer = len(self.space) - 1 not in self.inner
         if last_is_outer and not self.kept and self.length <= LONGEST_ALONE and self.rows >= WARP:
             return 1
-        return WARP if self.length <= LONG else BLOCK
+        if self.length <= LONG:
+            return WARP
+        return BLOCK if self.length < VERY_LONG else WIDE
 
     @property
     def block(self) -> int:
         """The threads of a block."""
-        if self.team == WARP:
-            return WARP * ROWS
-        return BLOCK
+        if not self.has_rows:
+            return BLOCK
+        return {1: NARROW, WARP: WARP * ROWS}.get(self.team, self.team)
 
     @property
     def grid(self) -> int:
