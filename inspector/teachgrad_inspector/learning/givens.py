@@ -31,6 +31,11 @@ def givens(session: Session, question: Question) -> str:
     """`x[0,1] = 2   w[1,0] = -1.25`; nothing where there is nothing to say, or too much."""
     if question.kind != VALUE or question.element == ():
         return ""
+    text: str = session.kept(lambda: _givens(session, question), "givens", question)
+    return text
+
+
+def _givens(session: Session, question: Question) -> str:
     row = session.row(question.moment)
     if row.kind == "op":
         found = list(_of_values(session, row, question.element))
@@ -66,12 +71,14 @@ def _of_values(session: Session, row: Row, element: tuple[int, ...]) -> Iterator
 def _of_gradients(session: Session, row: Row, element: tuple[int, ...]) -> Iterator[Given]:
     """What arrives at the result of the op, and the numbers that its derivative is made of, where it has an effect."""
     made = session.run.step(row.step).made.get(row.source or 0)
-    found = local_part(session, row, element)
-    if made is None or found is None:
+    if made is None:
         return
     op = session.run.step(row.step).rows[made]
     known = op_named(op.op)
     if op.op not in KNOWN and not hasattr(known, "admit"):
+        return
+    found = local_part(session, row, element)
+    if found is None:
         return
     gradient, column = found
     inputs, names = inputs_of(session, op) or [], session.names(op)

@@ -38,11 +38,12 @@ def seen(session: Session, moment: Moment, options: Options) -> Session:
         return session
     row = session.row(moment)
     asked = {question.kind for question in asks(session, moment, options.element)} - options.revealed
-    kept: Session = session.kept(
-        lambda: PastSession(session, moment, "shape" in asked, VALUE in asked),
-        "past", moment.step, row.row, frozenset(asked), session.run.length(moment.step),
-    )  # fmt: skip
-    return kept
+    kept: dict[tuple[object, ...], Session] = session.kept(dict, "past")
+    key = moment.step, row.row, frozenset(asked), session.run.length(moment.step)
+    if key not in kept:
+        kept.clear()  # each holds a training step
+        kept[key] = PastSession(session, moment, "shape" in asked, VALUE in asked)
+    return kept[key]
 
 
 class Past(Reader):

@@ -58,6 +58,12 @@ class Question:
 
 def asks(session: Session, moment: Moment, element: tuple[int, ...] | None = None) -> tuple[Question, ...]:
     """The questions at a moment, in order. Without the elements in the recording, values are not asked for."""
+    key = moment.step, moment.row, element if element is not None else moment.element
+    found: tuple[Question, ...] = session.kept(lambda: _asks(session, moment, element), "asks", *key)
+    return found
+
+
+def _asks(session: Session, moment: Moment, element: tuple[int, ...] | None) -> tuple[Question, ...]:
     row = session.row(moment)
     here = Moment(moment.step, moment.row, moment.phase)
     found = []
