@@ -16,7 +16,7 @@ from teachgrad.recording import Moment
 from .canvas import Canvas
 from .glyphs import Glyphs
 from .learning.lesson import view_lesson
-from .learning.past import SHUT, seen
+from .learning.past import is_shut, seen
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.compare import PANES as COMPARE_PANES
@@ -170,7 +170,7 @@ SCREENS: dict[str, Screen] = {
 
 def left_to_read(screen: str, session: Session, moment: Moment, options: Options) -> int:
     """How many rows a screen has still to read before there is something to see."""
-    return 0 if screen in SHUT and options.predict else SCREENS[screen].reads(session, moment, options)
+    return 0 if is_shut(screen, moment, options) else SCREENS[screen].reads(session, moment, options)
 
 
 def head_of(session: Session, moment: Moment, screen: str, options: Options) -> Head:
@@ -228,7 +228,7 @@ def frame(
     body = body_height(height)
     speaks = options.narration and body > 8
     body -= speaks
-    lesson = view_lesson(session, moment, options)
+    lesson = view_lesson(session, moment, options, screen)
     if lesson is not None:
         below = lesson_height(canvas, lesson, body)
         body -= below
@@ -236,7 +236,7 @@ def frame(
     session = seen(session, moment, options)
     draw_head(canvas, head_of(session, moment, screen, options))
     try:
-        if screen in SHUT and options.predict:
+        if is_shut(screen, moment, options):
             canvas.box(0, 1, width, body, shown.title)
             draw_text(canvas, 2, 2, width - 4, body - 2, CLOSED, "hidden")
             view = None
@@ -255,9 +255,9 @@ def frame(
 def document(session: Session, moment: Moment, screen: str, options: Options, height: int) -> dict[str, Any]:
     """The same screen as data, for JSON."""
     shown = SCREENS[screen]
-    lesson = view_lesson(session, moment, options)
+    lesson = view_lesson(session, moment, options, screen)
     session = seen(session, moment, options)
-    shut = screen in SHUT and options.predict
+    shut = is_shut(screen, moment, options)
     view = None if shut else shown.view(session, moment, options, body_height(height))
     return {
         "screen": screen,

@@ -168,7 +168,7 @@ def test_what_comes_next_is_not_shown(training: Session) -> None:
 @pytest.mark.parametrize("screen", SHUT)
 def test_screens_about_the_whole_run_are_shut(screen: str, session: Open) -> None:
     opened = session("program")
-    moment = opened.run.resolve("t1/fwd/6")
+    moment = opened.run.resolve("t0/fwd/6")
     text = "\n".join(frame(opened, moment, screen, Options(predict=True), 100, 30, UNICODE, ()).text())
     assert "hidden as long as you predict" in text
     assert document(opened, moment, screen, Options(predict=True), 30)["view"].keys() == {"note"}

@@ -14,7 +14,7 @@ from teachgrad.recording import Moment
 
 from .. import navigation, stops
 from ..arrows import arrow
-from ..learning.past import GIVES_AWAY, SHUT, gives_away, seen
+from ..learning.past import GIVES_AWAY, gives_away, is_shut, seen
 from ..screens import SCREENS
 from ..session import Session
 from ..views.options import Options
@@ -135,7 +135,7 @@ class Acting:
         """What is beside on this screen (`arrows`), else a line in time."""
         if not self._is_read():  # what is chosen is not known yet
             return
-        if self.options.predict and self.shown in SHUT:
+        if is_shut(self.shown, self.moment, self.options):
             return
         session = self.session if self.shown == "chain" else self.seen
         changes = arrow(session, self.moment, self.options, self.shown, right, down)

@@ -21,7 +21,7 @@ from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
-from ..learning.past import SHUT
+from ..learning.past import is_shut
 from ..live import Attachment
 from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
 from ..session import Session
@@ -211,7 +211,7 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
-        if action in ("open", "arrow") and self.options.predict and self.shown in SHUT:
+        if action in ("open", "arrow") and is_shut(self.shown, self.moment, self.options):
             return False  # there is nothing to choose
         if action in ("go", "search", "pane", "watch", "what_if", "compare", "level", "answer", "record_stop"):
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display

@@ -10,7 +10,8 @@ from teachgrad.recording import Moment, Reader
 from ..learning.lesson import open_questions, question_of, solved, stop_of
 from ..learning.marking import counted, settled
 from ..learning.misconceptions import hint_for
-from ..learning.questions import AnswerError, Question, is_right, said
+from ..learning.past import is_shut
+from ..learning.questions import REWRITE, AnswerError, Question, is_right, said
 from ..learning.score import Answer, Score, append, default_path, fingerprint, now, read
 from ..learning.tours import Tour, TourStop, save
 from ..screens import SCREENS
@@ -32,6 +33,8 @@ class Learning(Acting):
     """Answers that could not be kept yet: which recording they are about is still being found out."""
     _furthest: Moment | None = None
     """The latest moment that was shown since something was first to be predicted."""
+    _furthest_stop: int = 0
+    """The latest rewrite of a program that was shown on Passes since then."""
     _trouble: str = ""
     """Why answers are not kept."""
 
@@ -41,7 +44,8 @@ class Learning(Acting):
         self.tour_path = Path(tour) if tour else None
 
     def over_at(self, moment: Moment) -> frozenset[str]:
-        return frozenset(kind for step, row, kind in self._over if (step, row) == (moment.step, moment.row))
+        return frozenset(mark for step, row, mark in self._over
+                         if (step, row) == (moment.step, moment.row) or mark.startswith(REWRITE))  # fmt: skip
 
     def note_shown(self) -> None:
         """Remember how far somebody has seen who predicts; where nothing is hidden, the present is seen too."""
@@ -53,11 +57,13 @@ class Learning(Acting):
             if not self.options.predict:
                 here = Moment(here.step, here.row + 1, here.phase)
             self._furthest = max(self._furthest, here, key=lambda moment: (moment.step, moment.row))
+            if self.shown == "passes" and not is_shut(self.shown, self.moment, self.options):
+                self._furthest_stop = max(self._furthest_stop, self.options.stop)
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
     def action_answer(self) -> None:
-        if question_of(self.session, self.moment, self.options) is None:
+        if question_of(self.session, self.moment, self.options, self.shown) is None:
             why = "nothing is asked here" if self.options.predict else "p hides what is to be predicted, a answers"
             self._set(message=why)
         else:
@@ -65,7 +71,7 @@ class Learning(Acting):
 
     def reply(self, text: str) -> None:
         """Judge an answer, keep it, and say what became of it."""
-        question = question_of(self.session, self.moment, self.options)
+        question = question_of(self.session, self.moment, self.options, self.shown)
         if question is None:
             return
         try:
@@ -82,13 +88,15 @@ class Learning(Acting):
             self._set(verdict=f"not {text}: {hint.hint}")
         else:
             self._set(verdict=f"not {text}: try again, or r gives up")
+        if question.kind == REWRITE and question.element[1] <= self._furthest_stop:
+            self._keep(Answer(question, None, "", self._seen_until(), now()))  # it had been shown
         self._keep(Answer(question, text, hint.name if hint is not None else "", self._seen_until(), now()))
         tally = self.options.tally
         self._set(verdict=self.options.verdict, tally=(tally[0] + right, tally[1] + 1), message=self._trouble)
 
     def action_reveal(self) -> None:
         """Give up the question that is asked, or show the teacher's own answer."""
-        question = question_of(self.session, self.moment, self.options)
+        question = question_of(self.session, self.moment, self.options, self.shown)
         stop = stop_of(self.options, self.moment)
         if question is not None:
             self._settle(question, solved(self.session, question))
@@ -102,7 +110,7 @@ class Learning(Acting):
 
     def _settle(self, question: Question, verdict: str) -> None:
         self._over |= {question.key}
-        self._set(revealed=self.options.revealed | {question.kind}, verdict=verdict)
+        self._set(revealed=self.options.revealed | {question.mark}, verdict=verdict)
 
     def _seen_until(self) -> Moment:
         return self._furthest if self._furthest is not None else self.moment
@@ -207,7 +215,7 @@ class Learning(Acting):
         tour = self.options.tour if isinstance(self.options.tour, Tour) else Tour(self.session.title,
                                                                                   self.session.title)  # fmt: skip
         title, _, rest = text.strip().partition(". ")
-        kinds = tuple(item.kind for item in open_questions(self.session, self.moment, self.options))
+        kinds = tuple(item.kind for item in open_questions(self.session, self.moment, self.options, self.shown))
         stop = TourStop(title.rstrip("."), str(self.moment), rest.strip(), self.shown, self._spotlight(), kinds)
         place = self.options.place + 1 if tour.stops else 0
         longer = tour.but(place, stop)

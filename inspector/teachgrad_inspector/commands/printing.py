@@ -11,7 +11,7 @@ from teachgrad.recording import Moment
 
 from ..glyphs import Glyphs
 from ..keys import footer
-from ..learning.past import SHUT, seen
+from ..learning.past import is_shut, seen
 from ..screens import CLOSED, SCREENS, document, frame
 from ..session import Session
 from ..views.options import Options
@@ -41,7 +41,7 @@ def rendered(session: Session, moment: Moment, screen: str, options: Options, si
         from ..paper.graph import graph_of
         from ..paper.images import RENDERED, laid_out
 
-        if screen in SHUT and options.predict:
+        if is_shut(screen, moment, options):
             raise TeachgradError(CLOSED)
         text = graph_of(seen(session, moment, options), moment, screen, options)
         ending = Path(file or "").suffix.lower().removeprefix(".")

@@ -10,11 +10,13 @@ from ..session import Session
 from ..views.options import Options
 from .givens import givens
 from .order import choices
-from .questions import NEXT, TOLERANCE, VALUE, Question, asked, asks, said
+from .past import is_shut
+from .questions import NEXT, REWRITE, TOLERANCE, VALUE, Question, asked, asks, asks_of_rewrite, said
 from .tours import Tour, TourStop
 
 NOTHING = "nothing to predict here: s goes on"
 SHAPES = "write it as 64,32; () is a single number"
+COUNTED = "a whole number"
 LETTERS = "answer with a letter; every op that is ready is right"
 
 
@@ -39,7 +41,7 @@ class LessonView:
     """The teacher's own answer, once it is revealed."""
 
 
-def view_lesson(session: Session, moment: Moment, options: Options) -> LessonView | None:
+def view_lesson(session: Session, moment: Moment, options: Options, screen: str) -> LessonView | None:
     """The pane at a moment, or None where neither a tour is played nor anything predicted. `session` is the whole one:
     of it only what the question says is shown."""
     tour = options.tour
@@ -47,16 +49,16 @@ def view_lesson(session: Session, moment: Moment, options: Options) -> LessonVie
     if tour is None and not options.predict:
         return None
     stop = stop_of(options, moment)
-    question = question_of(session, moment, options)
+    question = question_of(session, moment, options, screen)
     solution = stop.answer if stop is not None and "answer" in options.revealed else ""
     words, how = "", ""
     if question is not None:
         words = asked(session, question)
-        how = {NEXT: LETTERS, VALUE: TOLERANCE}.get(question.kind, SHAPES)
+        how = {NEXT: LETTERS, VALUE: TOLERANCE, REWRITE: COUNTED}.get(question.kind, SHAPES)
     elif stop is not None and stop.ask and not solution:
         words, how = stop.ask, "think, then r shows the answer" if stop.answer else ""
     elif options.predict and not options.verdict and (stop is None or stop.questions):
-        words = NOTHING if not asks(session, moment, options.element) else "all answered here: s goes on"
+        words = NOTHING if not _asked_here(session, moment, options, screen) else "all answered here: s goes on"
     if tour is not None and stop is None and question is None:
         how = "t and T lead back to the tour"
     listed = choices(session, moment) if question is not None and question.kind == NEXT else {}
@@ -81,20 +83,27 @@ def stop_of(options: Options, moment: Moment) -> TourStop | None:
     return tour.stops[options.place]
 
 
-def open_questions(session: Session, moment: Moment, options: Options) -> tuple[Question, ...]:
+def _asked_here(session: Session, moment: Moment, options: Options, screen: str) -> tuple[Question, ...]:
+    """All questions of a screen at a moment."""
+    if screen == "passes" and not is_shut(screen, moment, options):
+        return asks_of_rewrite(session, moment, options)
+    return asks(session, moment, options.element)
+
+
+def open_questions(session: Session, moment: Moment, options: Options, screen: str) -> tuple[Question, ...]:
     """The questions at a moment that are neither answered nor given up; of a tour, those that its stop asks."""
     if not options.predict:
         return ()
     stop = stop_of(options, moment)
-    found = asks(session, moment, options.element)
+    found = _asked_here(session, moment, options, screen)
     if stop is not None and stop.questions:
         found = tuple(question for question in found if question.kind in stop.questions)
-    return tuple(question for question in found if question.kind not in options.revealed)
+    return tuple(question for question in found if question.mark not in options.revealed)
 
 
-def question_of(session: Session, moment: Moment, options: Options) -> Question | None:
+def question_of(session: Session, moment: Moment, options: Options, screen: str) -> Question | None:
     """The question that is to be answered now."""
-    waiting = open_questions(session, moment, options)
+    waiting = open_questions(session, moment, options, screen)
     return waiting[0] if waiting else None
 
 

@@ -10,7 +10,8 @@ from teachgrad.recording import Moment
 
 from ..session import Session
 from .misconceptions import hint_for
-from .questions import AnswerError, Question, asked, asks, is_right, said
+from .questions import REWRITE, AnswerError, Question, asked, asks, is_right, said
+from .rewriting import is_asked
 from .score import Answer, Score, ScoreError, fingerprint
 
 OPEN = ("open", "not answered")
@@ -118,7 +119,8 @@ def _mark(session: Session, answers: list[Answer]) -> Mark:
             raise ScoreError(f"{question.moment}: {error}") from None
         tries.append(Try(answer.text, right, hint.name if hint is not None else ""))
         if right:
-            late = (answer.furthest.step, answer.furthest.row) > (question.moment.step, question.moment.row)
+            late = question.kind != REWRITE and (
+                answer.furthest.step, answer.furthest.row) > (question.moment.step, question.moment.row)
             state, worth, question = ("seen before", 0.0, one) if late else ("right", 1 / len(tries), one)
             break
     return Mark(str(question.moment), question.kind, question.element, asked(session, question),
@@ -134,6 +136,10 @@ def _missing(session: Session, question: Question) -> Mark:
 def _checked(session: Session, question: Question) -> Question:
     """A question that the recording does ask. Raises `ScoreError` for any other."""
     moment = question.moment
+    if question.kind == REWRITE:
+        if not is_asked(session, question.element) or moment != session.first:
+            raise ScoreError(f"{session.title} does not ask for the rewrite {list(question.element)}")
+        return question
     try:
         found = session.run.at(moment.step, moment.row)
     except RecordingError as error:

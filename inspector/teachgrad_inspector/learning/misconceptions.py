@@ -12,6 +12,7 @@ from .gradients import gradient_suspects
 from .order import choices, front
 from .questions import (
     NEXT,
+    REWRITE,
     SHAPE,
     VALUE,
     Question,
@@ -22,6 +23,7 @@ from .questions import (
     read_shape,
     truth,
 )
+from .rewriting import rewrite_suspects
 from .shapes import shape_suspects
 from .suspects import Suspect, at
 from .values import update_suspects, value_suspects
@@ -31,7 +33,7 @@ def suspects(session: Session, question: Question) -> Iterator[Suspect]:
     """The misconceptions that lead to another answer than the right one, the most telling first."""
     right = truth(session, question)
     for suspect in _all(session, question):
-        if question.kind == VALUE:
+        if question.kind in (VALUE, REWRITE):
             assert isinstance(suspect.answer, float)
             if not is_right(session, question, repr(suspect.answer)):
                 yield suspect
@@ -60,6 +62,9 @@ def hint_for(session: Session, question: Question, text: str) -> Suspect | None:
 
 
 def _all(session: Session, question: Question) -> Iterator[Suspect]:
+    if question.kind == REWRITE:
+        yield from rewrite_suspects(session, question.element)
+        return
     row = session.row(question.moment)
     if question.kind == NEXT:
         yield from _order_suspects(session, question)

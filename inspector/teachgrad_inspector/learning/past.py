@@ -32,6 +32,12 @@ def gives_away(address: str) -> bool:
     return " where " in address or address.strip().removeprefix(":").strip() in ("nan", "inf")
 
 
+def is_shut(screen: str, moment: Moment, options: Options) -> bool:
+    """Whether a screen is shut because somebody predicts. Passes opens after the first training step, when the shapes
+    of its program have been seen."""
+    return options.predict and screen in SHUT and not (screen == "passes" and moment.step > 0)
+
+
 def seen(session: Session, moment: Moment, options: Options) -> Session:
     """What the screens may see at a moment: everything, or in predict mode the past."""
     if not options.predict or isinstance(session, PastSession):

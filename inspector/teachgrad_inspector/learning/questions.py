@@ -3,6 +3,7 @@
     shape    the shape of what an op computes, before it is shown
     value    one element of what is computed here: a value, a gradient, an updated parameter
     next     which op can run backward next
+    rewrite  on Passes, how many ops the graph has after the next rewrite
 
 The answers are in the recording, and nowhere else.
 """
@@ -22,10 +23,12 @@ from teachgrad.recording import Moment, Row
 from ..numbers import index, number
 from ..numbers import shape as shape_text
 from ..session import Session
+from ..views.options import Options
 from .order import can_run_next, choices
+from .rewriting import is_asked, next_rewrite, ops_after, rewrite_asked
 
-SHAPE, VALUE, NEXT = "shape", "value", "next"
-KINDS = (SHAPE, VALUE, NEXT)
+SHAPE, VALUE, NEXT, REWRITE = "shape", "value", "next", "rewrite"
+KINDS = (SHAPE, VALUE, NEXT, REWRITE)
 RELATIVE = 0.01
 """A number is right if it is within so much of the true one."""
 DIGITS = 5e-4
@@ -44,7 +47,7 @@ class AnswerError(TeachgradError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Question:
-    """Something to predict. `element` is that of a value, and () for the rest."""
+    """Something to predict. `element` is that of a value; of a rewrite, its program and stop; and () for the rest."""
 
     moment: Moment
     kind: str
@@ -53,7 +56,12 @@ class Question:
     @property
     def key(self) -> tuple[int, int, str]:
         """What it is about: a row is shown or hidden as a whole, not by element."""
-        return self.moment.step, self.moment.row, self.kind
+        return self.moment.step, self.moment.row, self.mark
+
+    @property
+    def mark(self) -> str:
+        """What stands for it among what is revealed at a moment."""
+        return self.kind if self.kind != REWRITE else f"rewrite {' '.join(map(str, self.element))}"
 
 
 def asks(session: Session, moment: Moment, element: tuple[int, ...] | None = None) -> tuple[Question, ...]:
@@ -75,6 +83,12 @@ def _asks(session: Session, moment: Moment, element: tuple[int, ...] | None) -> 
     if choices(session, here):
         found.append(Question(here, NEXT))
     return tuple(found)
+
+
+def asks_of_rewrite(session: Session, moment: Moment, options: Options) -> tuple[Question, ...]:
+    """The question about the rewrite after the one that the Passes screen is at."""
+    place = next_rewrite(session, moment, options)
+    return () if place is None else (Question(session.first, REWRITE, place),)
 
 
 def _has_unknown_shape(session: Session, row: Row) -> bool:
@@ -132,6 +146,10 @@ def _was_shown(session: Session, row: Row) -> bool:
 
 def truth(session: Session, question: Question) -> float | tuple[int, ...] | frozenset[int]:
     """What the recording says: a number, a shape, or the vertices of the ops that can run."""
+    if question.kind == REWRITE:
+        if not is_asked(session, question.element):
+            raise AnswerError(f"there is no rewrite {list(question.element)}")
+        return float(ops_after(session, question.element))
     row = session.row(question.moment)
     if question.kind == NEXT:
         return can_run_next(session, question.moment)
@@ -159,6 +177,8 @@ def is_right(session: Session, question: Question, text: str) -> bool:
         return chosen(session, question.moment, text) in right
     if isinstance(right, tuple):
         return read_shape(text) == right
+    if question.kind == REWRITE:
+        return agrees(read_number(text), right, whole=True)
     row = session.row(question.moment)
     info, part = session.info(row.value), part_of(session, row)
     added = float(part[question.element]) if part is not None else None
@@ -189,6 +209,8 @@ def said(session: Session, question: Question) -> str:
 
 def asked(session: Session, question: Question) -> str:
     """The question, in words."""
+    if question.kind == REWRITE:
+        return rewrite_asked(session, question.element)
     row = session.row(question.moment)
     name = session.name(row.vertex, question.moment.step)
     if question.kind == NEXT:

@@ -34,7 +34,7 @@ from teachgrad.recording.text import clean
 
 from ..session import Session
 from ..stops import resolve
-from .questions import KINDS, Question, asks
+from .questions import NEXT, SHAPE, VALUE, Question, asks
 
 VERSION = "1"
 MAX_BYTES = 1 << 18
@@ -43,6 +43,7 @@ MAX_TEXT = 8000
 MAX_VALUE = 500
 FOLDER = Path(__file__).parent.parent / "tours"
 SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "explain", "stops")
+KINDS = (SHAPE, VALUE, NEXT)
 SPOTLIGHTS = ("pane", "op", "element")
 _KEYS = ("at", "screen", "spotlight", "question", "ask", "answer")
 _LINE = re.compile(r"([a-z][a-z ]*):\s*(.*)")

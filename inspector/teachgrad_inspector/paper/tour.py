@@ -17,7 +17,7 @@ from ..canvas import Canvas
 from ..glyphs import UNICODE
 from ..learning.lesson import LETTERS
 from ..learning.order import choices
-from ..learning.past import SHUT, seen
+from ..learning.past import is_shut, seen
 from ..learning.questions import KINDS, NEXT, asked, said
 from ..learning.tours import Tour, TourStop, questions_at
 from ..render.frame import draw_status
@@ -73,7 +73,7 @@ def screen_text(session: Session, moment: Moment, screen: str, options: Options)
     canvas = Canvas(WIDTH, HEIGHT, UNICODE)
     past, shown = seen(session, moment, options), SCREENS[screen]
     try:
-        if screen in SHUT and options.predict:
+        if is_shut(screen, moment, options):
             canvas.put(1, 1, CLOSED)
         else:
             shown.draw(canvas, shown.view(past, moment, options, HEIGHT - 1), options, 0, HEIGHT - 1)

@@ -217,7 +217,7 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
         else:
             self._tell_switches(options)
         if self.shown == screen == "tape" and self.moment != moment:
-            for line in lesson_told(self.session, self.moment, self.options):
+            for line in lesson_told(self.session, self.moment, self.options, self.shown):
                 self.say(line)
             return  # the rest was told
         same = self.shown == screen and (self.moment == moment or screen in OF_A_STEP)

@@ -9,7 +9,7 @@ from teachgrad.errors import RecordingError
 from teachgrad.recording import Moment
 
 from ..learning.lesson import view_lesson
-from ..learning.past import SHUT, seen
+from ..learning.past import is_shut, seen
 from ..numbers import bracketed, index, nbytes, number, percent, shape, signed
 from ..render.doctor import report_lines
 from ..screens import CLOSED, SCREENS
@@ -42,8 +42,8 @@ Lines = Iterator[str]
 
 def tell(session: Session, moment: Moment, screen: str, options: Options) -> list[str]:
     """What a screen shows at a moment."""
-    lesson = list(lesson_told(session, moment, options))
-    if screen in SHUT and options.predict:
+    lesson = list(lesson_told(session, moment, options, screen))
+    if is_shut(screen, moment, options):
         return [CLOSED, *lesson]
     try:
         view = SCREENS[screen].view(seen(session, moment, options), moment, options, LINES)
@@ -52,9 +52,9 @@ def tell(session: Session, moment: Moment, screen: str, options: Options) -> lis
     return [*(line for line in _TELLERS[screen](view) if line), *lesson]
 
 
-def lesson_told(session: Session, moment: Moment, options: Options) -> Lines:
+def lesson_told(session: Session, moment: Moment, options: Options, screen: str) -> Lines:
     """The words of a tour, and what is to be predicted."""
-    lesson = view_lesson(session, moment, options)
+    lesson = view_lesson(session, moment, options, screen)
     if lesson is None:
         return
     if lesson.place:
