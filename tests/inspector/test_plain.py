@@ -112,9 +112,19 @@ def test_no_terminal_library_is_loaded() -> None:
 @pytest.mark.skipif(not HAS_TMUX, reason="needs tmux")
 @pytest.mark.slow
 def test_in_a_terminal() -> None:
-    with Terminal(100, 30) as terminal:
+    with Terminal(60, 24) as terminal:
         terminal.teachgrad("inspect", "--demo", "micrograd", "--plain")
         terminal.wait(r"^>$")
+        terminal.type("show")
+        terminal.press("Enter")
+        terminal.wait(r"^   ? ?s step")
+        assert all(len(line) <= 57 + 2 for line in terminal.capture().splitlines())
+        terminal.type("G")
+        terminal.press("Enter")
+        terminal.wait(r"e back to a as e.grad ·\n    b; it is added to what is there, 4\.$")
+        terminal.type("g")
+        terminal.press("Enter")
+        terminal.wait(r"^  t0/fwd/0: a is used[^>]*\n>$")
         terminal.type("s")
         terminal.press("Enter")
         terminal.wait(r"^  t0/fwd/1: b is used")

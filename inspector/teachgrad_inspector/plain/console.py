@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import fields
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import TextIO
 
 import numpy as np
@@ -63,6 +65,8 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
         self.glyphs, self.size, self.live = glyphs, size, live
         if live is not None and address is None:
             self.moment = session.last
+        self.width = 0
+        """Of the terminal, if it is one."""
         self._asked = ""
         self._answered = False
         self._keymap = keymap
@@ -75,28 +79,28 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
 
     def run(self, commands: TextIO) -> int:
         """Answer commands until they end; the status: 1 if one of a script could not be carried out."""
-        live = commands.isatty()
+        typed = commands.isatty()
         failed = False
         self._begin()
         try:
             while True:
-                line = self._next(commands, live)
+                line = self._next(commands, typed)
                 if line is None:
                     break
                 try:
                     failed |= not self.carry_out(line)
                 except KeyboardInterrupt:
-                    if not live:
+                    if not typed:
                         raise
                     self.seeking = ""
                     self.say("given up")
         except Ended:
             pass
-        return 1 if failed and not live else 0
+        return 1 if failed and not typed else 0
 
-    def _next(self, commands: TextIO, live: bool) -> str | None:
+    def _next(self, commands: TextIO, typed: bool) -> str | None:
         """The next command, None at the end. Those of a script are printed: the output tells the whole story."""
-        if live:
+        if typed:
             try:
                 return input(PROMPT)
             except EOFError:
@@ -117,9 +121,11 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
         return line
 
     def say(self, text: str) -> None:
-        """Answer something."""
+        """Answer something; in a terminal, with line ends between words."""
         self._answered = True
         for line in text.split("\n"):
+            if self.width and len(line) + 2 > self.width:
+                line = "\n    ".join(wrap(line, max(20, self.width - 4)))
             self._print(f"  {line}")
 
     def _print(self, line: str) -> None:
@@ -350,13 +356,16 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
             raise TeachgradError(f"there is no screen {screen!r}; there are {', '.join(SCREENS)}")
         keys = footer(found.actions, self._keymap)
         canvas = frame(self.session, self.moment, found.name, self.options, *self.size, self.glyphs, keys)
+        self._answered = True
         for line in canvas.text():
-            self.say(line)
+            self._print(f"  {line}")
 
 
 def converse(console: Console) -> int:
     """Talk with whoever is at standard input."""
-    if sys.stdin.isatty():
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        columns, lines = get_terminal_size()
+        console.width, console.size = columns, (min(console.size[0], columns - 3), min(console.size[1], lines - 1))
         with suppress(ImportError):  # input() then knows earlier lines
             import readline  # noqa: F401
     return console.run(sys.stdin)
