@@ -164,9 +164,13 @@ def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:
             made = inside / "prelude"
             made.mkdir()
             header = str(RUNTIME / "cuda.h")
-            call([*how.command, *flags, "-x", "c++-header", header, "-o", "prelude/cuda.h.gch"], inside)
-            with contextlib.suppress(OSError):  # somebody else was faster
+            try:
+                call([*how.command, *flags, "-x", "c++-header", header, "-o", "prelude/cuda.h.gch"], inside)
                 made.rename(place)
+            except CompileError:
+                return ()  # it is only for speed
+            except OSError:  # somebody else was faster
+                pass
     return (f"-I{place}",)
 
 

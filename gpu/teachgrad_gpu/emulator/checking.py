@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from .counters import Counter, merged, table
 
 Index = tuple[int, int, int]
 LINE = 1 << 63
+WIDTH = 100
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(kind) for name, kind in {
         "char": "i1", "signed char": "i1", "unsigned char": "u1", "short": "i2", "unsigned short": "u2", "int": "i4",
@@ -268,7 +270,7 @@ def in_words(name: str, code: str, report: Report) -> str:
     lines = [f"{name}: " + ("nothing is wrong" if not report.findings else
                             f"{len(report.findings)} finding{'s' * (len(report.findings) > 1)}")]  # fmt: skip
     for each in report.findings:
-        lines.append(f"  {each}")
+        lines.append(textwrap.fill(str(each), WIDTH, initial_indent="  ", subsequent_indent="    "))
         told = [number for number in dict.fromkeys([each.other_line, each.line]) if number and number <= len(text)]
         lines += [f"    {number:>4} | {text[number - 1].strip()}" for number in told]
     if rows := table(report.counters, text):

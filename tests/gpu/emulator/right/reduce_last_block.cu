@@ -15,7 +15,7 @@ extern "C" __global__ void total(const float* x, volatile float* partial, float*
     if (threadIdx.x == 0) {
         partial[blockIdx.x] = s[0];
         __threadfence();
-        unsigned int ticket = atomicInc(&count, gridDim.x - 1);
+        unsigned int ticket = atomicAdd(&count, 1u);
         last = ticket == gridDim.x - 1;
     }
     __syncthreads();
@@ -23,5 +23,6 @@ extern "C" __global__ void total(const float* x, volatile float* partial, float*
         float sum = 0;
         for (int b = 0; b < gridDim.x; b++) sum += partial[b];
         *out = sum;
+        count = 0;
     }
 }

@@ -108,7 +108,7 @@ void remember_read(Cell& cell, const Record& now) {
 
 void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, uint64_t site) {
     Record now{time_now(), block_number(), (uint16_t)tg_now.current, (uint8_t)((kind & ATOMIC) != 0),
-               (uint8_t)((kind & VOLATILE) != 0), site};
+               (uint8_t)((kind & VOLATILE) != 0), (uint8_t)(kind & ATOMIC && has_fenced()), site};
     bool writes = kind & WRITE;
     if (conflicts(cell.write, kind, region.space)) {
         Finding race = race_with(cell.write, writes ? "write-write" : "read-write", site, region, address);
@@ -124,6 +124,9 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
     for (const Record& read : cell.reads)  // among them atomic operations that others have followed
         if ((writes || read.atomic) && conflicts(read, kind, region.space))
             report(race_with(read, "read-write", site, region, address));
+    if (kind & ATOMIC)
+        for (Record& read : cell.reads)
+            if (read.atomic && read.released) read.block = 0;
     if (writes) cell.write = now;
     if (kind & ATOMIC || !writes) remember_read(cell, now);
     else for (Record& read : cell.reads) read.block = 0;

@@ -117,6 +117,11 @@ void clocks_atomic(uintptr_t address) {
     }
 }
 
+bool has_fenced() {
+    const Clock& c = clocks[tg_now.current];
+    return !c.fenced[0].empty() || !c.fenced[1].empty() || !fenced_by_all[0].empty() || !fenced_by_all[1].empty();
+}
+
 uint64_t time_now() { return clocks[tg_now.current].time; }
 uint32_t block_number() { return block; }
 

@@ -31,6 +31,7 @@ void clocks_barrier();                            // all its threads have met
 void clocks_warp(unsigned warp, unsigned lanes);  // these lanes have met
 void clocks_fence(int scope);                     // the current thread passes a fence
 void clocks_atomic(uintptr_t address);            // the current thread reads and changes something atomically
+bool has_fenced();                                // the current thread has something to pass on
 uint64_t time_now();                              // of the current thread
 uint32_t block_number();                          // blocks count from 1
 bool happens_before(uint32_t block, uint32_t thread, uint64_t time);  // the current thread's present

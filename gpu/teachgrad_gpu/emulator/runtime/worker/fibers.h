@@ -10,7 +10,7 @@
 
 namespace tg {
 constexpr size_t STACK = 256 << 10;  // local memory of a thread; pages that are not touched cost nothing
-constexpr size_t GUARD = 16 << 10;   // below it, pages that must not be touched
+constexpr size_t GUARD = 64 << 10;   // below it, pages that must not be touched; compilers probe that often
 
 struct Context {
 #ifdef TG_UCONTEXT

@@ -9,6 +9,7 @@ struct Record {
     uint16_t thread = 0;
     uint8_t atomic = 0;
     uint8_t relaxed = 0;   // volatile
+    uint8_t released = 0;  // atomic, and the thread had passed a fence: who comes next atomically comes after it
     uint64_t site = 0;
 };
 
