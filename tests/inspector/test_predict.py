@@ -14,6 +14,7 @@ import teachgrad as tg
 from teachgrad import nn, optim
 from teachgrad.cli import main
 from teachgrad.recording import Moment, Reader, Recorder, Row
+from teachgrad_inspector.commands.printing import rendered
 from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.learning.givens import givens
 from teachgrad_inspector.learning.order import choices, front
@@ -29,6 +30,7 @@ from teachgrad_inspector.learning.questions import (
     read_shape,
     said,
 )
+from teachgrad_inspector.plain.telling import tell
 from teachgrad_inspector.screens import SCREENS, document, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.stops import stop
@@ -110,8 +112,10 @@ def _hidden(session: Session, moment: Moment) -> tuple[set[str], set[str]]:
 
 
 def _said(session: Session, moment: Moment, screen: str, options: Options) -> str:
+    """All that a screen says: drawn, as data, and in sentences."""
     drawn = "\n".join(frame(session, moment, screen, options, 160, 48, UNICODE, ()).text())
-    return drawn + json.dumps(document(session, moment, screen, options, 48))
+    told = "\n".join(tell(session, moment, screen, options))
+    return "\n".join([drawn, json.dumps(document(session, moment, screen, options, 48)), told])
 
 
 def _found(text: str) -> set[str]:
@@ -139,6 +143,20 @@ def test_hidden_numbers_are_nowhere(screen: str, training: Session) -> None:
             plain += bool(_found(_said(training, moment, screen, shown)) & hidden)
     if screen in ("tape", "chain"):
         assert plain > 5  # without predicting, the numbers are there, and this test would find them
+
+
+@pytest.mark.slow
+def test_hidden_numbers_are_in_no_file(training: Session) -> None:
+    """Pictures, pages and graphs."""
+    moments = [moment for moment, row in _moments(training) if row.kind != "leaf"][::6]
+    for moment in moments:
+        hidden, _ = _hidden(training, moment)
+        for kind in ("svg", "html", "dot"):
+            for screen in ("tape", "chain", "map"):
+                options = Options(predict=True, numbers=True)
+                text = rendered(training, moment, screen, options, (120, 36), UNICODE, kind, None)
+                assert isinstance(text, str)
+                assert not _found(re.sub(r'="[^"]*"', "", text) if kind != "dot" else text) & hidden
 
 
 def test_hidden_shapes_are_nowhere(training: Session) -> None:
