@@ -105,7 +105,7 @@ extern "C" __global__ void sum_shuffled(const real* x, real* z, int n)
 
 // Rung 5. No atomicAdd of floats: each block leaves its sum in `parts`, and the block that comes last adds those,
 // always in the same order. So the result has the same bits in every run. `z` need not be 0 before, `arrived` must be,
-// and is 0 again afterwards.
+// and is 0 again afterwards: atomicInc counts up to gridDim.x - 1 and from there to 0.
 //
 // Why the fence: the count of arrivals may only be seen after the sum that it announces.
 extern "C" __global__ void sum_last_block(const real* x, real* parts, unsigned int* arrived, real* z, int n)
@@ -118,7 +118,7 @@ extern "C" __global__ void sum_last_block(const real* x, real* parts, unsigned i
     if (threadIdx.x == 0) {
         parts[blockIdx.x] = sum;
         __threadfence();
-        last = atomicAdd(arrived, 1u) == gridDim.x - 1;
+        last = atomicInc(arrived, gridDim.x - 1) == gridDim.x - 1;
     }
     __syncthreads();
     if (!last)
@@ -128,10 +128,8 @@ extern "C" __global__ void sum_last_block(const real* x, real* parts, unsigned i
     for (int i = threadIdx.x; i < (int)gridDim.x; i += blockDim.x)
         sum += parts[i];
     sum = block_sum(sum);
-    if (threadIdx.x == 0) {
+    if (threadIdx.x == 0)
         *z = sum;
-        *arrived = 0;
-    }
 }
 
 // ---- along one axis: x (outer, n, inner) becomes z (outer, inner) ---------------------------------------------------
