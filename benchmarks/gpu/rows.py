@@ -11,7 +11,7 @@ import numpy as np
 from teachgrad_gpu.kernels import Kernel, catalogue
 from teachgrad_gpu.kernels.checking import differences, launched, referred
 
-from . import cupy_side, torch_side
+from . import cupy_side
 from .machine import Machine
 
 COMPILED = ("gelu_vectorised", "softmax_registers", "layer_norm_registers", "cross_entropy")
@@ -124,6 +124,8 @@ def in_short(error: Exception) -> str:
 
 
 def time_one(machine: Machine, kernel: Kernel) -> Timed:
+    from . import torch_side  # here, because it needs PyTorch
+
     shape = machine.shape(kernel)
     example = kernel.example(np.random.default_rng(7), kernel.dtypes[0], *shape)
     arrays, settings = tuple(machine.to(a) for a in example.arrays), example.settings

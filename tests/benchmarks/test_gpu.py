@@ -13,6 +13,7 @@ from benchmarks.gpu.report import time_cells
 from benchmarks.gpu.rows import Timed
 from benchmarks.gpu.steps import Step
 from teachgrad_gpu import timing
+from teachgrad_gpu.emulator import building
 
 
 def test_without_a_gpu_it_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
@@ -30,6 +31,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.oracles
+@pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pattern = "gelu_vec|transpose_padded|sum_last|softmax_reg|matmul_vec|philox_words|scatter_add$"
     assert script.main(["--rehearse", "--kernels", pattern, "--output", str(tmp_path)]) == 0

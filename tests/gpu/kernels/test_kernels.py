@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from teachgrad.errors import DTypeError, ShapeError
+from teachgrad_gpu import emulator
+from teachgrad_gpu.emulator import building
 from teachgrad_gpu.kernels import FOLDER, Kernel, catalogue
 from teachgrad_gpu.kernels.checking import check, difference, referred
 from teachgrad_gpu.ladder import Checked
 
-emulator = pytest.importorskip("teachgrad_gpu.emulator")
+pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 
 QUICK = ("map", "reductions", "transpose", "philox")
 """The families that the fast tests run; each takes a second to compile."""

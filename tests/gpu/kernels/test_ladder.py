@@ -9,7 +9,10 @@ import pytest
 
 from teachgrad_gpu import emulator, timing
 from teachgrad_gpu.commands import cuda
+from teachgrad_gpu.emulator import building
 from teachgrad_gpu.ladder import LADDERS, Climbed, climb
+
+pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 
 
 def climbed(name: str) -> list[Climbed]:

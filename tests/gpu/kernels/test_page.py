@@ -11,7 +11,10 @@ import pytest
 from teachgrad_gpu import emulator, timing
 from teachgrad_gpu.commands import cuda
 from teachgrad_gpu.compiling import compilers
+from teachgrad_gpu.emulator import building
 from teachgrad_gpu.kernels import FOLDER, catalogue
+
+pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tutorial" / "cuda-kernels.md").read_text("utf-8")
 
