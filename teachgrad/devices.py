@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DeviceError
+from .dtypes import as_dtype
+from .errors import DeviceError, DTypeError
 
 
 class Device:
@@ -68,9 +69,13 @@ def find(device: Any) -> Device:
 
 
 def is_device(x: Any) -> bool:
-    """Whether this names a device, as opposed to a data type, say."""
+    """Whether this is meant as a device, as opposed to a data type."""
     if isinstance(x, str):
-        return x in OPEN or x in others()
+        try:
+            as_dtype(x)
+        except DTypeError:
+            return True
+        return False
     return isinstance(x, Device) or isinstance(getattr(x, "place", None), Device)
 
 

@@ -126,7 +126,7 @@ class device:
 
     @staticmethod
     def is_one(x: Any) -> bool:
-        """Whether this names a device, as opposed to a data type, say."""
+        """Whether this is meant as a device, as opposed to a data type."""
         return devices.is_device(x)
 
     def __enter__(self) -> device:

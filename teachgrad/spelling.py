@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 METHODS = {
     "view": "reshape", "permute": "permute_dims", "unsqueeze": "expand_dims", "t": "T",
     "transpose": "permute_dims, or .mT for the last two axes", "movedim": "moveaxis", "dim": "ndim", "numel": "size",
-    "to": "astype", "type": "astype", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
+    "type": "astype", "cuda": "to(\"gpu\")", "float": "astype(tg.float32)", "double": "astype(tg.float64)",
     "half": "astype(tg.float16)", "long": "astype(tg.int64)", "int": "astype(tg.int32)", "bool": "astype(tg.bool)",
-    "clone": "copy", "contiguous": "copy", "cpu": "numpy", "tolist": "numpy().tolist()", "amax": "max", "amin": "min",
-    "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "clamp": "clip", "expand": "broadcast_to",
+    "clone": "copy", "contiguous": "copy", "cpu": "to(\"cpu\")", "tolist": "numpy().tolist()", "amax": "max",
+    "amin": "min", "cumsum": "cumulative_sum", "cumprod": "cumulative_prod", "clamp": "clip", "expand": "broadcast_to",
     "repeat": "tile (the whole again) or tg.repeat(x, n) (each element again)", "unbind": "unstack",
     "repeat_interleave": "tg.repeat(x, n)", "diff": "tg.diff(x)", "tril": "tg.tril(x)", "triu": "tg.triu(x)",
     "norm": "tg.linalg.norm(x)", "det": "tg.linalg.det(x)", "inverse": "tg.linalg.inv(x)",

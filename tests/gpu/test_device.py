@@ -201,7 +201,10 @@ def test_ways_in_and_out(place: Any) -> None:
     assert x.sum().item() == 3.0
     assert float(x[0, 1]) == 2.0
     assert repr(x) == f"tensor([[1., 2.]], dtype=float32, device='{place.name}')"
-    assert x.to("cpu", tg.float64).numpy().dtype == np.float64
+    assert x.to("cpu", tg.float64).numpy().dtype == x.to("float64").dtype == np.float64
+    for wrong in (x.to, nn.Linear(1, 1).to):
+        with pytest.raises(tg.DeviceError, match="there is no device 'tpu'"):
+            wrong("tpu")
     assert tg.zeros_like(x).device == (x + 1).device == x.T.device == x[0].device == place.name
     for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
         assert y.device == place.name

@@ -176,6 +176,17 @@ class CudaBuilding(Placing):
             return attention.kernels(v, items, self.views, name, self.comment(v))
         return Work.on(v, self.views, name, self.comment(v)).kernels
 
+    def name_of(self, group: Group, number: int) -> str:
+        """As for C, and what the user calls the parameter that is written, or that goes into a product and the like."""
+        name, cells = super().name_of(group, number), {v.id for v in self.graph.cells if v.name}
+        written = [self.direct[v.id] for v in group.members if v.id in self.direct]
+        read = [self.views.base(x) for x in group.members[0].inputs] if group.kind == "kernel" else []
+        for word, leaves in (("into", written), ("of", read)):
+            named = sorted((v for v in leaves if v.id in cells), key=lambda v: not v.requires_grad)
+            if named:
+                return f"{name}_{word}_{self.label[named[0].id]}".rstrip("_")
+        return name
+
     def comment(self, v: Vertex) -> str:
         """What a vertex is, of which values, and the user's line."""
         where = self.graph.where(v)
