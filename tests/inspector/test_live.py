@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from teachgrad_inspector.app.application import Inspector
 from teachgrad_inspector.glyphs import UNICODE
 from teachgrad_inspector.live import Attachment, State, is_address, wait_for_rows
 from teachgrad_inspector.plain.console import Console
+from teachgrad_inspector.serving import keeper
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
 
@@ -370,6 +372,26 @@ def test_a_live_run_can_be_printed(training: tuple[Recorder, Training], capsys: 
     while thread.count < before + 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_page_attaches_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is served is the address, not the recording; and who serves it does not hold the training."""
+    served: list[str] = []
+
+    def serve(args: Namespace, path: Path, title: str) -> int:
+        served.append(keeper._application(args, path, title))
+        return 0
+
+    monkeypatch.setattr(keeper, "serve", serve)
+    ways: tuple[bool | str, ...] = (True, "tcp")
+    for how in ways:
+        with Recorder(tmp_path / "r.tgr", level="values", live=how) as recorder:
+            tg.ones(3) * 2.0
+            assert recorder.address is not None
+            with Attachment(recorder.address) as watching:
+                assert main(["inspect", recorder.address, "--serve", "--screen", "train"]) == 0
+                assert watching.wait(lambda state: state.viewers == 1, SECONDS)
+            assert f" inspect {recorder.address} --screen=train " in served.pop()
 
 
 def test_nobody_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -666,6 +666,7 @@ def test_a_signal_in_the_middle_of_a_training(tmp_path: Path) -> None:
     assert process.stderr is not None
     try:
         assert process.stdout.readline() == "ready\n"
+        assert process.stderr.readline() == f"teachgrad: to attach later, first  kill -USR1 {process.pid}\n"
         process.send_signal(signal.SIGUSR1)
         viewer = Client(process.stderr.readline().split()[-1])
         viewer.say(do="pause")

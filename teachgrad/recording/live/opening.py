@@ -71,6 +71,7 @@ class Live:
                 say(f"cannot be attached to: {error}")
 
         self._before = signal.signal(signal.SIGUSR1, on_signal)
+        say(f"to attach later, first  kill -USR1 {os.getpid()}")
 
     def _announce(self) -> None:
         say(f"attach with  teachgrad inspect {self.address}")
