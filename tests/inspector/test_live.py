@@ -256,6 +256,26 @@ async def test_every_screen_follows(screen: str, training: tuple[Recorder, Train
         assert shown(pilot)[-2].endswith("running  ok")
 
 
+async def test_predicting_a_training_that_runs(training: tuple[Recorder, Training]) -> None:
+    """What is hidden stays hidden as the tape grows, and the status line says the same."""
+    recorder, _ = training
+    async with attached(recorder) as pilot:
+        await pause(pilot)
+        while app_of(pilot).moment.phase != "bwd" or app_of(pilot).session.row(app_of(pilot).moment).kind != "seed":
+            before = place(pilot)
+            await pilot.press("s")
+            await wait_until(pilot, lambda before=before: is_paused(pilot) and place(pilot) != before)
+        await pilot.press("p")
+        before = place(pilot)
+        await pilot.press("s")
+        await wait_until(pilot, lambda: is_paused(pilot) and place(pilot) != before)
+        app = app_of(pilot)
+        gradient = app.session.array(app.session.row(app.moment).value)
+        assert gradient is not None
+        assert app.seen.array(app.seen.row(app.moment).value) is None
+        assert app.options.revealed == frozenset()
+
+
 async def test_the_end_of_the_training(tmp_path: Path) -> None:
     with Recorder(tmp_path / "r.tgr", level="values", live=True) as recorder:
         x = tg.tensor(3.0, requires_grad=True)

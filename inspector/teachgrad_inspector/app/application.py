@@ -115,13 +115,12 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
         self.note_shown()
         self.draw()
 
-    def _prepare(self, then: Callable[[], None], quietly: bool = False) -> None:
-        """Read and lay out what the present moment needs, in the background if that takes long, and go on. If
-        `quietly`, what was drawn before stays until then."""
+    def _prepare(self, then: Callable[[], None]) -> None:
+        """Read and lay out what the present moment needs, in the background if that takes long, and go on."""
         if self.seeking or self._is_read():
             then()
         else:
-            if not quietly:
+            if not self.quietly:
                 self.draw()
             self._read(self.seen, self.moment, self.options, SCREENS[self.shown].read, then)
 

@@ -54,6 +54,7 @@ class Commanding(Acting):
         elif self.follows:
             self.session.grows = monotonic() - self._news < QUIET
             self.session.live = "growing" if self.session.grows and self.session.run.trouble else ""
+        self.seen.live, self.seen.grows = self.session.live, self.session.grows
 
     def key_that_holds(self, keymap: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """What the last line says of the key that pauses the training, and lets it go on."""

@@ -41,8 +41,9 @@ class Told(Message):
 class Living(Base):
     """The part of the application that a running training concerns."""
 
+    quietly: bool = False
+    """Whether what was drawn before stays until what has grown is laid out."""
     _loaded: bool
-    _prepare: Callable[..., None]
     _arrived: Callable[[Moment | None, str], None]
     draw: Callable[[], None]
 
@@ -69,9 +70,9 @@ class Living(Base):
             at_end = self.follows and self.moment == self.session.last
             if self.session.refresh():
                 self._news = monotonic()
-                if at_end:
-                    self.moment = self.session.last
-                self._prepare(self.draw, quietly=True)
+                self.quietly = True
+                self._set(self.session.last if at_end else None, message=self._message)
+                self.quietly = False
                 return
         except RecordingError as error:
             self.give_up(error)

@@ -119,6 +119,7 @@ class PastSession(Session):
 
     def __init__(self, whole: Session, moment: Moment, shape: bool, value: bool) -> None:
         super().__init__(Past(whole.run, moment, shape, value), whole.title)
+        self.live, self.grows = whole.live, whole.grows
         self._whole = whole
         self._present = moment.step
         self._last = moment.step, moment.row
