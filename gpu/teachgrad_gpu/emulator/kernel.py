@@ -292,7 +292,7 @@ def described(text: str, source: str) -> Contents:
             called = names[len(parameters)] if len(parameters) < len(names) else ""
             kind = ("integer", "float", "other")[int(floating)]
             parameters.append(Parameter(called, pointer == "1", constant == "1", kind, int(size),
-                                        match[1] if match else "?"))  # fmt: skip
+                                        match[1].replace(" *", "*") if match else "?"))  # fmt: skip
             kernels[name] = (kernels[name][0], tuple(parameters))
         else:
             variables[rest[0]] = (len(variables), int(rest[1]))

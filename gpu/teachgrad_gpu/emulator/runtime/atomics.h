@@ -5,7 +5,8 @@
 #include "vectors.h"
 
 namespace tg {
-// `Changes`: the new value depends on the old one. `Waits`: a thread that waits for another one may call it again and again.
+// `Changes`: the new value depends on the old one. `Waits`: a thread that waits for another one may call it again and
+// again.
 template <bool Changes, bool Waits, class T, class F>
 TG_INLINE T atomic(volatile T* address, int line, F change) {
     tg_now.inside = 0;
@@ -39,8 +40,8 @@ template <class T> using same = typename Same<T>::type;  // an argument that is 
     template <class T> TG_INLINE T name(volatile T* address, tg::same<T> v, TG_LINE) { \
         return tg::atomic<changes, waits>(address, line, [=](T old) -> T { return expression; }); \
     } \
-    template <class T> TG_INLINE T name##_block(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); } \
-    template <class T> TG_INLINE T name##_system(volatile T* address, tg::same<T> v, TG_LINE) { return name(address, v, line); }
+    template <class T> TG_INLINE T name##_block(volatile T* a, tg::same<T> v, TG_LINE) { return name(a, v, line); } \
+    template <class T> TG_INLINE T name##_system(volatile T* a, tg::same<T> v, TG_LINE) { return name(a, v, line); }
 TG_ATOMIC(atomicAdd, true, true, tg::sum(old, v))
 TG_ATOMIC(atomicSub, true, true, old - v)
 TG_ATOMIC(atomicMin, true, false, v < old ? v : old)
@@ -54,7 +55,13 @@ TG_ATOMIC(atomicDec, true, false, old == 0 || old > v ? v : old - 1)
 #undef TG_ATOMIC
 
 template <class T> TG_INLINE T atomicCAS(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
-    return tg::atomic<true, true>(address, line, [=](T old) -> T { return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old; });
+    return tg::atomic<true, true>(address, line, [=](T old) -> T {
+        return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old;
+    });
 }
-template <class T> TG_INLINE T atomicCAS_block(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }
-template <class T> TG_INLINE T atomicCAS_system(volatile T* a, tg::same<T> c, tg::same<T> v, TG_LINE) { return atomicCAS(a, c, v, line); }
+template <class T> TG_INLINE T atomicCAS_block(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
+    return atomicCAS(address, compare, v, line);
+}
+template <class T> TG_INLINE T atomicCAS_system(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
+    return atomicCAS(address, compare, v, line);
+}

@@ -46,7 +46,8 @@ struct dim3 {
     constexpr operator uint3() const { return {x, y, z}; }
 };
 
-// They are static, so that a compiler keeps them in registers; whenever a thread goes on, the worker puts its index back.
+// They are static, so that a compiler keeps them in registers; whenever a thread goes on, the worker puts its index
+// back.
 static uint3 threadIdx, blockIdx;
 static dim3 blockDim, gridDim;
 

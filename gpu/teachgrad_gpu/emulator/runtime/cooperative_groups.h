@@ -19,7 +19,9 @@ struct tg_lanes {
         return rest ? __builtin_ctz(rest) : (int)tg::lane();
     }
     void sync(TG_LINE) const { tg_warp(TG_SYNC, mask, 0, nullptr, 0, line); }
-    template <class T> T shfl(T value, int rank, TG_LINE) const { return tg::shuffle(mask, value, lane_of(rank % size()), line); }
+    template <class T> T shfl(T value, int rank, TG_LINE) const {
+        return tg::shuffle(mask, value, lane_of(rank % size()), line);
+    }
     template <class T> T shfl_down(T value, unsigned delta, TG_LINE) const {
         unsigned rank = thread_rank();
         return tg::shuffle<TG_SHIFT>(mask, value, lane_of(rank + delta < size() ? rank + delta : rank), line);
@@ -35,8 +37,12 @@ struct tg_lanes {
     int any(int predicate, TG_LINE) const { return __any_sync(mask, predicate, line); }
     int all(int predicate, TG_LINE) const { return __all_sync(mask, predicate, line); }
     unsigned ballot(int predicate, TG_LINE) const { return packed(__ballot_sync(mask, predicate, line)); }
-    template <class T> unsigned match_any(T value, TG_LINE) const { return packed(__match_any_sync(mask, value, line)); }
-    template <class T> unsigned match_all(T value, int& equal, TG_LINE) const { return packed(__match_all_sync(mask, value, &equal, line)); }
+    template <class T> unsigned match_any(T value, TG_LINE) const {
+        return packed(__match_any_sync(mask, value, line));
+    }
+    template <class T> unsigned match_all(T value, int& equal, TG_LINE) const {
+        return packed(__match_all_sync(mask, value, &equal, line));
+    }
     // Bits of lanes as bits of ranks.
     unsigned packed(unsigned lanes) const {
         unsigned bits = 0, rank = 0;
@@ -105,7 +111,8 @@ template <class T = void> struct bit_or { T operator()(T a, T b) const { return 
 template <class T = void> struct bit_xor { T operator()(T a, T b) const { return a ^ b; } };
 
 // Every lane gets the result. Neighbours are combined first, as a device does it.
-template <class Group, class T, class Operation> TG_INLINE T reduce(const Group& group, T value, Operation operation, TG_LINE) {
+template <class Group, class T, class Operation>
+TG_INLINE T reduce(const Group& group, T value, Operation operation, TG_LINE) {
     unsigned size = group.size(), rank = group.thread_rank();
     unsigned step = 1;
     while (step < size) step *= 2;
@@ -115,7 +122,8 @@ template <class Group, class T, class Operation> TG_INLINE T reduce(const Group&
     }
     return group.shfl(value, 0, line);
 }
-template <class Group, class T, class Operation> TG_INLINE T inclusive_scan(const Group& group, T value, Operation operation, TG_LINE) {
+template <class Group, class T, class Operation>
+TG_INLINE T inclusive_scan(const Group& group, T value, Operation operation, TG_LINE) {
     unsigned rank = group.thread_rank();
     for (unsigned step = 1; step < group.size(); step *= 2) {
         T other = group.shfl_up(value, step, line);

@@ -1,11 +1,12 @@
-// __half and __nv_bfloat16, numbers of 16 bits. The computation is done in wider numbers and rounded once, to nearest even:
-// a sum or product of two has few enough bits that a double holds it exactly, and a quotient or a root rounded to double
-// never lands on a tie that it was not on before (a double has more than twice their bits, and two).
+// __half and __nv_bfloat16, numbers of 16 bits. The computation is done in wider numbers and rounded once, to nearest
+// even: a sum or product of two has few enough bits that a double holds it exactly, and a quotient or a root rounded
+// to double never lands on a tie that it was not on before (a double has more than twice their bits, and two).
 #pragma once
 #include "intrinsics.h"
 
 namespace tg {
-// `Bits` significant bits, the first of them not stored, and exponents from Lowest (that of the smallest normal number).
+// `Bits` significant bits, the first of them not stored, and exponents from Lowest (that of the smallest normal
+// number).
 template <int Bits, int Lowest> struct Format {
     static constexpr int stored = Bits - 1;
     static constexpr unsigned short infinity = (unsigned short)(0x7fffu >> stored << stored);
@@ -23,7 +24,8 @@ template <int Bits, int Lowest> struct Format {
         unsigned long long kept = mantissa >> drop, rest = mantissa & ((1ull << drop) - 1), half = 1ull << (drop - 1);
         kept += rest > half || (rest == half && kept & 1);
         // A carry out of the mantissa becomes the next exponent by itself, up to infinity.
-        unsigned long long result = exponent < Lowest ? kept : kept + ((unsigned long long)(exponent - Lowest) << stored);
+        unsigned long long result = kept;
+        if (exponent >= Lowest) result += (unsigned long long)(exponent - Lowest) << stored;
         return sign | (unsigned short)(result < infinity ? result : infinity);
     }
     static float widened(unsigned short bits) {
@@ -39,8 +41,8 @@ template <int Bits, int Lowest> struct Format {
 using Half = Format<11, -14>;
 using Brain = Format<8, -126>;
 
-// a * b + c so that rounding it once more gives what rounding the exact sum would: if digits are lost, the last one kept
-// is made odd, so that it never looks like a tie.
+// a * b + c so that rounding it once more gives what rounding the exact sum would: if digits are lost, the last one
+// kept is made odd, so that it never looks like a tie.
 TG_INLINE double fused(double a, double b, double c) {
     double product = a * b, sum = product + c, part = sum - product;
     double lost = (product - (sum - part)) + (c - part);
@@ -108,16 +110,24 @@ using half2 = __half2;
 using nv_bfloat162 = __nv_bfloat162;
 
 #define TG_BINARY(Type, Pair, name, expression) \
-    TG_INLINE Type name(Type a, Type b) { double x = tg::wide(a), y = tg::wide(b); return tg::Rounding<Type>::from(expression); } \
+    TG_INLINE Type name(Type a, Type b) { \
+        double x = tg::wide(a), y = tg::wide(b); \
+        return tg::Rounding<Type>::from(expression); \
+    } \
     TG_INLINE Pair name##2(Pair a, Pair b) { return Pair(name(a.x, b.x), name(a.y, b.y)); }
 #define TG_UNARY(Type, Pair, name, expression) \
     TG_INLINE Type h##name(Type a) { double x = tg::wide(a); return tg::Rounding<Type>::from(expression); } \
     TG_INLINE Pair h2##name(Pair a) { return Pair(h##name(a.x), h##name(a.y)); }
 #define TG_COMPARE(Type, Pair, name, op) \
     TG_INLINE bool __h##name(Type a, Type b) { return tg::wide(a) op tg::wide(b); } \
-    TG_INLINE bool __h##name##u(Type a, Type b) { double x = tg::wide(a), y = tg::wide(b); return x != x || y != y || x op y; } \
+    TG_INLINE bool __h##name##u(Type a, Type b) { \
+        double x = tg::wide(a), y = tg::wide(b); \
+        return x != x || y != y || x op y; \
+    } \
     TG_INLINE bool __hb##name##2(Pair a, Pair b) { return __h##name(a.x, b.x) && __h##name(a.y, b.y); } \
-    TG_INLINE Pair __h##name##2(Pair a, Pair b) { return Pair(Type(__h##name(a.x, b.x) ? 1.0f : 0.0f), Type(__h##name(a.y, b.y) ? 1.0f : 0.0f)); } \
+    TG_INLINE Pair __h##name##2(Pair a, Pair b) { \
+        return Pair(Type(__h##name(a.x, b.x) ? 1.0f : 0.0f), Type(__h##name(a.y, b.y) ? 1.0f : 0.0f)); \
+    } \
     TG_INLINE bool operator op(const Type& a, const Type& b) { return __h##name(a, b); } \
     TG_INLINE bool operator op(const Pair& a, const Pair& b) { return __hb##name##2(a, b); }
 #define TG_OPERATOR(Type, Pair, op, name) \
@@ -141,9 +151,14 @@ using nv_bfloat162 = __nv_bfloat162;
     TG_BINARY(Type, Pair, __hadd_sat, x + y > 0 ? fmin(x + y, 1.0) : 0.0) \
     TG_BINARY(Type, Pair, __hmul_sat, x * y > 0 ? fmin(x * y, 1.0) : 0.0) \
     TG_INLINE Pair __h2div(Pair a, Pair b) { return __hdiv2(a, b); } \
-    TG_INLINE Type __hfma(Type a, Type b, Type c) { return tg::Rounding<Type>::from(tg::fused(tg::wide(a), tg::wide(b), tg::wide(c))); } \
+    TG_INLINE Type __hfma(Type a, Type b, Type c) { \
+        return tg::Rounding<Type>::from(tg::fused(tg::wide(a), tg::wide(b), tg::wide(c))); \
+    } \
     TG_INLINE Pair __hfma2(Pair a, Pair b, Pair c) { return Pair(__hfma(a.x, b.x, c.x), __hfma(a.y, b.y, c.y)); } \
-    TG_INLINE Type __hfma_relu(Type a, Type b, Type c) { Type r = __hfma(a, b, c); return tg::wide(r) > 0 ? r : Type(0.0f); } \
+    TG_INLINE Type __hfma_relu(Type a, Type b, Type c) { \
+        Type r = __hfma(a, b, c); \
+        return tg::wide(r) > 0 ? r : Type(0.0f); \
+    } \
     TG_INLINE Type __hneg(Type a) { return tg::Rounding<Type>::bits(a.__x ^ 0x8000); } \
     TG_INLINE Pair __hneg2(Pair a) { return Pair(__hneg(a.x), __hneg(a.y)); } \
     TG_INLINE Type __habs(Type a) { return tg::Rounding<Type>::bits(a.__x & 0x7fff); } \
@@ -228,7 +243,9 @@ TG_INLINE __nv_bfloat16 __float2bfloat16_rn(float x) { return __nv_bfloat16(x); 
 TG_INLINE __nv_bfloat16 __double2bfloat16(double x) { return __nv_bfloat16(x); }
 TG_INLINE float __bfloat162float(__nv_bfloat16 x) { return x; }
 TG_INLINE __nv_bfloat162 __float2bfloat162_rn(float x) { return __nv_bfloat162(__nv_bfloat16(x), __nv_bfloat16(x)); }
-TG_INLINE __nv_bfloat162 __floats2bfloat162_rn(float x, float y) { return __nv_bfloat162(__nv_bfloat16(x), __nv_bfloat16(y)); }
+TG_INLINE __nv_bfloat162 __floats2bfloat162_rn(float x, float y) {
+    return __nv_bfloat162(__nv_bfloat16(x), __nv_bfloat16(y));
+}
 TG_INLINE __nv_bfloat162 __float22bfloat162_rn(float2 v) { return __floats2bfloat162_rn(v.x, v.y); }
 TG_INLINE float2 __bfloat1622float2(__nv_bfloat162 v) { return make_float2(v.x, v.y); }
 TG_INLINE __nv_bfloat162 __halves2bfloat162(__nv_bfloat16 a, __nv_bfloat16 b) { return __nv_bfloat162(a, b); }

@@ -55,8 +55,8 @@ TG_EXPORT int tg_printf(const char* format, ...);
 TG_EXPORT long long tg_clock(void);
 
 // A static __shared__ array gets its place when a thread first passes its declaration, which an address stands for.
-TG_EXPORT unsigned tg_reserve(const void* declaration, const char* name, const char* type, unsigned size, unsigned align,
-                              unsigned element, const unsigned* shape, int line);
+TG_EXPORT unsigned tg_reserve(const void* declaration, const char* name, const char* type, unsigned size,
+                              unsigned align, unsigned element, const unsigned* shape, int line);
 extern TG_EXPORT char tg_static[];
 
 // What checking builds call besides. An atomic operation changes a value, or just sets a new one.

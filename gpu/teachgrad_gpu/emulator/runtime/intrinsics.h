@@ -5,12 +5,14 @@
 using std::abs;
 template <class A, class B> TG_INLINE constexpr std::common_type_t<A, B> min(A a, B b) {
     using T = std::common_type_t<A, B>;
-    if constexpr (std::is_floating_point<T>::value) return sizeof(T) == 4 ? __builtin_fminf(a, b) : __builtin_fmin(a, b);
+    constexpr bool floating = std::is_floating_point<T>::value;
+    if constexpr (floating) return sizeof(T) == 4 ? __builtin_fminf(a, b) : __builtin_fmin(a, b);
     else return (T)b < (T)a ? (T)b : (T)a;
 }
 template <class A, class B> TG_INLINE constexpr std::common_type_t<A, B> max(A a, B b) {
     using T = std::common_type_t<A, B>;
-    if constexpr (std::is_floating_point<T>::value) return sizeof(T) == 4 ? __builtin_fmaxf(a, b) : __builtin_fmax(a, b);
+    constexpr bool floating = std::is_floating_point<T>::value;
+    if constexpr (floating) return sizeof(T) == 4 ? __builtin_fmaxf(a, b) : __builtin_fmax(a, b);
     else return (T)a < (T)b ? (T)b : (T)a;
 }
 TG_INLINE unsigned umin(unsigned a, unsigned b) { return a < b ? a : b; }
@@ -88,12 +90,14 @@ TG_INLINE double cospi(double x) { return cos(M_PI * fmod(x, 2.0)); }
 TG_INLINE float normcdff(float x) { return (float)(0.5 * erfc(-(double)x * M_SQRT1_2)); }
 TG_INLINE double normcdf(double x) { return 0.5 * erfc(-x * M_SQRT1_2); }
 TG_INLINE float rcbrtf(float x) { return (float)(1.0 / cbrt((double)x)); }
-TG_INLINE float norm3df(float a, float b, float c) { return (float)sqrt((double)a * a + (double)b * b + (double)c * c); }
+TG_INLINE float norm3df(float a, float b, float c) {
+    return (float)sqrt((double)a * a + (double)b * b + (double)c * c);
+}
 TG_INLINE float rhypotf(float a, float b) { return (float)(1.0 / sqrt((double)a * a + (double)b * b)); }
 
 // Conversions with a rounding in the name: rn to nearest even, rz to zero, ru up, rd down.
 #define TG_CONVERT(from, From, to, To) \
-    TG_INLINE To __##from##2##to##_rn(From x) { return tg::clamped<To>(sizeof(From) == 4 ? (From)nearbyintf(x) : (From)nearbyint(x)); } \
+    TG_INLINE To __##from##2##to##_rn(From x) { return tg::clamped<To>((From)nearbyint(x)); } \
     TG_INLINE To __##from##2##to##_rz(From x) { return tg::clamped<To>(trunc(x)); } \
     TG_INLINE To __##from##2##to##_ru(From x) { return tg::clamped<To>(ceil(x)); } \
     TG_INLINE To __##from##2##to##_rd(From x) { return tg::clamped<To>(floor(x)); }
@@ -124,7 +128,9 @@ TG_INLINE long long __double_as_longlong(double x) { return tg::same_bits<long l
 TG_INLINE double __longlong_as_double(long long x) { return tg::same_bits<double>(x); }
 TG_INLINE int __double2hiint(double x) { return (int)(tg::same_bits<unsigned long long>(x) >> 32); }
 TG_INLINE int __double2loint(double x) { return (int)tg::same_bits<unsigned long long>(x); }
-TG_INLINE double __hiloint2double(int hi, int lo) { return tg::same_bits<double>((unsigned long long)(unsigned)hi << 32 | (unsigned)lo); }
+TG_INLINE double __hiloint2double(int hi, int lo) {
+    return tg::same_bits<double>((unsigned long long)(unsigned)hi << 32 | (unsigned)lo);
+}
 
 TG_INLINE int __popc(unsigned x) { return __builtin_popcount(x); }
 #define __popcll(x) __builtin_popcountll((unsigned long long)(x))

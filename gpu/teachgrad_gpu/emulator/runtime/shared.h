@@ -1,6 +1,6 @@
-// Shared memory. The loader rewrites `__shared__ float s[32];` to `float (&s)[32] = TG_SHARED(s);`, a reference into the
-// memory of the block, and `extern __shared__ float s[];` to a pointer to the dynamic part. No constructor runs, and
-// nothing is set to zero, as on a device.
+// Shared memory. The loader rewrites `__shared__ float s[32];` to `float (&s)[32] = TG_SHARED(s);`, a reference into
+// the memory of the block, and `extern __shared__ float s[];` to a pointer to the dynamic part. No constructor runs,
+// and nothing is set to zero, as on a device.
 #pragma once
 #include "builtins.h"
 
@@ -19,7 +19,8 @@
         constexpr unsigned tg_shape[] = {std::extent<tg_type, 0>::value, std::extent<tg_type, 1>::value, \
                                          std::extent<tg_type, 2>::value}; \
         static const char tg_declaration = 0; \
-        static const unsigned tg_place = tg_reserve(&tg_declaration, #name, tg::type_name<tg_element>(), sizeof(tg_type), \
-                                                    alignof(tg_type), sizeof(tg_element), tg_shape, __LINE__); \
+        static const unsigned tg_place = \
+            tg_reserve(&tg_declaration, #name, tg::type_name<tg_element>(), sizeof(tg_type), alignof(tg_type), \
+                       sizeof(tg_element), tg_shape, __LINE__); \
         return *reinterpret_cast<tg_type*>(tg_static + tg_place); \
     }())

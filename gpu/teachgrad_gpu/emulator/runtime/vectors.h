@@ -1,5 +1,5 @@
-// The vector types, float4 and its kin, and what makes them. Two and four are aligned as on a device, so that one access
-// moves them whole.
+// The vector types, float4 and its kin, and what makes them. Two and four are aligned as on a device, so that one
+// access moves them whole.
 #pragma once
 #include "builtins.h"
 

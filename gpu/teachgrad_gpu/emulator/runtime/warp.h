@@ -5,8 +5,9 @@
 namespace tg {
 TG_INLINE unsigned lane() { return tg_now.current % 32; }
 
-template <tg_operation Operation = TG_SHUFFLE, class T> TG_INLINE T shuffle(unsigned mask, T value, int source, int line) {
-    static_assert(sizeof(T) <= 16 && std::is_trivially_copyable<T>::value, "a shuffle moves plain values, 16 bytes at most");
+template <tg_operation Operation = TG_SHUFFLE, class T>
+TG_INLINE T shuffle(unsigned mask, T value, int source, int line) {
+    static_assert(sizeof(T) <= 16 && std::is_trivially_copyable<T>::value, "a shuffle moves 16 plain bytes at most");
     alignas(16) char moved[16];
     memcpy(moved, &value, sizeof(T));
     tg_warp(Operation, mask, source, moved, sizeof(T), line);
@@ -72,12 +73,17 @@ template <class T> TG_INLINE unsigned __match_all_sync(unsigned mask, T value, i
     return (unsigned)moved;
 }
 
-TG_INLINE unsigned __reduce_add_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_ADD, mask, v, line); }
-TG_INLINE int __reduce_add_sync(unsigned mask, int v, TG_LINE) { return (int)tg::together(TG_REDUCE_ADD, mask, (unsigned)v, line); }
-TG_INLINE unsigned __reduce_min_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_MIN, mask, v, line); }
-TG_INLINE int __reduce_min_sync(unsigned mask, int v, TG_LINE) { return (int)tg::together(TG_REDUCE_MIN_SIGNED, mask, (unsigned)v, line); }
-TG_INLINE unsigned __reduce_max_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_MAX, mask, v, line); }
-TG_INLINE int __reduce_max_sync(unsigned mask, int v, TG_LINE) { return (int)tg::together(TG_REDUCE_MAX_SIGNED, mask, (unsigned)v, line); }
-TG_INLINE unsigned __reduce_and_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_AND, mask, v, line); }
-TG_INLINE unsigned __reduce_or_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_OR, mask, v, line); }
-TG_INLINE unsigned __reduce_xor_sync(unsigned mask, unsigned v, TG_LINE) { return tg::together(TG_REDUCE_XOR, mask, v, line); }
+#define TG_REDUCE(name, T, operation) \
+    TG_INLINE T __reduce_##name##_sync(unsigned mask, T v, TG_LINE) { \
+        return (T)tg::together(operation, mask, (unsigned)v, line); \
+    }
+TG_REDUCE(add, unsigned, TG_REDUCE_ADD)
+TG_REDUCE(add, int, TG_REDUCE_ADD)
+TG_REDUCE(min, unsigned, TG_REDUCE_MIN)
+TG_REDUCE(min, int, TG_REDUCE_MIN_SIGNED)
+TG_REDUCE(max, unsigned, TG_REDUCE_MAX)
+TG_REDUCE(max, int, TG_REDUCE_MAX_SIGNED)
+TG_REDUCE(and, unsigned, TG_REDUCE_AND)
+TG_REDUCE(or, unsigned, TG_REDUCE_OR)
+TG_REDUCE(xor, unsigned, TG_REDUCE_XOR)
+#undef TG_REDUCE

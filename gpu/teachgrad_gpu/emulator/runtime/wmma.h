@@ -1,6 +1,6 @@
-// Tensor cores, as <mma.h> shows them: a warp loads tiles into fragments, multiplies and adds them, and stores the result.
-// How the elements of a fragment are spread over the lanes is nobody's business on a device; here lane l has the elements
-// l, l + 32, l + 64, ... of a tile, row by row.
+// Tensor cores, as <mma.h> shows them: a warp loads tiles into fragments, multiplies and adds them, and stores the
+// result. How the elements of a fragment are spread over the lanes is nobody's business on a device; here lane l has
+// the elements l, l + 32, l + 64, ... of a tile, row by row.
 #pragma once
 #include "half.h"
 #include "warp.h"
@@ -52,12 +52,14 @@ TG_INLINE void load_matrix_sync(fragment<Use, M, N, K, T, Layout>& f, const P* m
     tg_load(f, memory, stride, std::is_same<Layout, row_major>::value);
 }
 template <int M, int N, int K, class T, class P>
-TG_INLINE void load_matrix_sync(fragment<accumulator, M, N, K, T>& f, const P* memory, unsigned stride, layout_t layout, TG_LINE) {
+TG_INLINE void load_matrix_sync(fragment<accumulator, M, N, K, T>& f, const P* memory, unsigned stride, layout_t layout,
+                                TG_LINE) {
     tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
     tg_load(f, memory, stride, layout == mem_row_major);
 }
 template <int M, int N, int K, class T, class P>
-TG_INLINE void store_matrix_sync(P* memory, const fragment<accumulator, M, N, K, T>& f, unsigned stride, layout_t layout, TG_LINE) {
+TG_INLINE void store_matrix_sync(P* memory, const fragment<accumulator, M, N, K, T>& f, unsigned stride,
+                                 layout_t layout, TG_LINE) {
     tg_warp(TG_SYNC, ~0u, 0, nullptr, 0, line);
     for (int i = 0; i < f.num_elements; i++) {
         int element = i * 32 + tg::lane(), row = element / N, column = element % N;
@@ -70,7 +72,8 @@ TG_INLINE void store_matrix_sync(P* memory, const fragment<accumulator, M, N, K,
 // device, whose order of summation is not told.
 template <int M, int N, int K, class A, class B, class C, class D, class LayoutA, class LayoutB>
 TG_INLINE void mma_sync(fragment<accumulator, M, N, K, D>& d, const fragment<matrix_a, M, N, K, A, LayoutA>& a,
-                        const fragment<matrix_b, M, N, K, B, LayoutB>& b, const fragment<accumulator, M, N, K, C>& c, TG_LINE) {
+                        const fragment<matrix_b, M, N, K, B, LayoutB>& b, const fragment<accumulator, M, N, K, C>& c,
+                        TG_LINE) {
     typename fragment<accumulator, M, N, K, D>::element_type result[M * N / 32];
     unsigned lane = tg::lane();
     const void*(*board)[2] = tg_board[tg_now.current / 32];

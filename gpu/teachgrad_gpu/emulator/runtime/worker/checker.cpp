@@ -118,8 +118,8 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
         } else {
             report(race);
         }
-    } else if ((!writes || kind & CHANGES) && region.space == Space::SHARED && cell.write.block != now.block && !damaged) {
-        report(finding_here("uninitialised", site, &region, address));
+    } else if ((!writes || kind & CHANGES) && region.space == Space::SHARED && cell.write.block != now.block) {
+        if (!damaged) report(finding_here("uninitialised", site, &region, address));
     }
     for (const Record& read : cell.reads)  // among them atomic operations that others have followed
         if ((writes || read.atomic) && conflicts(read, kind, region.space))
@@ -311,21 +311,23 @@ std::string check_report() {
         return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
     };
     std::string text = counting_report();
-    for (const Finding& f : found) {
-        text += "finding\t" + f.kind + "\t" + std::to_string(f.count) + "\t" + std::to_string(f.site) + "\t" +
-                std::to_string(f.other_site) + "\t" + three(f.block) + "\t" + three(f.thread) + "\t" + three(f.other_block) +
-                "\t" + three(f.other_thread) + "\t" + f.origin + "\t" + std::to_string(f.number) + "\t" +
-                std::to_string(f.offset) + "\t" + f.message + "\n";
-    }
+    auto row = [&text](std::initializer_list<std::string> fields) {
+        const char* between = "";
+        for (const std::string& field : fields) text += between + field, between = "\t";
+        text += "\n";
+    };
+    for (const Finding& f : found)
+        row({"finding", f.kind, std::to_string(f.count), std::to_string(f.site), std::to_string(f.other_site),
+             three(f.block), three(f.thread), three(f.other_block), three(f.other_thread), std::string(1, f.origin),
+             std::to_string(f.number), std::to_string(f.offset), f.message});
     for (const SharedArray& a : layout->arrays)
-        text += std::string("shared\t") + a.name + "\t" + std::to_string(a.size) + "\t" + std::to_string(a.element) + "\t" + three(a.shape) +
-                "\t" + a.type + "\n";
+        row({"shared", a.name, std::to_string(a.size), std::to_string(a.element), three(a.shape), a.type});
     text += "dropped\t" + std::to_string(events_dropped()) + "\n";
     return text;
 }
 
 // Every access of the kernel comes by here before it happens.
-static void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned) {
+void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned) {
     settle_write();
     const Region* region = region_of(address, size);
     if (!region) {
@@ -355,59 +357,4 @@ static void watch(uintptr_t address, unsigned size, int kind, uint64_t site, boo
     }
     record_access(*region, address, size, kind, site);
 }
-
-static inline void hook(void* p, unsigned size, int kind, void* from, bool aligned) {
-    if (!tg_now.inside) return;
-    if (expired) {
-        Outside now;
-        expire((uint64_t)from - launch.base);
-    }
-    uintptr_t address = (uintptr_t)p;
-    if (const Fiber* f = running_fiber(); f && address - (uintptr_t)f->stack < STACK) return;
-    Outside now;
-    watch(address, size, kind, (uint64_t)from - launch.base, aligned);
-}
 }  // namespace tg
-
-using namespace tg;
-
-void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line) {
-    watch((uintptr_t)address, size, WRITE | ATOMIC | (changes ? CHANGES : 0), site_of_line(line), true);
-    clocks_atomic((uintptr_t)address);
-}
-void tg_atomic_done() { settle_write(); }
-
-void tg_copy(void* to, const void* from, size_t size, int line) {
-    Outside now;
-    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)from + i, std::min<size_t>(4, size - i), READ, site_of_line(line), false);
-    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)to + i, std::min<size_t>(4, size - i), WRITE, site_of_line(line), false);
-    settle_write();
-    memcpy(to, from, size);
-}
-
-#define FROM __builtin_return_address(0)
-#define HOOKS(n) \
-    extern "C" TG_EXPORT void __tsan_read##n(void* p) { hook(p, n, READ, FROM, true); } \
-    extern "C" TG_EXPORT void __tsan_write##n(void* p) { hook(p, n, WRITE, FROM, true); } \
-    extern "C" TG_EXPORT void __tsan_volatile_read##n(void* p) { hook(p, n, READ | VOLATILE, FROM, true); } \
-    extern "C" TG_EXPORT void __tsan_volatile_write##n(void* p) { hook(p, n, WRITE | VOLATILE, FROM, true); } \
-    extern "C" TG_EXPORT void __tsan_unaligned_read##n(void* p) { hook(p, n, READ, FROM, false); } \
-    extern "C" TG_EXPORT void __tsan_unaligned_write##n(void* p) { hook(p, n, WRITE, FROM, false); } \
-    extern "C" TG_EXPORT void __tsan_unaligned_volatile_read##n(void* p) { hook(p, n, READ | VOLATILE, FROM, false); } \
-    extern "C" TG_EXPORT void __tsan_unaligned_volatile_write##n(void* p) { hook(p, n, WRITE | VOLATILE, FROM, false); }
-HOOKS(1) HOOKS(2) HOOKS(4) HOOKS(8) HOOKS(16)
-extern "C" {
-TG_EXPORT void __tsan_read_range(void* p, size_t n) { hook(p, n, READ, FROM, false); }
-TG_EXPORT void __tsan_write_range(void* p, size_t n) { hook(p, n, WRITE, FROM, false); }
-TG_EXPORT void __tsan_init() {}
-TG_EXPORT void __tsan_func_entry(void*) {}
-TG_EXPORT void __tsan_func_exit() {}
-TG_EXPORT void __tsan_vptr_update(void**, void*) {}
-TG_EXPORT void __tsan_vptr_read(void**) {}
-TG_EXPORT void __sanitizer_cov_trace_pc() {
-    if (!tg_now.inside) return;
-    Outside now;
-    count_line((uint64_t)FROM - launch.base);
-    record_line((uint64_t)FROM - launch.base);
-}
-}

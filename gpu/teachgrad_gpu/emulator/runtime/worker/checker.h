@@ -1,4 +1,5 @@
-// Watching every access of a checked kernel: is it inside of an array, is it ordered, has somebody written what it reads?
+// Watching every access of a checked kernel: is it inside of an array, is it ordered, has somebody written what it
+// reads?
 #pragma once
 #include <stdint.h>
 #include <string>
@@ -30,6 +31,7 @@ struct Finding {
     uint64_t count;
 };
 
+void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned);  // an access is about to happen
 void check_launch(const std::vector<Region>& arguments);
 void check_block_begins();
 void check_block_ends();

@@ -17,7 +17,9 @@ struct Request {
     unsigned turn;
     bool shared, line;
     uint8_t kind;
-    bool operator==(const Request& o) const { return site == o.site && turn == o.turn && line == o.line && kind == o.kind && shared == o.shared; }
+    bool operator==(const Request& o) const {
+        return site == o.site && turn == o.turn && line == o.line && kind == o.kind && shared == o.shared;
+    }
 };
 struct Hash {
     size_t operator()(const Request& r) const { return (r.site * 31 + r.turn) * 8 + r.kind + 2 * r.line + r.shared; }
@@ -55,8 +57,8 @@ void add_global(const std::vector<Part>& parts, Total& total) {
     total.bytes += bytes;
 }
 
-// Shared memory has 32 banks of 4 bytes. Lanes that want different words of a bank wait for each other; wide accesses go
-// in groups of lanes that together want 128 bytes at most.
+// Shared memory has 32 banks of 4 bytes. Lanes that want different words of a bank wait for each other; wide accesses
+// go in groups of lanes that together want 128 bytes at most.
 void add_shared(const std::vector<Part>& parts, Total& total) {
     unsigned widest = 4;
     for (const Part& p : parts) widest = std::max(widest, p.size), total.bytes += p.size;
@@ -138,8 +140,8 @@ std::string counting_report() {
     for (auto& [key, t] : totals) {
         auto& [site, kind, shared, line] = key;
         text += "counter";
-        for (uint64_t n : {site, (uint64_t)kind, (uint64_t)shared, (uint64_t)line, t.requests, t.lanes, t.bytes, t.transactions,
-                           t.ideal, t.partial})
+        for (uint64_t n : {site, (uint64_t)kind, (uint64_t)shared, (uint64_t)line, t.requests, t.lanes, t.bytes,
+                           t.transactions, t.ideal, t.partial})
             text += "\t" + std::to_string(n);
         text += "\n";
     }

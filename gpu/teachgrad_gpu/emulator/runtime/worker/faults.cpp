@@ -86,8 +86,9 @@ void on_fault(int number, siginfo_t* info, void* context) {
         kind = "arithmetic", snprintf(text, sizeof text, "an integer was divided by zero");
     } else if (number == SIGILL || number == SIGABRT || number == SIGSYS) {
         kind = "abort";
-        snprintf(text, sizeof text, number == SIGSYS ? "the kernel asked for something that only programs on the host may do"
-                                                     : "the kernel ended its process");
+        snprintf(text, sizeof text, "%s",
+                 number == SIGSYS ? "the kernel asked for something that only programs on the host may do"
+                                  : "the kernel ended its process");
     } else if (touches_guard(address)) {
         kind = "stack overflow";
         snprintf(text, sizeof text, "the local variables of a thread take more than %zu KiB", STACK >> 10);

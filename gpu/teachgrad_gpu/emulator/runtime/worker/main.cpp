@@ -1,7 +1,7 @@
 // The worker: a process that runs kernels, so that a wrong one takes nothing else down with it.
 //
-// It shares the memory of arrays with the interpreter that started it, and answers one request after the other until that
-// interpreter is gone.
+// It shares the memory of arrays with the interpreter that started it, and answers one request after the other until
+// that interpreter is gone.
 #include <dlfcn.h>
 #include <map>
 #include <memory>
@@ -75,7 +75,8 @@ std::string described(const tg_library& library) {
         }
     }
     for (unsigned i = 0; i < library.symbol_count; i++)
-        text += std::string("symbol\t") + library.symbols[i].name + "\t" + std::to_string(library.symbols[i].size) + "\n";
+        text += std::string("symbol\t") + library.symbols[i].name + "\t" + std::to_string(library.symbols[i].size) +
+                "\n";
     return text;
 }
 
@@ -116,7 +117,8 @@ void write_symbol(Reader in) {
     done();
 }
 
-// A pointer names a segment, an offset in it, and how many bytes from there on belong to the array; a scalar is its bytes.
+// A pointer names a segment, an offset in it, and how many bytes from there on belong to the array; a scalar is its
+// bytes.
 struct Arguments {
     std::vector<std::vector<char>> bytes;
     std::vector<void*> places;
@@ -135,7 +137,8 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
             char* address = nullptr;
             if (segment) {
                 auto found = segments.find(segment);
-                if (found == segments.end() || offset > found->second.size || size > found->second.size - offset) return false;
+                if (found == segments.end()) return false;
+                if (offset > found->second.size || size > found->second.size - offset) return false;
                 address = found->second.base + offset;
                 out.arrays.push_back({(uintptr_t)address, size, Space::GLOBAL, (int)i, 'a', nullptr});
             }
@@ -152,7 +155,8 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
 
 void run_kernel(Reader in) {
     uint32_t library = in.take<uint32_t>(), entry = in.take<uint32_t>();
-    if (library >= libraries.size() || entry >= libraries[library].contents->entry_count) return say("there is no such kernel");
+    if (library >= libraries.size() || entry >= libraries[library].contents->entry_count)
+        return say("there is no such kernel");
     Launch what{};
     layout = libraries[library].shared.get();
     what.base = libraries[library].base, what.size = libraries[library].size;

@@ -18,7 +18,7 @@ std::vector<HeapPiece> heap;
 std::vector<char> printed;
 uint64_t unprinted;
 constexpr size_t PRINTED = 1 << 20;  // as on a device, where it is a setting
-constexpr unsigned LARGEST = 227 << 10;
+constexpr unsigned LARGEST = 48 << 10;  // static; more must be dynamic
 constexpr unsigned GAP = 128;        // between arrays, so that running over the end of one is not a hit on the next
 }  // namespace tg
 
@@ -31,7 +31,8 @@ unsigned tg_reserve(const void* declaration, const char* name, const char* type,
         if (known.declaration == declaration) return known.place;
     unsigned place = (layout->used + align - 1) / align * align;
     if (place + size > sizeof tg_static || size > LARGEST) {
-        fail("shared memory", line, "__shared__ %s has %u bytes; a block has %u at most", name, size, LARGEST);
+        fail("shared memory", line, "__shared__ %s has %u bytes; %u are the most, unless it is dynamic (extern __shared__)",
+             name, size, LARGEST);
         give_up();
     }
     layout->used = (place + size + 2 * GAP - 1) / GAP * GAP;

@@ -68,8 +68,8 @@ void answer(int socket, uint32_t kind, const void* bytes, size_t size) {
 void answer_failure(int socket, uintptr_t place, bool dying) {
     char text[1600];
     const unsigned *b = failure.block, *t = failure.thread;
-    int length = snprintf(text, sizeof text, "%s\n%zu\n%d\n%u %u %u\n%u %u %u\n%s", failure.kind, (size_t)place, failure.line,
-                          b[0], b[1], b[2], t[0], t[1], t[2], failure.message);
+    int length = snprintf(text, sizeof text, "%s\n%zu\n%d\n%u %u %u\n%u %u %u\n%s", failure.kind, (size_t)place,
+                          failure.line, b[0], b[1], b[2], t[0], t[1], t[2], failure.message);
     if (dying) {  // what was printed comes with the last words
         static char all[(1 << 20) + 2048];
         size_t size = (size_t)length + 1;

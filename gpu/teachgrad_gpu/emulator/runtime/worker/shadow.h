@@ -13,9 +13,9 @@ struct Record {
     uint64_t site = 0;
 };
 
-// Four readers are kept, as unlike as possible (another lane, another warp, another block), so that whoever writes without
-// being ordered after all readers most probably meets one that it is not ordered after. A word of which single bytes are
-// accessed is four cells.
+// Four readers are kept, as unlike as possible (another lane, another warp, another block), so that whoever writes
+// without being ordered after all readers most probably meets one that it is not ordered after. A word of which
+// single bytes are accessed is four cells.
 struct Cell {
     Record write;
     Record reads[4];

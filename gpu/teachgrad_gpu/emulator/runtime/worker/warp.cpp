@@ -118,7 +118,8 @@ void tg_warp(tg_operation operation, unsigned mask, int source, void* value, uns
     Thread& t = warp[lane];
     if (launch.checked) settle_write(), record_wait(EVENT_WARP, thread, line);
     if (!(mask >> lane & 1)) {
-        fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask, lane);
+        fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask,
+             lane);
         give_up();
     }
     t.kind = operation, t.mask = mask, t.source = source, t.size = size, t.line = line;
