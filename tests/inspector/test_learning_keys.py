@@ -144,6 +144,19 @@ async def test_opening_again_goes_on(session: Open) -> None:
     assert len(read(path).answers) == 2
 
 
+async def test_answers_that_wait_are_kept_at_the_end(session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who quits before it is known which recording this is loses nothing."""
+    monkeypatch.setattr(Inspector, "_find_score_behind", lambda app: None)
+    app = Inspector(session("micrograd"), "e", "tape", Options(predict=True), UNICODE, {})
+    async with app.run_test() as pilot:
+        await reply(pilot, "6")
+        await reply(pilot, "-6")
+    assert list(Path.cwd().glob("*.score.json")) == []
+    app.keep_the_rest()
+    (path,) = Path.cwd().glob("*.score.json")
+    assert [item.text for item in read(path).answers] == ["6", "-6"]
+
+
 async def test_a_score_file_of_its_own(session: Open) -> None:
     path = Path("mine.json")
     app = Inspector(session("micrograd"), "e", "tape", Options(predict=True), UNICODE, {})

@@ -158,6 +158,15 @@ class Learning(Acting):
                   tally=(tally[0] + right, tally[1] + given))  # fmt: skip
         self._write()
 
+    def keep_the_rest(self) -> None:
+        """At the end, write down answers that have waited until now."""
+        if self._waiting and not self._trouble:
+            self._digest, self._trouble = self._fingerprint()
+            if self.score_path is None:
+                self.score_path = default_path(Path.cwd(), self.session.title, self._digest)
+            if self._digest:
+                self._write()
+
     def _keep(self, answer: Answer) -> None:
         self._waiting = (*self._waiting, answer)
         if self._digest:

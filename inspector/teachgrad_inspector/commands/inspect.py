@@ -182,6 +182,7 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
                               args.follow)  # fmt: skip
         inspector.keep_in(args.score, args.tour)
         inspector.run()
+        inspector.keep_the_rest()
         return inspector.return_code or 0
 
 

@@ -15,7 +15,6 @@ from teachgrad.recording import Moment
 
 from ..canvas import Canvas
 from ..glyphs import UNICODE
-from ..learning.lesson import LETTERS
 from ..learning.order import choices
 from ..learning.past import is_shut, seen
 from ..learning.questions import KINDS, NEXT, asked, said
@@ -56,8 +55,8 @@ def pages(session: Session, tour: Tour) -> Iterator[Page]:
         for question in questions_at(session, stop):
             text = asked(session, question)
             if question.kind == NEXT:
-                listed = "   ".join(f"{letter}  {one.name}" for letter, one in choices(session, here).items())
-                text = f"{text} {listed} ({LETTERS})"
+                listed = ", ".join(f"{letter}: {one.name}" for letter, one in choices(session, here).items())
+                text = f"{text} {listed}"
             found.append((text, said(session, question)))
         if stop.ask:
             found.append((stop.ask, stop.answer))
