@@ -16,7 +16,7 @@ from teachgrad.recording import Moment
 from .canvas import Canvas
 from .glyphs import Glyphs
 from .learning.lesson import view_lesson
-from .learning.past import is_shut, seen
+from .learning.past import as_asked, is_shut, seen
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.compare import PANES as COMPARE_PANES
@@ -233,7 +233,7 @@ def frame(
         below = lesson_height(canvas, lesson, body)
         body -= below
         draw_lesson(canvas, lesson, 1 + body, below)
-    session = seen(session, moment, options)
+    session, options = seen(session, moment, options), as_asked(session, moment, options)
     draw_head(canvas, head_of(session, moment, screen, options))
     try:
         if is_shut(screen, moment, options):
@@ -256,7 +256,7 @@ def document(session: Session, moment: Moment, screen: str, options: Options, he
     """The same screen as data, for JSON."""
     shown = SCREENS[screen]
     lesson = view_lesson(session, moment, options, screen)
-    session = seen(session, moment, options)
+    session, options = seen(session, moment, options), as_asked(session, moment, options)
     shut = is_shut(screen, moment, options)
     view = None if shut else shown.view(session, moment, options, body_height(height))
     return {

@@ -183,6 +183,16 @@ def test_what_comes_next_is_not_shown(training: Session) -> None:
         assert max(rows) == moment.row
 
 
+def test_what_is_not_asked_is_not_hidden(session: Open) -> None:
+    """Without elements in the recording there is no number to ask for."""
+    net = session("net", "stats")
+    moment = net.run.resolve("t0/bwd/fc1.weight.grad")
+    text = "\n".join(frame(net, moment, "tape", Options(predict=True, revealed=frozenset({"shape"})), 100, 30, UNICODE,
+                           ()).text())  # fmt: skip
+    assert "predict it" not in text
+    assert "nothing to predict here" in text or "all answered here" in text
+
+
 @pytest.mark.parametrize("screen", SHUT)
 def test_screens_about_the_whole_run_are_shut(screen: str, session: Open) -> None:
     opened = session("program")

@@ -22,6 +22,7 @@ from teachgrad_inspector.learning.tours import (
     Tour,
     TourError,
     TourStop,
+    given_away,
     load,
     parse,
     questions_at,
@@ -115,6 +116,7 @@ def test_the_tours_that_come_along(demo: str, tmp_path: Path) -> None:
     with Reader(tmp_path / "run.tgr") as run:
         session = Session(run, demo)
         assert len(questions_of(session, tour)) >= 7
+        assert given_away(session, tour) == []
         for page in pages(session, tour):
             assert page.stop.spot("pane") in ("", "chain", "value", "gradient", "ledger")
             assert len(page.stop.text) < 300
@@ -208,6 +210,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run_command("--demo", "micrograd", "--export", "html", "--out", str(tmp_path / "m.html")) == 0
     assert "Backpropagation by hand" in (tmp_path / "m.html").read_text()
     assert run_command(str(tour), "--recording", str(recording), "--export", "html", "--out", "/none/x.html") == 2
+    tour.write_text(HEAD + STOP + STOP.replace("a.grad", "9"))
+    assert run_command(str(tour), "--recording", str(recording)) == 0
+    assert "stop 2 asks for what stop 1 has shown" in capsys.readouterr().err
     tour.write_text(HEAD + STOP.replace("a.grad", "nothing"))
     assert run_command(str(tour), "--recording", str(recording)) == 2
     assert "nothing" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def _done(args: Namespace) -> int:
     from teachgrad.recording import Reader
 
     from ..demos import write_demo
-    from ..learning.tours import TourError, load, questions_at
+    from ..learning.tours import TourError, given_away, load, questions_at
     from ..paper.tour import as_html, as_notebook
     from ..session import Session
     from ..stops import resolve
@@ -65,6 +65,8 @@ def _done(args: Namespace) -> int:
                     kinds = ", ".join(question.kind for question in questions_at(session, stop))
                     place = str(resolve(session, stop.at))
                     print(f"{at:>3}  {place:<14}{stop.screen:<9}{stop.title}{f'   ({kinds})' if kinds else ''}")
+                for place, before in given_away(session, tour):
+                    print(f"stop {place + 1} asks for what stop {before + 1} has shown", file=sys.stderr)
                 return 0
             source = f"--demo {shlex.quote(args.demo)}" if args.demo is not None else shlex.quote(str(path))
             text = as_html(session, tour) if args.export == "html" else as_notebook(session, tour, source)

@@ -52,6 +52,14 @@ def seen(session: Session, moment: Moment, options: Options) -> Session:
     return kept[key]
 
 
+def as_asked(session: Session, moment: Moment, options: Options) -> Options:
+    """The options with what is not asked at a moment revealed: there is no reason to hide it."""
+    if not options.predict:
+        return options
+    asked = {question.kind for question in asks(session, moment, options.element)}
+    return options if VALUE in asked else options.but(revealed=options.revealed | {VALUE})
+
+
 class Past(Reader):
     """A recording up to a moment. The same file and the same caches; `shape` and `value` hide those of the last row."""
 

@@ -225,6 +225,20 @@ def questions_at(session: Session, stop: TourStop) -> tuple[Question, ...]:
     return tuple(offered[kind] for kind in KINDS if kind in stop.questions)
 
 
+def given_away(session: Session, tour: Tour) -> list[tuple[int, int]]:
+    """Stops that ask for what an earlier one, later in the recording, has shown: (place, place of the earlier one)."""
+    found = []
+    latest, shown_by = (-1, -1), 0
+    for place, stop in enumerate(tour.stops):
+        moment = resolve(session, stop.at)
+        here = moment.step, moment.row
+        if stop.questions and here < latest:
+            found.append((place, shown_by))
+        if here > latest:
+            latest, shown_by = here, place
+    return found
+
+
 def questions_of(session: Session, tour: Tour) -> tuple[Question, ...]:
     """All questions of a tour that the recording answers."""
     return tuple(dict.fromkeys(question for stop in tour.stops for question in questions_at(session, stop)))

@@ -9,7 +9,7 @@ from teachgrad.errors import RecordingError
 from teachgrad.recording import Moment
 
 from ..learning.lesson import view_lesson
-from ..learning.past import is_shut, seen
+from ..learning.past import as_asked, is_shut, seen
 from ..numbers import bracketed, index, nbytes, number, percent, shape, signed
 from ..render.doctor import report_lines
 from ..screens import CLOSED, SCREENS
@@ -45,8 +45,9 @@ def tell(session: Session, moment: Moment, screen: str, options: Options) -> lis
     lesson = list(lesson_told(session, moment, options, screen))
     if is_shut(screen, moment, options):
         return [CLOSED, *lesson]
+    shown, options = seen(session, moment, options), as_asked(session, moment, options)
     try:
-        view = SCREENS[screen].view(seen(session, moment, options), moment, options, LINES)
+        view = SCREENS[screen].view(shown, moment, options, LINES)
     except RecordingError as error:
         return [str(error)]
     return [*(line for line in _TELLERS[screen](view) if line), *lesson]
