@@ -96,7 +96,7 @@ class Rehearsal:
         return kernel.shapes[-1]
 
     def free(self) -> None:
-        self.device.stop()
+        """Nothing is held."""
 
 
 Machine = Gpu | Rehearsal

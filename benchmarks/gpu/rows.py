@@ -67,8 +67,6 @@ def check_all(machine: Machine, wanted: Callable[[str], bool]) -> Iterator[Check
     for kernel in catalogue.values():
         for dtype in kernel.dtypes if wanted(kernel.name) else ():
             yield check(machine, kernel, dtype)
-            if (emulated := emulator()) is not None:
-                emulated.stop()  # a worker keeps what it has loaded
 
 
 def check(machine: Machine, kernel: Kernel, dtype: str) -> Checked:

@@ -22,8 +22,10 @@ import numpy as np
 from teachgrad.errors import DTypeError, ExecutorError, ShapeError
 
 FOLDER = Path(__file__).parent
-LARGEST = 2**31 - 1
-"""The largest number of elements of an array here: kernels count in int."""
+GRID = (2**31 - 1, 65535, 65535)
+"""The most blocks that a device takes along each axis."""
+LARGEST = 2**31 - 2**21
+"""The most elements that an array may have: kernels count in int, and a strided loop counts one round too far."""
 
 SCALARS: dict[str, Any] = {
     "int": np.int32, "unsigned int": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64,
@@ -155,7 +157,7 @@ class Kernel:
         plan = self.plan(*arrays, **settings)
         if not all(plan.grid):
             return  # there is nothing to do
-        if any(n > 65535 for n in plan.grid[1:]) or plan.grid[0] > LARGEST:
+        if any(n > most for n, most in zip(plan.grid, GRID, strict=False)):
             raise ShapeError(f"{self.name}: a grid of {plan.grid} blocks is larger than a device takes")
         raw = self.compiled(device, self.options(arrays, plan))
         if plan.shared > 48 << 10:  # more than every device gives unasked
@@ -246,7 +248,9 @@ def strided(count: int, threads: int = 256, most: int = 4096) -> tuple[tuple[int
 
 
 def warps(rows: int, threads: int = 128) -> tuple[tuple[int], tuple[int]]:
-    """Grid and block where each row has a warp."""
+    """Grid and block where each row has a warp. Threads are counted in 32 bits, too."""
+    if rows * 32 > LARGEST:
+        raise ShapeError(f"{rows} rows are too many for a warp each: threads are counted to {LARGEST}")
     return (blocks(rows * 32, threads),), (threads,)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from teachgrad_gpu import emulator
 from teachgrad_gpu.emulator import building
 from teachgrad_gpu.kernels import FOLDER, Kernel, catalogue
 from teachgrad_gpu.kernels.checking import check, difference, referred
+from teachgrad_gpu.kernels.kernel import warps
 from teachgrad_gpu.ladder import Checked
 
 pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
@@ -21,7 +23,7 @@ QUICK = ("map", "reductions", "transpose", "philox")
 """The families that the fast tests run; each takes a second to compile."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def fresh_worker() -> Any:
     """Leave no process behind."""
     yield
@@ -160,6 +162,15 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         catalogue["gelu_vectorised"].launch(emulator, np.zeros(4), np.zeros(4))
     with pytest.raises(ShapeError, match=r"takes 2 arrays \(x, z\), not 1"):
         catalogue["gelu_vectorised"].launch(emulator, x)
+    with pytest.raises(ShapeError, match="too many for a warp each"):
+        warps(2**27)
+    wide = np.broadcast_to(np.zeros(1, "f4"), (2**31,))
+    with pytest.raises(ShapeError, match="x has 2147483648 elements; kernels count to"):
+        catalogue["gelu_guarded"].check((SimpleNamespace(flags=x.flags, size=wide.size, dtype=wide.dtype), wide))
+    tall = np.broadcast_to(np.zeros(1, "f4"), (32 * 65536, 1))
+    with pytest.raises(ShapeError, match=r"a grid of \(1, 65536\) blocks is larger"):
+        catalogue["transpose_naive"].launch(emulator, *(SimpleNamespace(
+            flags=x.flags, size=tall.size, dtype=tall.dtype, shape=shape) for shape in (tall.shape, tall.shape[::-1])))
     with pytest.raises(ShapeError, match="3 columns meet 2 rows"):
         catalogue["matmul_naive"].launch(emulator, np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
 
