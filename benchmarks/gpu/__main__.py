@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, help="a folder (default: this one; build/benchmarks for a rehearsal)")
     parser.add_argument("--kernels", default="", metavar="PATTERN", help="only those whose name has this in it")
+    parser.add_argument("--no-steps", dest="steps", action="store_false", help="no training steps")
     parser.add_argument("--rehearse", action="store_true", help="on the emulator")
     args = parser.parse_args(argv)
     why = None if args.rehearse else unable()
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"NOT RUN: {why}")
         return 0
 
+    from . import training  # noqa: F401  (it enters its steps)
     from .goals import goals
     from .machine import Gpu, Machine, Rehearsal
     from .report import Results, as_json, as_markdown
@@ -51,16 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             print(f"{t.kernel:<30}{t.ms:10.3f} ms {100 * t.of_copy:6.0f} % of a copy", flush=True)
             timed.append(t)
-    steps = [step for maker in STEPS for step in maker(machine)]
+    steps = [step for maker in STEPS for step in maker(machine)] if args.steps else []
+    for s in steps:
+        print(f"step {s.name:<25}{s.ms:10.3f} ms, losses {'as' if s.same else 'NOT AS'} on the CPU", flush=True)
     measured = [] if machine.rehearsal else timed
     results = Results(machine.describe(), machine.peaks.copy, checked, timed, failed, steps,
-                      goals({t.kernel: t for t in measured}, {s.name: s for s in steps}))
+                      goals({t.kernel: t for t in measured}, {} if machine.rehearsal else {s.name: s for s in steps}))
     folder = args.output or (Path("build/benchmarks/gpu") if args.rehearse else HERE)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "RESULTS.md").write_text(as_markdown(results), encoding="utf-8")
     (folder / "results.json").write_text(as_json(results), encoding="utf-8")
     print(f"written: {folder / 'RESULTS.md'}")
     right = all(c.right for c in checked) and all(t.agrees is not False for t in timed) and not failed
+    right = right and all(s.same for s in steps)
     return 0 if right else 1
 
 

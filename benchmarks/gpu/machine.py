@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,6 +19,10 @@ class Gpu:
     """The first CUDA device."""
 
     rehearsal = False
+    executor = "cupy"
+    torch_peers = (("torch", "torch eager"), ("torch-compile", "torch.compile, CUDA graphs"))
+    """PyTorch's ways to run a training step: the contestant, and what it is called here."""
+    rounds = 50
 
     def __init__(self) -> None:
         import torch
@@ -28,6 +33,7 @@ class Gpu:
         self.xp: Any = self.device
         self.torch: Any = torch
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch._inductor.config.triton.cudagraphs = True
         self.peaks = peaks(self.device)
 
     def describe(self) -> dict[str, str]:
@@ -53,6 +59,16 @@ class Gpu:
     def shape(self, kernel: Kernel) -> tuple[int, ...]:
         return kernel.large
 
+    def place(self) -> AbstractContextManager[object]:
+        """A block in which teachgrad makes its tensors on the device."""
+        import teachgrad as tg
+
+        return tg.device("gpu")
+
+    def torch_place(self) -> AbstractContextManager[object]:
+        """A block in which PyTorch makes its tensors on the device."""
+        return self.torch.device("cuda")
+
     def free(self) -> None:
         self.device.get_default_memory_pool().free_all_blocks()
         self.torch.cuda.empty_cache()
@@ -62,6 +78,9 @@ class Rehearsal:
     """No GPU: every line of the script runs, on small arrays, and the times mean nothing."""
 
     rehearsal = True
+    executor = "emulated"
+    torch_peers = (("torch", "torch eager"),)
+    rounds = 1
 
     def __init__(self) -> None:
         import torch
@@ -94,6 +113,12 @@ class Rehearsal:
 
     def shape(self, kernel: Kernel) -> tuple[int, ...]:
         return kernel.shapes[-1]
+
+    def place(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def torch_place(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def free(self) -> None:
         """Nothing is held."""

@@ -59,7 +59,7 @@ def times(results: Results) -> str:
 
 def steps(steps: Sequence[Step]) -> str:
     if not steps:
-        return f"{NOT_RUN}: no executor has entered its steps (`benchmarks/gpu/steps.py`)."
+        return f"{NOT_RUN}: they were not asked for."
     return table(("step", "ms", "beside", "losses as on the CPU"), map(step_cells, steps))
 
 

@@ -1,4 +1,4 @@
-"""Training steps on the device: the place where executors enter theirs.
+"""Training steps on the device: the place where they are entered (`training.py` has some).
 
 A module registers a function of the machine, which yields a `Step` for each workload that it can run:
 

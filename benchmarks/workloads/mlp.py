@@ -77,7 +77,7 @@ def numpy_by_hand(problem: Problem) -> Step:
     return step
 
 
-def _teachgrad(problem: Problem, level: str | None) -> Step:
+def teachgrad_step(problem: Problem, level: str | None, executor: str | None = None) -> Step:
     import teachgrad as tg
     from teachgrad import nn, optim
     from teachgrad.nn import functional as F
@@ -94,23 +94,23 @@ def _teachgrad(problem: Problem, level: str | None) -> Step:
         optimizer.step()
         return loss
 
-    run = tg.static(train, level=level) if level else train
+    run = tg.static(train, level=level, executor=executor) if level else train
     return lambda: run(x, labels).item()
 
 
 @mlp.by("teachgrad")
 def teachgrad_dynamic(problem: Problem) -> Step:
-    return _teachgrad(problem, level=None)
+    return teachgrad_step(problem, level=None)
 
 
 @mlp.by("teachgrad-static")
 def teachgrad_static(problem: Problem) -> Step:
-    return _teachgrad(problem, level="O1")
+    return teachgrad_step(problem, level="O1")
 
 
 @mlp.by("teachgrad-c")
 def teachgrad_generated_c(problem: Problem) -> Step:
-    return _teachgrad(problem, level="O3")
+    return teachgrad_step(problem, level="O3")
 
 
 def _pytorch(problem: Problem, compiled: bool) -> Step:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from benchmarks.gpu import __main__ as script
 from benchmarks.gpu.goals import NOT_RUN, goals
+from benchmarks.gpu.machine import Rehearsal
 from benchmarks.gpu.report import time_cells
 from benchmarks.gpu.rows import Timed
 from benchmarks.gpu.steps import Step
@@ -34,7 +36,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pattern = "gelu_vec|transpose_padded|sum_last|softmax_reg|matmul_vec|philox_words|scatter_add$"
-    assert script.main(["--rehearse", "--kernels", pattern, "--output", str(tmp_path)]) == 0
+    assert script.main(["--rehearse", "--no-steps", "--kernels", pattern, "--output", str(tmp_path)]) == 0
     text = (tmp_path / "RESULTS.md").read_text("utf-8")
     assert "A REHEARSAL, whose times mean nothing" in text
     assert "MISSED" not in text
@@ -43,6 +45,17 @@ def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [row["agrees"] for row in data["timed"]] == [True, True, True, True, True, None, True]
     assert {goal["measured"] for goal in data["goals"]} == {NOT_RUN}
     assert data["checked"][0]["same_bits"] == data["checked"][0]["results"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.oracles
+@pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+def test_training_steps_on_the_emulator_have_the_losses_of_the_cpu() -> None:
+    from benchmarks.gpu.training import training
+
+    found = list(islice(training(Rehearsal()), 2))
+    assert [step.name for step in found] == ["mlp, captured", "lenet"]
+    assert all(step.same and set(step.beside) == {"teachgrad on the CPU", "torch eager"} for step in found)
 
 
 def row(kernel: str, ms: float, of_copy: float, torch: float | None = None, compiled: float | None = None) -> Timed:

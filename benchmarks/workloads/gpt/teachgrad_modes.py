@@ -37,7 +37,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
 
-def dynamic(problem: Problem, level: str | None = None) -> Step:
+def dynamic(problem: Problem, level: str | None = None, executor: str | None = None) -> Step:
     model = GPT()
     model.load_state_dict(problem.weights)
     optimizer = optim.SGD(model.parameters(), lr=problem.lr)
@@ -50,7 +50,7 @@ def dynamic(problem: Problem, level: str | None = None) -> Step:
         optimizer.step()
         return loss
 
-    run = tg.static(train, level=level) if level else train
+    run = tg.static(train, level=level, executor=executor) if level else train
     return lambda: run(tokens, targets).item()
 
 
