@@ -26,6 +26,7 @@ class Gpu:
 
     def __init__(self) -> None:
         import torch
+        import torch._inductor.config
 
         from teachgrad_gpu.timing import gpu, peaks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -70,28 +71,26 @@ def usual_launch(kernel: Kernel) -> tuple[tuple[str, ...], Plan]:
     return kernel.options(example.arrays, plan), plan
 
 
+HEAD = ("kernel", "arch", "regs", "shared", "stack", "spill", "block", "occ", "limit")
+WORDS = (0, 1, 8)
+"""The columns that are aligned to the left."""
+
+
 def table(rows: Iterable[Row]) -> str:
-    """Columns of text, one block a file."""
-    head = ("kernel", "arch", "registers", "shared", "stack", "spilled", "threads", "occupancy", "limited by")
-    lines: list[tuple[str, ...]] = []
-    files = []
-    for r in rows:
-        shared = f"{r.shared}+{r.dynamic}" if r.dynamic else str(r.shared)
-        lines.append((r.kernel, r.arch, str(r.registers), shared, str(r.stack), str(r.spilled), str(r.threads),
-                      f"{r.occupancy:.0f} %", r.limit))
-        files.append((r.file, r.compiler))
-    widths = [max(len(line[i]) for line in [head, *lines]) for i in range(len(head))]
-    out, last = [], None
-    for line, file in zip(lines, files, strict=True):
-        if file != last:
-            out += ["", f"{file[0]}, by {file[1]}", "  " + aligned(head, widths)]
-            last = file
-        out.append("  " + aligned(line, widths))
-    return "\n".join(out[1:])
+    """Columns of text, a paragraph a file."""
+    return "\n\n".join(paragraph(file, compiler, list(of)) for (file, compiler), of in
+                        groupby(rows, key=lambda r: (r.file, r.compiler)))
 
 
-def aligned(line: tuple[str, ...], widths: list[int]) -> str:
-    """Names to the left, numbers to the right."""
-    texts = [text.ljust(width) if i in (0, 1, 8) else text.rjust(width)
-             for i, (text, width) in enumerate(zip(line, widths, strict=True))]
-    return "  ".join(texts).rstrip()
+def paragraph(file: str, compiler: str, rows: list[Row]) -> str:
+    lines = [HEAD, *map(cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = ["  ".join(text.ljust(width) if i in WORDS else text.rjust(width)
+                       for i, (text, width) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    return "\n".join([f"{file}, by {compiler}", *(f"  {text}".rstrip() for text in texts)])
+
+
+def cells(r: Row) -> tuple[str, ...]:
+    shared = f"{r.shared}+{r.dynamic}" if r.dynamic else str(r.shared)
+    return (r.kernel, r.arch, str(r.registers), shared, str(r.stack), str(r.spilled), str(r.threads),
+            f"{r.occupancy:.0f} %", r.limit)

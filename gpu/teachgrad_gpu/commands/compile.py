@@ -2,14 +2,13 @@
 
 Without files, every kernel of teachgrad's catalogue is compiled. Warnings are errors. The columns:
 
-    registers   of each thread, 255 at most; the fewer, the more threads fit
-    shared      static shared memory, bytes a block
-    stack       bytes a thread that are in (slow) memory: arrays with an index known only while running, and spills
-    spilled     bytes of registers that found no place, stored and loaded again
-    threads     of a block: the catalogue's choice for its last example, or --threads
-    occupancy   how many of a multiprocessor's warps can be alive at once, in percent, and what allows no more
-
-Numbers in the columns are those of one architecture a row.
+    regs     registers of each thread, 255 at most; the fewer, the more threads fit
+    shared   shared memory, bytes a block: static, and dynamic after the +
+    stack    bytes a thread that are in (slow) memory: arrays whose index is known only while running, and spills
+    spill    bytes of registers that found no place, stored and loaded again
+    block    threads of a block: the catalogue's choice for its last example, or --threads
+    occ      occupancy: how many of a multiprocessor's warps can be alive at once, in percent
+    limit    what allows no more
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run("compile", str(file), "--arch", "sm_90", "--threads", "64") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("mine.cu, by ")
-    assert lines[1].split()[:6] == ["kernel", "arch", "registers", "shared", "stack", "spilled"]
+    assert lines[1].split()[:6] == ["kernel", "arch", "regs", "shared", "stack", "spill"]
     assert lines[3].split()[:2] == ["second", "sm_90"]
     assert run("compile", str(file), "--arch", "sm_75", "--json") == 0
     rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
