@@ -169,9 +169,10 @@ def with_nvcc(source: str, arch: str, options: tuple[str, ...], name: str) -> tu
         command = ["nvcc", "-cubin", f"-arch={arch}", "-Werror", "all-warnings", "-Xptxas", "-v", "-Xptxas", "-Werror",
                    *options, "-o", str(cubin), str(file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        log = (done.stdout + done.stderr).replace(folder + os.sep, "")
         if done.returncode:
-            raise CompilationError(f"{name} does not compile for {arch}:\n{done.stdout}{done.stderr}".rstrip())
-        return cubin.read_bytes(), done.stderr + done.stdout
+            raise CompilationError(f"{name} does not compile for {arch}:\n{log.strip()}")
+        return cubin.read_bytes(), log
 
 
 # ---- what ptxas says -------------------------------------------------------------------------------------------------

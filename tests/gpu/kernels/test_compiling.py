@@ -79,7 +79,7 @@ def test_what_a_kernel_takes(compiler: str) -> None:
 @needs_compiler
 @pytest.mark.parametrize("compiler", compilers())
 def test_a_mistake_and_a_warning_are_errors_with_a_line(compiler: str) -> None:
-    with pytest.raises(CompilationError, match=r'mine\.cu\(2\)(.|\n)*"y" is undefined'):
+    with pytest.raises(CompilationError, match=r'\nmine\.cu\(2\)(.|\n)*"y" is undefined'):
         compile_cuda('\nextern "C" __global__ void k(float* x) { x[0] = y; }', name="mine.cu", compiler=compiler)
     with pytest.raises(CompilationError, match=r'mine\.cu\(1\)(.|\n)*"unused" was declared but never referenced'):
         compile_cuda('extern "C" __global__ void k() { int unused = 3; }', name="mine.cu", compiler=compiler)
