@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from . import autodiff, random
+from . import autodiff, devices, random
 from .errors import DTypeError, GradientError, TeachgradError, place
-from .op import Vertex, apply, modes
+from .op import Vertex, apply, beside, modes
 from .ops.shape import concat, reshape
 from .ops.tuples import item, unpack
 
@@ -128,7 +128,7 @@ class _Problem:
             if xs[i].dtype != np.float64:
                 raise DTypeError(f"input {i} is {xs[i].dtype}; finite differences need the digits of float64: "
                                  "write tg.astype(x, tg.float64), or tg.tensor(data, dtype=tg.float64)")
-        self.point: Arrays = [xs[i]._data.copy() for i in self.checked]
+        self.point: Arrays = [on_host(xs[i]).copy() for i in self.checked]
         self.random = random.get_state()
 
     def call(self, inputs: Sequence[Vertex]) -> list[Vertex]:
@@ -145,22 +145,25 @@ class _Problem:
         return [y for y in results if y.dtype.kind == "f"]
 
     def leaves(self, arrays: Arrays) -> list[Any]:
-        return [self.xs[i].result_type(a.copy(), requires_grad=True) for i, a in zip(self.checked, arrays, strict=True)]
+        leaves: list[Any] = [beside(self.xs[i], a.copy()) for i, a in zip(self.checked, arrays, strict=True)]
+        for x in leaves:
+            x.requires_grad = True
+        return leaves
 
     def values(self, arrays: Arrays) -> Arrays:
         """The results as arrays, with no graph."""
         with modes(grad=False):
-            inputs = [self.xs[i].result_type(a.copy()) for i, a in zip(self.checked, arrays, strict=True)]
-            results = [y._data.astype(np.float64) for y in self.call(inputs)]
+            inputs = [beside(self.xs[i], a.copy()) for i, a in zip(self.checked, arrays, strict=True)]
+            results = [on_host(y).astype(np.float64) for y in self.call(inputs)]
         for i, x, a in zip(self.checked, inputs, arrays, strict=True):
-            if x._data.tobytes() != a.tobytes():
+            if on_host(x).tobytes() != a.tobytes():
                 raise GradientError(f"gradcheck: the function overwrites its input {i}; check one that works on a copy")
         return results
 
     def pulled_back(self) -> _Problem:
         """The next order: the function (xs, us) -> Σ (dy/dx)ᵀ u."""
         rng = np.random.default_rng(self.order)
-        us = [self.xs[self.checked[0]].result_type(_weights(rng, y.shape)) for y in self.values(self.point)]
+        us = [beside(self.xs[self.checked[0]], _weights(rng, y.shape)) for y in self.values(self.point)]
         count = len(self.xs)
 
         def pull_back(*arguments: Vertex) -> Any:
@@ -178,6 +181,11 @@ class _Problem:
             return [x * 0.0 if g is None else g for g, x in zip(gs, inputs, strict=True)]
 
         return _Problem(pull_back, (*self.xs, *us), self.order + 1)
+
+
+def on_host(x: Vertex) -> Any:
+    """The array of a tensor, as NumPy's."""
+    return devices.CPU.take(x._data)
 
 
 def _weights(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -234,13 +242,13 @@ def _analytic(problem: _Problem) -> Iterator[Arrays]:
 def _pulled(y: Vertex, inputs: Sequence[Vertex], u: Any) -> Iterator[Any]:
     """(dy/dx)ᵀ u for each input, as arrays; None where nothing flows."""
     with modes(grad=True):
-        gradients = autodiff.grad(y, list(inputs), y.result_type(u.astype(y.dtype)), retain_graph=True,
+        gradients = autodiff.grad(y, list(inputs), beside(y, u.astype(y.dtype)), retain_graph=True,
                                   allow_unused=True)
     for number, (g, x) in enumerate(zip(gradients, inputs, strict=True)):
         if g is not None and (g.shape != x.shape or g.dtype != x.dtype):
             raise GradientError(f"gradcheck: the gradient of input {number} is {g.dtype}{list(g.shape)}, but the input "
                                 f"is {x.dtype}{list(x.shape)}")
-        yield None if g is None else g._data
+        yield None if g is None else on_host(g)
 
 
 def _compare(problem: _Problem, here: Arrays, number: int, index: tuple[int, ...], column: Arrays,
@@ -320,15 +328,16 @@ def _consistent(problem: _Problem, rows: list[Arrays], here: Arrays, result: Gra
 
 def _forward(problem: _Problem, us: Arrays, vs: Arrays) -> float:
     """u·(J v), with J v by forward mode."""
-    cls = problem.xs[problem.checked[0]].result_type
+    like = problem.xs[problem.checked[0]]
 
     def flat(*inputs: Vertex) -> Any:
         return concat([reshape(y, (-1,)) for y in problem.call(inputs) if y.dtype == np.float64])
 
-    _, tangent = autodiff.jvp(flat, [cls(x.copy()) for x in problem.point], [cls(v) for v in vs])
+    _, tangent = autodiff.jvp(flat, [beside(like, x.copy()) for x in problem.point],
+                               [beside(like, v) for v in vs])
     if not us:
         return 0.0
-    return float(np.concatenate([u.ravel() for u in us]) @ tangent._data)
+    return float(np.concatenate([u.ravel() for u in us]) @ on_host(tangent))
 
 
 def _blame(f: Callable[..., Any], xs: Sequence[Vertex], tolerance: _Tolerance) -> str:

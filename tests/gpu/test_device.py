@@ -245,6 +245,13 @@ def test_writing_in_place(place: Any) -> None:
         loss.backward()
 
 
+def test_gradients_can_be_checked_there(place: Any) -> None:
+    x = tg.tensor([[0.5, -1.25], [2.0, 0.25]], dtype="float64", requires_grad=True, device=place.name)
+    assert tg.gradcheck(lambda x: F.softmax(x @ x, axis=1), x, order=2).ok
+    with pytest.raises(tg.GradientError, match="gradcheck"):
+        tg.gradcheck(lambda x: x * x.detach(), x)
+
+
 def test_random_numbers_are_those_of_the_cpu(place: Any) -> None:
     def draw() -> list[Any]:
         return [tg.random.normal((3, 2)), tg.random.uniform((5,)), F.dropout(tg.ones(20), 0.5)]

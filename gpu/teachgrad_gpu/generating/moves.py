@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from teachgrad.op import Shape, Vertex
-from teachgrad.ops.indexing import HOLE, Pattern, put_along, put_item, set_item, take_along, take_items
+from teachgrad.op import Shape, Spec, Vertex
+from teachgrad.ops.indexing import (
+    HOLE,
+    Pattern,
+    getitem,
+    put_along,
+    put_item,
+    set_item,
+    set_items,
+    take_along,
+    take_items,
+)
 from teachgrad.ops.joining import roll
 from teachgrad.ops.linalg import diagonal, place_diagonal
 from teachgrad.ops.shape import astype, cast, concat, flip
@@ -217,22 +227,28 @@ def put(work: Work) -> None:
     k.put(add_to(k, where, value) if work.names[1:] else k.store(where, value))
 
 
-@kernel_of(set_item, "x", "value", fits=lambda v: readable(v) and len(v.inputs) == 2)
+def overwritable(v: Vertex) -> bool:
+    """Whether it does not matter in which order values are written: slices name a place once, or there is one value."""
+    return readable(v) and (len(v.inputs) == 2 or v.inputs[1].size == 1)
+
+
+@kernel_of(set_items, "x", "value", fits=overwritable, fails=True)
+@kernel_of(set_item, "x", "value", fits=overwritable, fails=True)
 def overwrite(work: Work) -> None:
     """z = x but for z[index] = value."""
-    z = work.v
+    z, (_, value, *indices) = work.v, work.v.inputs
     k = work.threads("_copy")
     names = names_of(z.shape)
     k.spread(names, z.shape)
     k.put(k.store(number_of(names) if names else "0", k.load("x", *names)))
-    region = np.empty(z.shape, np.bool_)[z.attrs["index"]].shape
+    region = getitem.infer(Spec(z.shape, z.dtype), *[Spec(i.shape, i.dtype) for i in indices],
+                           index=z.attrs["index"]).shape
     if 0 in region:
         return
     k = work.threads()
     names = names_of(region)
     k.spread(names, region)
-    where = offset_in(z.shape, places(k, z.shape, z.attrs["index"], names, ()))
-    value = z.inputs[1]
+    where = offset_in(z.shape, places(k, z.shape, z.attrs["index"], names, work.names[2:]))
     k.put(k.store(where, k.load("value", *names[len(region) - value.ndim:])))
 
 
