@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "check": "teachgrad_gpu.commands.check",
     "compile": "teachgrad_gpu.commands.compile",
     "ladder": "teachgrad_gpu.commands.ladder",
+    "puzzle": "teachgrad_gpu.commands.puzzle",
 }
 """name -> module with `add_arguments(parser)` and `main(args) -> int`; its docstring is the help."""
 

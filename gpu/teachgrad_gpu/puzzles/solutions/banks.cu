@@ -1,0 +1,13 @@
+extern "C" __global__ void banks(const float* a, float* out, int rows, int columns)
+{
+    __shared__ float tile[32][33];
+    int column = blockIdx.x * 32 + threadIdx.x;
+    int row = blockIdx.y * 32 + threadIdx.y;
+    if (row < rows && column < columns)
+        tile[threadIdx.y][threadIdx.x] = a[row * columns + column];
+    __syncthreads();
+    int i = blockIdx.x * 32 + threadIdx.y;  // row and column of out
+    int j = blockIdx.y * 32 + threadIdx.x;
+    if (i < columns && j < rows)
+        out[i * rows + j] = tile[threadIdx.x][threadIdx.y];
+}

@@ -1,0 +1,17 @@
+extern "C" __global__ void softmax(const float* x, float* out, int rows, int columns)
+{
+    int row = blockIdx.x * blockDim.x + threadIdx.x;
+    if (row >= rows)
+        return;
+    x += row * columns;
+    out += row * columns;
+    float m = -INFINITY, s = 0;
+    for (int j = 0; j < columns; j++) {
+        float v = x[j];
+        float larger = fmaxf(m, v);
+        s = s * expf(m - larger) + expf(v - larger);
+        m = larger;
+    }
+    for (int j = 0; j < columns; j++)
+        out[j] = expf(x[j] - m) / s;
+}
