@@ -143,6 +143,7 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
 
     def steps(folder: Path) -> None:
         (folder / "kernel.cpp").write_text(text, encoding="utf-8")
+        (folder / "kernel.cu").write_text(prepared.code, encoding="utf-8")  # complaints quote from it
         headers = (*prelude(how, flags), *own, f"-I{RUNTIME}")
         call([*how.command, *flags, *headers, "-c", "kernel.cpp", "-o", "kernel.o"], folder)
         call([*how.command, *shared, "kernel.o", "-o", "product"], folder)

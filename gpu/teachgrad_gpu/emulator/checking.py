@@ -247,7 +247,7 @@ def explained(kind: str, message: str, element: str, array: Array | None, line: 
         return f"{message}, in {who}; its value is undefined"
     if kind == "constant memory":
         return f"{who} writes {element}, which is constant"
-    return f"{message} ({who})"
+    return f"{printable(message)} ({who})"
 
 
 def remedy(array: Array | None, here: tuple[Index, Index], there: tuple[Index, Index]) -> str:
@@ -264,9 +264,14 @@ def _index(text: str) -> Index:
     return x, y, z
 
 
+def printable(text: str) -> str:
+    """A text without what would change how a terminal shows it."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+
+
 def in_words(name: str, code: str, report: Report) -> str:
     """A report as text: what is wrong, each with its line; then what memory accesses cost."""
-    text = code.split("\n")
+    text = printable(code).split("\n")
     lines = [f"{name}: " + ("nothing is wrong" if not report.findings else
                             f"{len(report.findings)} finding{'s' * (len(report.findings) > 1)}")]  # fmt: skip
     for each in report.findings:

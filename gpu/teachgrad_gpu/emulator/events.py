@@ -13,6 +13,7 @@ from .checking import Array
 
 MOST = 1_000_000
 """Events that are kept of a launch, unless more are asked for."""
+MOST_EVER = 20_000_000
 KINDS = ("read", "write", "atomic", "line", "barrier", "warp", "exit")
 RECORD = np.dtype([("block", "u4"), ("thread", "u2"), ("kind", "u1"), ("size", "u1"), ("site", "u8"), ("offset", "i8"),
                    ("value", "V16"), ("number", "i4"), ("origin", "S1"), ("padding", "V3")])  # fmt: skip

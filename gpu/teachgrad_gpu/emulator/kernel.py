@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from . import building, process
 from .arguments import Packed, Parameter
-from .checking import Finding, Report, as_finding, in_words, lines_of, read_report
+from .checking import Finding, Report, as_finding, in_words, lines_of, printable, read_report
 from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
-from .events import MOST, RECORD, Recording, without_repeats
+from .events import MOST, MOST_EVER, RECORD, Recording, without_repeats
 from .memory import arena
 from .source import Prepared, masked, prepare
 
@@ -45,6 +45,8 @@ class RawModule:
         self.name_expressions = tuple(name_expressions or ())
         self.check = check or bool(record)
         self.recorded = MOST if record is True else int(record)
+        if not 0 <= self.recorded <= MOST_EVER:
+            raise ArgumentError(f"record={record}: {MOST_EVER} events are the most")
         self.seed = seed
         self.timeout = timeout
         self.prepared: Prepared = prepare(code, folders)
@@ -81,8 +83,9 @@ class RawModule:
     def contents(self) -> Contents:
         """The kernels (number, parameters) and variables (number, bytes) of the library."""
         if self._described is None:
-            library = self.library
-            _, text = process.worker().load(library)
+            library, worker = self.library, process.worker()
+            with worker.lock:
+                _, text = worker.load(library)
             self._described = described(text, masked(self.code))
         return self._described
 
@@ -154,11 +157,11 @@ class RawKernel:
         packed = Packed(parameters, tuple(args), arena(), self.name, apart=settings.check)
         worker = process.worker()
         with worker.lock:
-            for segment in packed.segments - worker.known:
-                worker.share(segment)
+            worker.know(packed.segments)
             library, _ = worker.load(settings.library)
-            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, settings.check,
-                                  settings.seed or 0, settings.recorded, settings.timeout)  # fmt: skip
+            order = 0 if settings.seed is None else settings.seed % (1 << 63) + 1
+            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, settings.check, order, settings.recorded,
+                                  settings.timeout)  # fmt: skip
             kind, answer = worker.ask(process.RUN, request + packed.payload, settings.timeout + process.GRACE)
             told: dict[int, bytes] = {}
             while kind in (process.FAILED, process.REPORT, process.EVENTS):
@@ -215,10 +218,10 @@ class RawKernel:
         kind, place, line, block, thread, message = words.decode(errors="replace").split("\n", 5)
         number = int(line) or lines_of(self.module.library, [int(place)])[int(place)]
         blocks, threads = (tuple(map(int, where.split())) for where in (block, thread))
-        shown = f"{kind}: {message}\n  kernel {self.name}, block {blocks}, thread {threads}"
+        shown = f"{kind}: {printable(message)}\n  kernel {self.name}, block {blocks}, thread {threads}"
         if number is not None:
             lines = self.module.code.split("\n")
-            text = lines[number - 1].strip() if number <= len(lines) else ""
+            text = printable(lines[number - 1].strip()) if number <= len(lines) else ""
             shown += f"\n  {number} | {text}"
         return LaunchError(kind, shown, number, blocks, threads)  # type: ignore[arg-type]
 

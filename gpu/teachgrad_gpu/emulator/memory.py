@@ -21,9 +21,10 @@ import numpy.typing as npt
 from .errors import EmulatorError
 
 SEGMENT = 64 << 20
-SMALLEST = 64
-"""Bytes of the smallest block. Blocks are aligned to this much at least; a device aligns to 256."""
+LARGE = SEGMENT // 4
+"""Bytes from which on a block is a segment of its own."""
 ALIGNMENT = 256
+"""Bytes of the smallest block, and what all are aligned to, as on a device."""
 
 
 class Segment:
@@ -38,6 +39,11 @@ class Segment:
         self.file = _nameless_file(size)
         self.map = mmap.mmap(self.file, size)
         self.base = np.frombuffer(self.map, np.uint8).__array_interface__["data"][0]
+
+    def close(self) -> None:
+        """Give the memory back. No array may be left in it."""
+        self.map.close()
+        os.close(self.file)
 
 
 class Block:
@@ -76,13 +82,14 @@ class Arena:
         return np.asarray(block).view(kind).reshape(shape) if nbytes else np.empty(shape, kind)
 
     def _take(self, nbytes: int) -> tuple[Segment, int, int]:
-        size = max(ALIGNMENT, 1 << (nbytes - 1).bit_length()) if nbytes < SEGMENT // 4 else -(-nbytes // 4096) * 4096
+        size = max(ALIGNMENT, 1 << (nbytes - 1).bit_length()) if nbytes <= LARGE // 2 else -(-nbytes // 4096) * 4096
         with self._lock:
             if self._free[size]:
                 return self._free[size].pop()
-            segment = next((s for s in self.segments if s.size - s.used >= size), None) if size < SEGMENT // 4 else None
+            fitting = (s for s in self.segments if s.size == SEGMENT and s.size - s.used >= size)
+            segment = next(fitting, None) if size < LARGE else None
             if segment is None:
-                segment = Segment(max(SEGMENT, size) if size < SEGMENT // 4 else size)
+                segment = Segment(SEGMENT if size < LARGE else size)
                 self.segments.append(segment)
                 self.segments.sort(key=lambda s: s.base)
                 self._bases = [s.base for s in self.segments]
@@ -94,15 +101,21 @@ class Arena:
         """Take a block back."""
         if os.getpid() == self.process:  # a fork shares the memory, and must not hand it out again
             with self._lock:
-                self._free[place[2]].append(place)
+                if place[2] < LARGE:
+                    self._free[place[2]].append(place)
+                else:  # it has a segment of its own, which goes with it
+                    self.segments.remove(place[0])
+                    self._bases = [s.base for s in self.segments]
+                    place[0].close()
 
     def find(self, address: int) -> tuple[Segment, int] | None:
         """The segment that an address lies in, and where in it."""
-        index = bisect.bisect_right(self._bases, address) - 1
-        if index >= 0:
-            segment = self.segments[index]
-            if address < segment.base + segment.size:
-                return segment, address - segment.base
+        with self._lock:
+            index = bisect.bisect_right(self._bases, address) - 1
+            if index >= 0:
+                segment = self.segments[index]
+                if address < segment.base + segment.size:
+                    return segment, address - segment.base
         return None
 
 

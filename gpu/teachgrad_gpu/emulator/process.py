@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from . import building
 from .errors import EmulatorError
-from .memory import arena
+from .memory import Segment, arena
 
 HELLO, SEGMENT, FORGET, LOAD, RUN, READ, WRITE = range(1, 8)
 OK, ERROR, FAILED, DIED, REPORT, EVENTS = range(100, 106)
@@ -87,13 +88,20 @@ class Worker:
             data += more
         return data
 
-    def share(self, segment_name: int) -> None:
-        """Let the worker see a segment of shared memory."""
-        segment = next(s for s in arena().segments if s.name == segment_name)
+    def know(self, segments: set[int]) -> None:
+        """Let the worker see these segments of shared memory, and forget those that are no more."""
+        there = {segment.name: segment for segment in arena().segments}
+        for name in self.known - there.keys():
+            self.ask(FORGET, struct.pack("=Q", name), 60.0)
+            self.known.remove(name)
+        for name in segments - self.known:
+            self._share(there[name])
+
+    def _share(self, segment: Segment) -> None:
         kind, answer = self.ask(SEGMENT, struct.pack("=QQ", segment.name, segment.size), 60.0, segment.file)
         if kind != OK:
             raise EmulatorError(f"the worker cannot map shared memory: {answer.decode(errors='replace')}")
-        self.known.add(segment_name)
+        self.known.add(segment.name)
 
     def load(self, library: Path) -> tuple[int, str]:
         """Let the worker load a library: its number there, and what it says of itself."""
@@ -122,6 +130,16 @@ _workers: dict[bool, Worker] = {}
 _lock = threading.Lock()
 
 
+def _after_fork() -> None:
+    """Another thread may have held the lock when this process was forked off."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def worker(portable: bool | None = None) -> Worker:
     """The worker of this interpreter, started if there is none. `TEACHGRAD_EMULATOR_FIBERS=ucontext` asks for the
     portable way of switching threads, which needs no assembly."""
@@ -140,3 +158,6 @@ def stop() -> None:
         for each in _workers.values():
             each.end()
         _workers.clear()
+
+
+atexit.register(stop)

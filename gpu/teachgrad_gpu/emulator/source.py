@@ -50,6 +50,8 @@ VARIABLE = re.compile(r"\b(__constant__|__device__|__managed__)\b([^;{}()]*?)([A
 class Prepared:
     """Source that a C++ compiler takes. Its lines are those of the user."""
 
+    code: str
+    """As the user wrote it."""
     text: str
     kernels: tuple[str, ...]
     """The `__global__` functions that are no templates, with their namespaces."""
@@ -64,7 +66,7 @@ def prepare(source: str, folders: tuple[Path, ...] = ()) -> Prepared:
     text = headers(source, folders)
     hidden = masked(text)
     refuse(hidden, text)
-    return Prepared(with_shared(text, hidden), kernels(hidden), variables(hidden), dynamic_memory(hidden))
+    return Prepared(source, with_shared(text, hidden), kernels(hidden), variables(hidden), dynamic_memory(hidden))
 
 
 def masked(text: str) -> str:

@@ -36,6 +36,8 @@
 
 namespace tg {
 template <class T> constexpr const char* type_name() { return __PRETTY_FUNCTION__; }
+// Types all of whose bytes matter: numbers and vectors of them. A struct may have padding.
+template <class T> struct plain : std::is_scalar<T> {};
 }
 
 struct uint3 { unsigned int x, y, z; };

@@ -13,4 +13,5 @@
 
 #ifdef TG_CHECKED
 #define memcpy(to, from, size) tg_copy(to, from, size, __LINE__)
+#define memset(to, value, size) tg_fill(to, value, size, __LINE__)
 #endif

@@ -106,6 +106,10 @@ using nv_bfloat16 = __nv_bfloat16;
 TG_SMALL_PAIR(__half, __half2)
 TG_SMALL_PAIR(__nv_bfloat16, __nv_bfloat162)
 #undef TG_SMALL_PAIR
+template <> struct tg::plain<__half> : std::true_type {};
+template <> struct tg::plain<__half2> : std::true_type {};
+template <> struct tg::plain<__nv_bfloat16> : std::true_type {};
+template <> struct tg::plain<__nv_bfloat162> : std::true_type {};
 using half2 = __half2;
 using nv_bfloat162 = __nv_bfloat162;
 

@@ -56,12 +56,13 @@ TG_EXPORT long long tg_clock(void);
 
 // A static __shared__ array gets its place when a thread first passes its declaration, which an address stands for.
 TG_EXPORT unsigned tg_reserve(const void* declaration, const char* name, const char* type, unsigned size,
-                              unsigned align, unsigned element, const unsigned* shape, int line);
+                              unsigned align, unsigned element, int plain, const unsigned* shape, int line);
 extern TG_EXPORT char tg_static[];
 
 // What checking builds call besides. An atomic operation changes a value, or just sets a new one.
 TG_EXPORT void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line);
-TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy, watched
+TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy and memset, watched
+TG_EXPORT void tg_fill(void* to, int value, size_t size, int line);
 TG_EXPORT void tg_atomic_done(void);
 
 // What a library says of itself.

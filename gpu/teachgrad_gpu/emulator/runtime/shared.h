@@ -21,6 +21,6 @@
         static const char tg_declaration = 0; \
         static const unsigned tg_place = \
             tg_reserve(&tg_declaration, #name, tg::type_name<tg_element>(), sizeof(tg_type), alignof(tg_type), \
-                       sizeof(tg_element), tg_shape, __LINE__); \
+                       sizeof(tg_element), tg::plain<std::remove_cv_t<tg_element>>::value, tg_shape, __LINE__); \
         return *reinterpret_cast<tg_type*>(tg_static + tg_place); \
     }())

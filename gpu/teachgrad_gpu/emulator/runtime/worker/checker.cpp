@@ -31,6 +31,8 @@ struct Announced {
     Finding race;
 };
 Announced announced;
+unsigned watched, unwritten;              // cells of the access that is looked at; those that nobody has written
+uintptr_t first_unwritten;
 
 void make_shadow(Region& region) {
     size_t pages = (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1;
@@ -119,8 +121,10 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
             report(race);
         }
     } else if ((!writes || kind & CHANGES) && region.space == Space::SHARED && cell.write.block != now.block) {
-        if (!damaged) report(finding_here("uninitialised", site, &region, address));
+        if (!unwritten) first_unwritten = address;
+        unwritten++;
     }
+    watched++;
     for (const Record& read : cell.reads)  // among them atomic operations that others have followed
         if ((writes || read.atomic) && conflicts(read, kind, region.space))
             report(race_with(read, "read-write", site, region, address));
@@ -200,7 +204,7 @@ static void add_region(Region region) {
 
 void check_shared_array(unsigned index) {
     const SharedArray& a = layout->arrays[index];
-    add_region({(uintptr_t)tg_static + a.place, a.size, Space::SHARED, (int)index, 's', nullptr});
+    add_region({(uintptr_t)tg_static + a.place, a.size, Space::SHARED, (int)index, 's', a.plain, nullptr});
 }
 
 void check_launch(const std::vector<Region>& arguments) {
@@ -215,9 +219,9 @@ void check_launch(const std::vector<Region>& arguments) {
     const tg_library& library = *launch.library;
     for (unsigned i = 0; i < library.symbol_count; i++) {
         const tg_symbol& s = library.symbols[i];
-        add_region({(uintptr_t)s.address, s.size, s.constant ? Space::CONSTANT : Space::GLOBAL, (int)i, 'v', nullptr});
+        add_region({(uintptr_t)s.address, s.size, s.constant ? Space::CONSTANT : Space::GLOBAL, (int)i, 'v', true, nullptr});
     }
-    if (launch.shared) add_region({(uintptr_t)tg_dynamic, launch.shared, Space::SHARED, -1, 's', nullptr});
+    if (launch.shared) add_region({(uintptr_t)tg_dynamic, launch.shared, Space::SHARED, -1, 's', false, nullptr});
     for (unsigned i = 0; i < layout->arrays.size(); i++) check_shared_array(i);
 }
 
@@ -348,11 +352,15 @@ void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool align
     if (kind & WRITE && region->space == Space::CONSTANT) {
         report(finding_here("constant memory", site, region, address));
     } else if (region->space != Space::CONSTANT) {
+        unwritten = watched = 0;
         for (uintptr_t at = address; at < address + size;) {
             uintptr_t next = std::min((at & ~(uintptr_t)3) + 4, address + size);
             watch_word(*region, at, next, kind, site);
             at = next;
         }
+        // A struct is copied with its padding, which nobody writes.
+        if (unwritten && (region->plain || size <= 4 || unwritten == watched) && !damaged)
+            report(finding_here("uninitialised", site, region, first_unwritten));
         count_access(*region, address, size, kind, site);
     }
     record_access(*region, address, size, kind, site);

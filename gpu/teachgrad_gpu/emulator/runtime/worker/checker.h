@@ -17,6 +17,7 @@ struct Region {
     Space space;
     int number;            // of the argument, the variable, or the shared array (-1: the dynamic one)
     char origin;           // 'a', 'v', 's'
+    bool plain;            // its elements are numbers or vectors of them: all their bytes matter, none is padding
     struct Cell** pages;   // what is known of its words, made when they are touched
 };
 

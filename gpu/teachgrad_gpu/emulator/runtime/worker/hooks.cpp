@@ -39,6 +39,14 @@ void tg_copy(void* to, const void* from, size_t size, int line) {
     memcpy(to, from, size);
 }
 
+void tg_fill(void* to, int value, size_t size, int line) {
+    Outside now;
+    uint64_t site = site_of_line(line);
+    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)to + i, std::min<size_t>(4, size - i), WRITE, site, false);
+    settle_write();
+    memset(to, value, size);
+}
+
 #define FROM __builtin_return_address(0)
 #define HOOKS(n) \
     extern "C" TG_EXPORT void __tsan_read##n(void* p) { hook(p, n, READ, FROM, true); } \

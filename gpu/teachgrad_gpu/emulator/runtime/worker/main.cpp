@@ -140,7 +140,7 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
                 if (found == segments.end()) return false;
                 if (offset > found->second.size || size > found->second.size - offset) return false;
                 address = found->second.base + offset;
-                out.arrays.push_back({(uintptr_t)address, size, Space::GLOBAL, (int)i, 'a', nullptr});
+                out.arrays.push_back({(uintptr_t)address, size, Space::GLOBAL, (int)i, 'a', true, nullptr});
             }
             memcpy(here.data(), &address, sizeof address);
         } else {

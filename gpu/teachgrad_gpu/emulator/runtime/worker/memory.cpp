@@ -25,7 +25,7 @@ constexpr unsigned GAP = 128;        // between arrays, so that running over the
 using namespace tg;
 
 unsigned tg_reserve(const void* declaration, const char* name, const char* type, unsigned size, unsigned align,
-                    unsigned element, const unsigned* shape, int line) {
+                    unsigned element, int plain, const unsigned* shape, int line) {
     Outside now;
     for (const SharedArray& known : layout->arrays)  // two threads may come here at once
         if (known.declaration == declaration) return known.place;
@@ -36,7 +36,7 @@ unsigned tg_reserve(const void* declaration, const char* name, const char* type,
         give_up();
     }
     layout->used = (place + size + 2 * GAP - 1) / GAP * GAP;
-    layout->arrays.push_back({declaration, name, type, place, size, element, {shape[0], shape[1], shape[2]}, line});
+    layout->arrays.push_back({declaration, name, type, plain != 0, place, size, element, {shape[0], shape[1], shape[2]}, line});
     memset(tg_static + place, 0xCD, size);
     if (launch.checked) check_shared_array(layout->arrays.size() - 1);
     return place;

@@ -13,6 +13,7 @@ extern std::vector<HeapPiece> heap;  // what kernels have taken with malloc
 struct SharedArray {
     const void* declaration;
     const char *name, *type;
+    bool plain;  // its elements have no padding
     unsigned place, size, element, shape[3];
     int line;
 };
