@@ -57,6 +57,7 @@ void forbid_system_calls() {
 void keep_inside() {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_NPROC, 0);  // no processes, where the system has no filter for its calls
     limit(RLIMIT_DATA, MEMORY);
 #ifdef __linux__
     forbid_system_calls();
