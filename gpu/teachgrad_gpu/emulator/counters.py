@@ -94,18 +94,26 @@ def _partial_runs(numbers: tuple[int, ...]) -> tuple[int, int]:
 
 
 def table(counters: Iterable[Counter], text: list[str]) -> list[str]:
-    """The counters as lines of a table, the user's source beside them."""
-    rows = []
+    """The counters as lines of text, below the line of source that they belong to."""
+    rows: list[str] = []
+    shown: int | None = -1
     for c in counters:
-        if c.space == "code":
-            if not c.partial or c.line is None:
-                continue
-            told = f"{c.requests} runs by warps, {c.active:.1f} lanes active"
-        else:
-            told = f"{c.requests} requests, {c.per_request:.2f} {c.unit} each (ideal {c.ideal_per_request:.2f})"
-            if c.efficiency <= WASTEFUL:
-                told += ", bank conflicts" if c.space == "shared" else ", not coalesced"
-        source = text[c.line - 1].strip() if c.line and c.line <= len(text) else ""
-        what = "branch" if c.space == "code" else f"{c.space} {c.operation}"
-        rows.append(f"  {c.line or '?':>4} {what:<14} {told:<66} {source[:60]}".rstrip())
+        if c.space == "code" and (not c.partial or c.line is None):
+            continue
+        if c.line != shown:
+            shown = c.line
+            source = text[c.line - 1].strip() if c.line and c.line <= len(text) else "(not a line of yours)"
+            rows.append(f"  {c.line or '':>4} | {source}")
+        rows.append("       " + told(c))
     return rows
+
+
+def told(c: Counter) -> str:
+    """A counter in words."""
+    if c.space == "code":
+        return f"branch         {c.requests} runs by warps, {c.active:.1f} lanes active on average"
+    requests = f"{c.requests} request{'s' if c.requests != 1 else ''}"
+    name = "bank conflicts" if c.space == "shared" else "not coalesced"
+    bad = f", {name}" if c.efficiency <= WASTEFUL else ""
+    each = f"{c.per_request:.2f} {c.unit} each (ideal {c.ideal_per_request:.2f})"
+    return f"{c.space} {c.operation:<7} {requests}, {each}{bad}"

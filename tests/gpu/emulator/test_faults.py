@@ -2,6 +2,7 @@
 
 import os
 import platform
+import threading
 import time
 
 import numpy as np
@@ -124,3 +125,27 @@ def test_a_launch_costs_little():
         kernel((1,), (32,), (x,))
         best = min(best, time.perf_counter() - start)
     assert best < 1e-3
+
+
+def test_threads_of_python_share_the_worker():
+    source = """extern "C" __global__ void k(int* x, int v) {
+        __shared__ int s[64];
+        s[threadIdx.x] = v;
+        __syncthreads();
+        x[threadIdx.x] = s[63 - threadIdx.x] + threadIdx.x;
+    }"""
+    kernel, wrong = RawKernel(source, "k"), []
+
+    def launch(value):
+        for _ in range(30):
+            x = np.zeros(64, np.int32)
+            kernel((1,), (64,), (x, value))
+            if x.tolist() != [value + i for i in range(64)]:
+                wrong.append(value)
+
+    threads = [threading.Thread(target=launch, args=(value,)) for value in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not wrong
