@@ -65,8 +65,8 @@ def _done(args: Namespace) -> int:
                     kinds = ", ".join(question.kind for question in questions_at(session, stop))
                     place = str(resolve(session, stop.at))
                     print(f"{at:>3}  {place:<14}{stop.screen:<9}{stop.title}{f'   ({kinds})' if kinds else ''}")
-                for place, before in given_away(session, tour):
-                    print(f"stop {place + 1} asks for what stop {before + 1} has shown", file=sys.stderr)
+                for asks, shows in given_away(session, tour):
+                    print(f"stop {asks + 1} asks for what stop {shows + 1} has shown", file=sys.stderr)
                 return 0
             source = f"--demo {shlex.quote(args.demo)}" if args.demo is not None else shlex.quote(str(path))
             text = as_html(session, tour) if args.export == "html" else as_notebook(session, tour, source)

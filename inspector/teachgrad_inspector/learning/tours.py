@@ -98,10 +98,10 @@ class Tour:
 
 def load(name: str, demo: str | None = None) -> Tour:
     """The tour in a file; of an empty name, the one that comes with a demo. Raises `TourError`."""
-    path = Path(name) if name else FOLDER / f"{demo}.tgl"
-    if not name and (demo is None or not path.is_file()):
-        known = ", ".join(sorted(item.stem for item in FOLDER.glob("*.tgl")))
-        raise TourError(f"name the file of a tour; tours come with the demos {known}")
+    known = {path.stem: path for path in sorted(FOLDER.glob("*.tgl"))}
+    path = Path(name) if name else known.get(demo or "")
+    if path is None:
+        raise TourError(f"name the file of a tour; tours come with the demos {', '.join(known)}")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
