@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from teachgrad.cli import main
 from teachgrad.recording import Reader
 from teachgrad_inspector.commands import tour as command
 from teachgrad_inspector.demos import write_demo
@@ -194,6 +195,18 @@ def run_command(*arguments: str) -> int:
     parser = ArgumentParser()
     command.add_arguments(parser)
     return command.main(parser.parse_args(arguments))
+
+
+def test_the_first_stop_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording, tour = make("micrograd", tmp_path), tmp_path / "lesson.tgl"
+    tour.write_text(HEAD + STOP)
+    assert main(["inspect", str(recording), "--tour", str(tour), "--print", "text"]) == 0
+    out = capsys.readouterr().out
+    assert "1/1  One" in out
+    assert "What is a.grad after this contribution?" in out
+    assert "+6" not in out
+    assert main(["inspect", str(recording), "--tour", "--print", "text"]) == 2
+    assert "name the file of a tour" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

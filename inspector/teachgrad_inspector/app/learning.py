@@ -13,9 +13,8 @@ from ..learning.misconceptions import hint_for
 from ..learning.past import is_shut
 from ..learning.questions import REWRITE, AnswerError, Question, is_right, said
 from ..learning.score import Answer, Score, append, default_path, fingerprint, now, read
-from ..learning.tours import Tour, TourStop, save
+from ..learning.tours import Tour, TourStop, arrived, save
 from ..screens import SCREENS
-from ..stops import resolve
 from .acting import Acting
 
 
@@ -201,16 +200,14 @@ class Learning(Acting):
         """Go to a stop of the tour."""
         stop: TourStop = self.options.tour.stops[place]
         try:
-            moment = resolve(self.session, stop.at)
+            moment, changes = arrived(self.session, self.options.tour, place)
         except TeachgradError as error:
             self._set(place=place, message=f"stop {place + 1}: {error}")
             return
         panes = SCREENS[stop.screen].panes
         pane = panes.index(stop.spot("pane")) if stop.spot("pane") in panes else 0
-        here = Moment(moment.step, moment.row, moment.phase)
-        self._set(moment, screen=stop.screen, place=place, visited=here, spotlight=stop.spot("op"), pane=pane,
-                  zoom=False, predict=bool(stop.questions), revealed=self.over_at(here), verdict="",
-                  element=stop.element if stop.element is not None else moment.element)  # fmt: skip
+        changes |= {"pane": pane, "zoom": False, "revealed": self.over_at(moment), "verdict": ""}
+        self._set(moment, screen=stop.screen, **changes)
 
     def action_record_stop(self) -> None:
         self._ask("tour: ")

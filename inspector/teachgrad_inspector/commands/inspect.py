@@ -113,7 +113,7 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
     from ..glyphs import choose
     from ..keys import load_keymap
     from ..learning.past import GIVES_AWAY, gives_away
-    from ..learning.tours import load
+    from ..learning.tours import arrived, load
     from ..live import words
     from ..plain.console import Console, converse
     from ..session import Session
@@ -160,7 +160,11 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
                 "passes",
             )
         if args.tour is not None:
-            options = options.but(tour=load(args.tour, session.title))
+            tour = load(args.tour, session.title)
+            options = options.but(tour=tour)
+            if args.output is not None and args.at is None and tour.stops:
+                here, changes = arrived(session, tour, 0)
+                args.at, args.screen, options = str(here), tour.stops[0].screen, options.but(**changes)
         if args.plain:
             glyphs = choose(args.ascii)
             console = Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened, live)

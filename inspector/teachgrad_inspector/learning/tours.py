@@ -28,8 +28,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from teachgrad.errors import TeachgradError
+from teachgrad.recording import Moment
 from teachgrad.recording.text import clean
 
 from ..session import Session
@@ -212,6 +214,16 @@ def save(path: Path, tour: Tour) -> None:
 
 
 # ---- with a recording ------------------------------------------------------------------------------------------------
+
+
+def arrived(session: Session, tour: Tour, place: int) -> tuple[Moment, dict[str, Any]]:
+    """Where a stop is, and which options change there."""
+    stop = tour.stops[place]
+    moment = resolve(session, stop.at)
+    here = Moment(moment.step, moment.row, moment.phase)
+    element = stop.element if stop.element is not None else moment.element
+    return here, {"place": place, "visited": here, "spotlight": stop.spot("op"), "predict": bool(stop.questions),
+                  "element": element}  # fmt: skip
 
 
 def questions_at(session: Session, stop: TourStop) -> tuple[Question, ...]:
