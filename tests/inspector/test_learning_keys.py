@@ -103,6 +103,11 @@ async def test_the_element_moves_with_the_arrows_while_it_is_hidden(session: Ope
         assert "What is fc1.weight.grad[0,1] after this contribution?" in screen(pilot)
         await pilot.press("j")
         assert "What is fc1.weight.grad[1,1] after this contribution?" in screen(pilot)
+        for key in ("h", "1"):  # what was said of one answer is not said of another question
+            await reply(pilot, "1234")
+            assert "not 1234" in screen(pilot)
+            await pilot.press(key)
+            assert "not 1234" not in screen(pilot)
 
 
 async def test_giving_up(session: Open) -> None:

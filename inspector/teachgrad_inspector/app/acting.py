@@ -96,9 +96,12 @@ class Acting:
             self.moment = Moment(moment.step, moment.row, moment.phase)
         if screen is not None and screen != self.shown:
             self.shown = screen
+            options.setdefault("verdict", "")
             options.setdefault("pane", 0)
             options.setdefault("line", None)
             options.setdefault("zoom", False)
+        if "stop" in options or "element" in options:  # another question
+            options.setdefault("verdict", "")
         if options:
             self.options = self.options.but(**options)
         self._message = message
