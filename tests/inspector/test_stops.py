@@ -13,6 +13,8 @@ from teachgrad.recording import Reader, Recorder, RecordingError
 from teachgrad_inspector.conditions import ConditionError
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.stops import births, find, in_step, resolve, stop
+from teachgrad_inspector.views.options import Options
+from teachgrad_inspector.views.watches import view_stops
 
 Open = Callable[..., Session]
 
@@ -166,3 +168,10 @@ def test_stops_that_are_none(text: str) -> None:
         return
     with pytest.raises(ConditionError):
         stop(text)
+
+
+def test_a_condition_with_many_answers_at_some_rows(session: Open) -> None:
+    """`it` is one number at the loss, and an array elsewhere: where it stops is not told, and nothing fails."""
+    net = session("net")
+    view = view_stops(net, net.run.resolve("loss"), Options(stops=(stop("it"),)))
+    assert [(line.watch.state, line.moments) for line in view.lines] == [("value", None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +97,9 @@ def view_stops(session: Session, moment: Moment, options: Options) -> StopsView:
         moments: tuple[str, ...] | None = None
         value = watch(session, moment, options, item)
         if length <= MOST_ROWS and value.state not in ("error", "hidden"):
-            rows = sorted({row for row, _ in in_step(session, moment.step, (item,))})
-            moments = tuple(str(session.run.at(moment.step, row)) for row in rows)
+            with suppress(ConditionError):  # at some rows it may have many answers, or none
+                rows = sorted({row for row, _ in in_step(session, moment.step, (item,))})
+                moments = tuple(str(session.run.at(moment.step, row)) for row in rows)
         kind = "condition" if item.condition is not None else "breakpoint"
         lines.append(StopLine(value, kind, moments, place == chosen))
     note = "" if lines else (
