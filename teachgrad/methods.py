@@ -49,7 +49,7 @@ class Methods(Vertex):
     def device(self) -> str:
         """Where the array lives: "cpu", or the name of another device, such as "gpu"."""
         if type(self._data) is Spec:
-            return getattr(state.now.tracer, "device", "cpu")
+            return state.now.tracer.device if state.now.tracer is not None else "cpu"
         return device_of(self).name if devices.beyond else "cpu"
 
     def to(self, *where: Any) -> Self:

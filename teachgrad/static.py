@@ -280,6 +280,7 @@ class StaticFunction(Displayed, Introspection):
         tracer = FunctionTracer(self.name, watcher.line_of)
         if self.on_python == "guard":
             tracer = self.tracer = GuardedTracer(self.name, watcher.line_of)
+        tracer.device = executors.device_of(self.build)
         watcher.world.visit(self.fn, f"the function {self.name}()", None)
         for number, leaf in enumerate(leaves):
             if isinstance(leaf, Vertex):

@@ -22,6 +22,9 @@ class Tracer:
     lasting = False
     """Whether what is made can be differentiated any number of times, gradients included, without being asked to."""
 
+    device = "cpu"
+    """Where the values of the graph will be."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.recorded: list[Vertex] = []

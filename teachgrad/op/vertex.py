@@ -49,6 +49,7 @@ class Tracer(Protocol):
     """What `apply` needs of a tracer; `teachgrad.graph` has the real one."""
 
     lasting: bool
+    device: str
 
     def apply(self, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any]) -> Vertex: ...
     def resolve(self, x: Any) -> Any: ...

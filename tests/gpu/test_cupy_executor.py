@@ -227,6 +227,13 @@ def test_tensors_must_be_where_the_executor_is(gpu: FakeGpu) -> None:
         step(tg.ones((3, 4)))
     assert step(tg.ones((3, 4), device="gpu")).device == "gpu"
 
+    def tells(x: Any) -> Any:
+        y = F.dropout(x * 2.0, 0.5) + tg.zeros_like(x)
+        return y, x.device, y.device
+
+    y, first, second = tg.static(tells, level="O3", executor="cupy")(tg.ones((3, 4), device="gpu"))
+    assert (first, second, y.device) == ("gpu", "gpu", "gpu"), "also while there are no values"
+
 
 def test_moving_parameters_makes_the_launches_anew(gpu: FakeGpu) -> None:
     w = tg.tensor([1.0, 2.0], device="gpu")

@@ -7,10 +7,15 @@ on CuPy as well.
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -285,6 +290,21 @@ def test_a_static_function_refuses_what_its_executor_cannot_reach(place: Any) ->
     step = tg.static(lambda x: x * 2.0)
     with pytest.raises(tg.DeviceError, match="executor"):
         step(tg.tensor([1.0], device=place.name))
+
+
+@pytest.mark.slow
+def test_tests_of_networks_and_optimizers_pass_there() -> None:
+    """The tests of `nn` and `optim`, which know nothing of devices, with all tensors on the stand-in.
+
+    Left out are those of static functions, which run on the CPU, and one that looks at the identity of arrays.
+    """
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.gpu.elsewhere", "-p", "no:cacheprovider", "tests/nn",
+               "tests/optim", "-m", "not slow", "-k", "not both_modes and not static and not watcher"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 500
 
 
 def test_the_stand_in_is_no_freer_than_cupy() -> None:

@@ -33,7 +33,7 @@ def open_device() -> Gpu:
     cupy = find_cupy()
     missing = missing_from(cupy)
     if missing:
-        raise DeviceError(f"there is no GPU to be used: {missing}.\nWay out: without one, the same kernels run on any "
+        raise DeviceError(f"no GPU can be used: {missing}.\nWay out: without one, the same kernels run on any "
                           "computer, with tg.static(f, level=\"O3\", executor=\"emulated\") on tensors on \"cpu\".")
     return Gpu(cupy)
 
