@@ -7,6 +7,7 @@ are written for any such library (`xp`), so they need no more. Devices other tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ class Device:
     def to_host(self, array: Any) -> Any:
         """An array of this device as NumPy's."""
         return array
+
+    def drawn(self, op: str, cell: Any, settings: Mapping[str, Any]) -> Any:
+        """What an op draws at the place (seed, site, step) of the random bits, drawn here; None if the CPU has to."""
+        return None
 
     def take(self, array: Any) -> Any:
         """An array of any device as one of this device: the array itself if it is here already."""

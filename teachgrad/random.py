@@ -34,9 +34,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import dtypes
+from . import devices, dtypes, observe
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, locate, user_site
-from .op import Op, Vertex, apply, modes, state
+from .op import Op, Vertex, apply, modes, report, state
 from .ops import random as ops
 from .ops.indexing import take
 from .ops.inplace import overwrite
@@ -135,8 +135,8 @@ class _Draws(threading.local):
 _draws = _Draws()
 
 
-def _draw(op: Op, name: str | None, **settings: Any) -> Any:
-    """One draw, and a step forward for its site."""
+def _draw(op: Op, name: str | None, device: Any = None, **settings: Any) -> Any:
+    """One draw, and a step forward for its site. A device that can draws by itself; the bits are the same."""
     source = next(_draws.again, None) or _source(name)
     if _draws.noted is not None:
         _draws.noted.append(source)
@@ -145,10 +145,17 @@ def _draw(op: Op, name: str | None, **settings: Any) -> Any:
         with modes(grad=False):
             overwrite(source.cell, apply(ops.next_step, (source.cell,)))
         return z
+    place = state.now.device if device is None else devices.find(device)
     with source.lock:
-        z = apply(op, (source.cell,), settings)
+        array = None if place is None else place.drawn(op.name, source.cell._data, settings)
+        if array is None:
+            z = apply(op, (source.cell,), settings)
+        else:
+            z = Tensor(array)
+            if observe.sink is not None:
+                report(z, op, (source.cell,), settings)
         source.cell._data[2] += 1
-    return z if state.now.device is None else to_device(z, state.now.device)
+    return z if place is None else to_device(z, place)
 
 
 def _float(dtype: Any) -> dtypes.DType:
@@ -159,16 +166,18 @@ def _float(dtype: Any) -> dtypes.DType:
 
 
 def normal(shape: Any = (), *, mean: float = 0.0, std: float = 1.0, dtype: Any = None, requires_grad: bool = False,
-           name: str | None = None) -> Tensor:
+           name: str | None = None, device: Any = None) -> Tensor:
     """Numbers from the normal distribution: density exp(-(x - mean)² / (2 std²)) / (std √(2π))."""
-    z = _draw(ops.random_normal, name, shape=as_shape(shape), dtype=_float(dtype), mean=float(mean), std=float(std))
+    z = _draw(ops.random_normal, name, device, shape=as_shape(shape), dtype=_float(dtype), mean=float(mean),
+              std=float(std))
     return _requiring(z, requires_grad)
 
 
 def uniform(shape: Any = (), *, low: float = 0.0, high: float = 1.0, dtype: Any = None, requires_grad: bool = False,
-            name: str | None = None) -> Tensor:
+            name: str | None = None, device: Any = None) -> Tensor:
     """Numbers from low to high (without high, but for rounding), all equally likely."""
-    z = _draw(ops.random_uniform, name, shape=as_shape(shape), dtype=_float(dtype), low=float(low), high=float(high))
+    z = _draw(ops.random_uniform, name, device, shape=as_shape(shape), dtype=_float(dtype), low=float(low),
+              high=float(high))
     return _requiring(z, requires_grad)
 
 
@@ -179,7 +188,7 @@ def _requiring(z: Tensor, requires_grad: bool) -> Tensor:
 
 
 def integers(low: int, high: int | None = None, shape: Any = (), *, dtype: Any = dtypes.int64,
-             name: str | None = None) -> Tensor:
+             name: str | None = None, device: Any = None) -> Tensor:
     """Integers with low ≤ x < high, all equally likely; with one argument, 0 ≤ x < low."""
     if high is None:
         low, high = 0, low
@@ -188,14 +197,15 @@ def integers(low: int, high: int | None = None, shape: Any = (), *, dtype: Any =
         raise DTypeError(f"integers of {dtype} do not exist")
     if low >= high:
         raise ShapeError(f"there is no integer x with {low} <= x < {high}")
-    return _draw(ops.random_integers, name, shape=as_shape(shape), dtype=dtype, low=low, high=high)
+    return _draw(ops.random_integers, name, device, shape=as_shape(shape), dtype=dtype, low=low, high=high)
 
 
-def bernoulli(p: float, shape: Any = (), *, dtype: Any = dtypes.bool, name: str | None = None) -> Tensor:
+def bernoulli(p: float, shape: Any = (), *, dtype: Any = dtypes.bool, name: str | None = None,
+              device: Any = None) -> Tensor:
     """True with probability p, else False; as numbers 1 and 0 of another dtype. The mask of dropout."""
     if not 0 <= p <= 1:
         raise ShapeError(f"a probability lies between 0 and 1; p is {p}")
-    return _draw(ops.random_bernoulli, name, shape=as_shape(shape), dtype=dtypes.as_dtype(dtype), p=float(p))
+    return _draw(ops.random_bernoulli, name, device, shape=as_shape(shape), dtype=dtypes.as_dtype(dtype), p=float(p))
 
 
 def permutation(x: int | Vertex, /, *, dtype: Any = dtypes.int64, name: str | None = None) -> Tensor:

@@ -19,6 +19,7 @@ import teachgrad as tg
 from teachgrad import devices, nn, optim
 from teachgrad.nn import functional as F
 from teachgrad_gpu import emulator
+from teachgrad_gpu.device import Gpu
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.calls import say_once
 from teachgrad_gpu.executors.cublas import Cublas
@@ -82,6 +83,17 @@ class FakeModule:
         return launch
 
 
+class FakeKernel:
+    """CuPy's RawKernel, likewise."""
+
+    def __init__(self, code: str, name: str, options: Any) -> None:
+        self.kernel = emulator.RawKernel(code, name, options)
+
+    def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
+        given = tuple(a._array if type(a) is StrictArray else a for a in args)
+        self.kernel(grid, block, given, shared_mem=shared_mem)
+
+
 class FakeBlas:
     """The library: products of matrices by columns, found by their addresses."""
 
@@ -131,11 +143,13 @@ class FakeGpu(Strict):
     """The device "gpu" of the stand-in."""
 
     name = "gpu"
+    drawn = Gpu.drawn
 
     def __init__(self) -> None:
         super().__init__()
         self.cupy = StrictCupy()
         self.cupy.RawModule = FakeModule
+        self.cupy.RawKernel = FakeKernel
         self.cupy.cuda = SimpleNamespace(Stream=FakeStream, get_current_stream=lambda: SimpleNamespace(ptr=7))
 
 
@@ -257,6 +271,24 @@ def test_a_failed_capture_is_said_and_launched_one_by_one(gpu: FakeGpu, monkeypa
     with pytest.warns(RuntimeWarning, match="does not capture"):
         step(x)
     assert step(x).to("cpu").numpy().tolist() == [2.0, 2.0, 2.0]
+
+
+def test_the_gpu_draws_the_bits_of_the_cpu(gpu: FakeGpu) -> None:
+    def draw(place: str) -> list[Any]:
+        return [tg.random.uniform((5, 3), low=-1.0, high=2.0, device=place),
+                tg.random.uniform((7,), dtype=tg.float64, device=place), tg.random.bernoulli(0.3, (9,), device=place),
+                F.dropout(tg.ones((6, 7), device=place), 0.4), tg.random.normal((4,), device=place)]
+
+    for _ in range(2):
+        tg.seed(11)
+        want = draw("cpu")
+        tg.seed(11)
+        gpu.moves.clear()
+        for z, expected in zip(draw("gpu"), want, strict=True):
+            assert z.device == "gpu"
+            assert z.to("cpu").numpy().tobytes() == expected.numpy().tobytes()
+    carried = [size for way, size in gpu.moves if way == "in"]
+    assert carried == [6 * 7 * 4, 4 * 4], "ones, and the normal numbers; all others are drawn on the GPU"
 
 
 def test_a_static_step_is_recorded(gpu: FakeGpu, tmp_path: Any) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from teachgrad.devices import Device
 from teachgrad.errors import DeviceError
 
+from ..kernels import catalogue
 from .namespace import Namespace
+
+DRAWS = {("random_uniform", "float32"): "philox_uniform", ("random_uniform", "float64"): "philox_uniform_double",
+         ("random_bernoulli", "bool"): "philox_bernoulli"}
+"""The kernels of the draws that a GPU makes by itself, by op and dtype."""
 
 
 class Gpu(Device):
@@ -26,6 +32,15 @@ class Gpu(Device):
 
     def to_host(self, array: Any) -> Any:
         return array.get()
+
+    def drawn(self, op: str, cell: Any, settings: Mapping[str, Any]) -> Any:
+        dtype, kernel = settings["dtype"], DRAWS.get((op, str(settings["dtype"])))
+        if kernel is None:
+            return None
+        z = self.cupy.empty(settings["shape"], dtype)
+        numbers = {key: value for key, value in settings.items() if key not in ("shape", "dtype")}
+        catalogue[kernel].launch(self.cupy, self.cupy.asarray(cell), z, **numbers)
+        return z
 
 
 def open_device() -> Gpu:

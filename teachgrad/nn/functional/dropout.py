@@ -44,4 +44,4 @@ def dropped(x: Any, p: float, training: bool, shape: tuple[int, ...]) -> Any:
         raise SettingError(f"dropout: p is a probability, not {p}")
     if not training or p == 0.0:
         return x
-    return keep_scaled(x, random.bernoulli(1.0 - p, shape).to(x.device), scale=1.0 / (1.0 - p) if p < 1.0 else 0.0)
+    return keep_scaled(x, random.bernoulli(1.0 - p, shape, device=x.device), scale=1.0 / (1.0 - p) if p < 1.0 else 0.0)
