@@ -66,9 +66,11 @@ ACTIONS: dict[str, Action] = {
         _action("right", "l", "arrow(1, 0)", "right", "forward; on Chain, the element to the right", "Place"),
         _action("page_down", "pagedown", "page(1)", "page down", "a screen down", "Place"),
         _action("page_up", "pageup", "page(-1)", "page up", "a screen up", "Place"),
-        _action("search", "slash", "search", "search", "search names, ops and modules", "Place"),
+        _action("search", "slash", "search", "search", "search: relu, op:exp, shape:(32,*), line:net.py:14", "Place"),
         _action("next", "n", "again(True)", "next", "next match", "Place"),
         _action("next_back", "N", "again(False)", "previous", "match before", "Place"),
+        _action("slice", "a", "slice", "slice", "only what this comes from; again: what comes of it", "Place"),
+        _action("filter", "ampersand", "filter", "filter", "only rows that match: op:exp, shape:(32,*)", "Place"),
         _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
         _action("breakpoint", "b", "breakpoint", "break", "stop at rows like this one, or no more", "Place"),
         _action("watch", "w", "watch", "watch", "watch: norm(W1.grad) > 10, op relu, line net.py:14", "Place"),
@@ -117,7 +119,7 @@ _SHOWN = {
     "right_square_bracket": "]", "left_square_bracket": "[", "right_curly_bracket": "}", "left_curly_bracket": "{",
     "slash": "/", "colon": ":", "question_mark": "?", "number_sign": "#", "full_stop": ".", "right": "→", "left": "←",
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
-    "exclamation_mark": "!", "plus": "+",
+    "exclamation_mark": "!", "plus": "+", "ampersand": "&",
 }  # fmt: skip
 TOGETHER = {
     "element": ("hjkl", "element"), "boxes": ("hjkl", "box"), "line": ("jk", "line"), "rule": ("jk", "rule"),

@@ -52,6 +52,8 @@ class Item:
     phase: str
     scope: str
     fold: str | None
+    count: int = 1
+    """How many rows."""
     node: int = 0
     uses: tuple[Use, ...] = ()
     born: tuple[int, ...] = ()
@@ -101,19 +103,22 @@ def enclosing(scope: str, folded: frozenset[str]) -> str | None:
 
 
 class Lanes:
-    """The layout of one training step."""
+    """The layout of one training step, or of the rows `kept` of it."""
 
-    def __init__(self, step: Step, folded: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, step: Step, folded: frozenset[str] = frozenset(), kept: frozenset[int] | None = None
+    ) -> None:
         self.step = step
+        self.kept = kept
         self.scopes = _scopes(step)
-        self.items = _items(step, self.scopes, folded)
-        self._at = [0] * len(step.rows)
-        for number, item in enumerate(self.items):
-            for row in range(item.first, item.last + 1):
-                self._at[row] = number
+        self.items = _items(step, self.scopes, folded, kept)
+        self._at: list[int] = []
+        ends = [*(item.first for item in self.items[1:]), len(step.rows)]
+        for number, end in enumerate(ends):
+            self._at += [number] * (end - len(self._at))
         parameters = {row.vertex for row in step.rows if row.parameter}
         for item in self.items:
-            _connect(item, step, parameters)
+            _connect(item, step, parameters, kept)
         self.rails: list[Rail] = []
         self._allocate({})
         if self.width > MANY_LANES:
@@ -121,7 +126,7 @@ class Lanes:
         self._checkpoints = self._check()
 
     def item_of(self, row: int) -> int:
-        """The line of the tape on which a row stands."""
+        """The line of the tape on which a row stands; of one that is not kept, the line before it."""
         return self._at[row]
 
     def __len__(self) -> int:
@@ -306,24 +311,29 @@ def _scopes(step: Step) -> list[str]:
     return scopes
 
 
-def _items(step: Step, scopes: list[str], folded: frozenset[str]) -> list[Item]:
+def _items(step: Step, scopes: list[str], folded: frozenset[str], kept: frozenset[int] | None) -> list[Item]:
     """The lines of the tape: rows, and runs of rows of one phase in a folded module."""
     items: list[Item] = []
     for row, scope in zip(step.rows, scopes, strict=True):
+        if kept is not None and row.row not in kept:
+            continue
         fold = enclosing(scope, folded)
         before = items[-1] if items else None
         if fold is not None and before is not None and before.fold == fold and before.phase == row.phase:
             before.last = row.row
+            before.count += 1
         else:
             items.append(Item(row.row, row.row, row.phase, scope if fold is None else fold, fold))
     return items
 
 
-def _connect(item: Item, step: Step, parameters: set[int]) -> None:
+def _connect(item: Item, step: Step, parameters: set[int], kept: frozenset[int] | None) -> None:
     """What a line of the tape makes and reads."""
     makes: dict[Key, None] = {}
     reads: dict[Key, None] = {}
     for number in range(item.first, item.last + 1):
+        if kept is not None and number not in kept:
+            continue
         row = step.rows[number]
         made, read = _values(row, step, parameters)
         for key in read:

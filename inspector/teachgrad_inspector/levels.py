@@ -55,7 +55,10 @@ class Wire:
 class Level:
     """The boxes of a module, or of one section of them, and the values that go between them."""
 
-    def __init__(self, run: Reader, step: Step, path: str, runs: Runs, section: int) -> None:
+    def __init__(
+        self, run: Reader, step: Step, path: str, runs: Runs, section: int, kept: frozenset[int] | None = None
+    ) -> None:
+        """`kept` has the rows that are shown, if not all are."""
         self.path = path
         self.section = section
         self.sections = max(1, -(-len(runs) // SECTION))
@@ -66,6 +69,7 @@ class Level:
         self._box: dict[int, int] = {}
         self._outside: dict[int, int] = {}
         self._step = step
+        self._kept = kept
         for child, rows in runs[section * SECTION : (section + 1) * SECTION]:
             self._add(run, child, rows)
         for node in self.nodes:
@@ -105,7 +109,7 @@ class Level:
             return self._outside[vertex]
         made = self._step.made.get(vertex)
         row = self._step.rows[made] if made is not None else run.leaf(vertex)
-        if row is None:
+        if row is None or (self._kept is not None and (made is None or made not in self._kept)):
             return None
         if row.kind == "leaf" and not row.requires_grad and (row.value is None or run.array(row.value).size == 1):
             return None
@@ -140,12 +144,18 @@ def section_of(step: Step, runs: Runs, row: Row) -> int:
     return max(0, number) // SECTION
 
 
-def runs_of(step: Step, path: str) -> Runs:
-    """The ops of a level in order: (path of a module, its ops), or ("", [an op of the level itself])."""
+def runs_of(step: Step, path: str, kept: frozenset[int] | None = None) -> Runs:
+    """The ops of a level in order: (path of a module, its ops), or ("", [an op of the level itself]). Of rows that
+    are `kept`, those that are ops, and the ops that gradient flows out of in one of them."""
     runs: Runs = []
+    if kept is not None:
+        pulled = {step.made.get(step.rows[row].source or 0) for row in kept if step.rows[row].kind == "edge"}
+        kept = kept | {row for row in pulled if row is not None}
     prefix = f"{path}." if path else ""
     for row in step.rows:
         if row.kind != "op" or row.phase == "upd" or not (row.scope == path or row.scope.startswith(prefix)):
+            continue
+        if kept is not None and row.row not in kept:
             continue
         child = "" if row.scope == path else prefix + row.scope[len(prefix) :].partition(".")[0]
         if child and runs and runs[-1][0] == child:

@@ -1,32 +1,47 @@
 """Moving through time: from a moment to the next one that is worth a stop, in either direction.
 
 Every function takes a session, a moment and the folded modules and answers with a moment; at the ends of the recording
-it answers with the one it was given. `forward` is True for later, False for earlier.
+it answers with the one it was given. `forward` is True for later, False for earlier. Where only a part of the rows is
+kept, moves end in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from teachgrad.recording import Moment, Row
 
-from .session import Session
+from .queries import query
+from .session import SHORT, Keep, Session
 
-SEARCHED_STEPS = 16
 
-
-def step(session: Session, moment: Moment, folded: frozenset[str], forward: bool) -> Moment:
+def step(session: Session, moment: Moment, folded: frozenset[str], forward: bool, keep: Keep | None = None) -> Moment:
     """One line of the tape: an event, or all of a folded module."""
-    lanes = session.lanes(moment.step, folded)
+    lanes = session.lanes(moment.step, folded, keep)
     item = lanes.item_of(moment.row)
-    if forward:
-        if item + 1 < len(lanes):
-            return _at(session, moment.step, lanes.items[item + 1].first)
-        return _at(session, moment.step + 1, 0) if moment.step + 1 < session.run.steps else moment
-    if item > 0:
+    if forward and item + 1 < len(lanes):
+        return _at(session, moment.step, lanes.items[item + 1].first)
+    if not forward and item > 0:
         return _at(session, moment.step, lanes.items[item - 1].first)
-    if moment.step == 0:
+    number = moment.step + (1 if forward else -1)
+    if not 0 <= number < session.run.steps:
         return moment
-    before = session.lanes(moment.step - 1, folded)
-    return _at(session, moment.step - 1, before.items[-1].first)
+    length = session.run.length(number)
+    if length > SHORT and not session.has_layout(number, folded, keep):  # it has yet to be read, in the background
+        return _at(session, number, 0 if forward else length - 1)
+    return _at(session, number, session.lanes(number, folded, keep).items[0 if forward else -1].first)
+
+
+def settled(session: Session, moment: Moment, folded: frozenset[str], forward: bool, keep: Keep | None) -> Moment:
+    """The moment itself, if its row is kept; else the next line of the tape that is, or the one before."""
+    rows = session.kept_rows(moment.step, keep)
+    if rows is None or moment.row in rows:
+        return moment
+    lanes = session.lanes(moment.step, folded, keep)
+    item = lanes.item_of(moment.row)
+    if forward and lanes.items[item].first < moment.row and item + 1 < len(lanes):
+        item += 1
+    return _at(session, moment.step, lanes.items[item].first)
 
 
 def over(session: Session, moment: Moment, folded: frozenset[str], forward: bool) -> Moment:
@@ -125,29 +140,32 @@ def end(session: Session, moment: Moment, folded: frozenset[str], forward: bool)
     return _at(session, last, session.run.length(last) - 1)
 
 
-def page(session: Session, moment: Moment, folded: frozenset[str], lines: int) -> Moment:
+def page(session: Session, moment: Moment, folded: frozenset[str], lines: int, keep: Keep | None = None) -> Moment:
     """So many lines of the tape further, within the training step."""
-    lanes = session.lanes(moment.step, folded)
+    lanes = session.lanes(moment.step, folded, keep)
     item = max(0, min(len(lanes) - 1, lanes.item_of(moment.row) + lines))
     return _at(session, moment.step, lanes.items[item].first)
 
 
-def search(session: Session, moment: Moment, text: str, forward: bool) -> Moment | None:
-    """The next row that has the text in its name, op or module, beginning again at the other end."""
-    wanted = text.casefold()
+def search(
+    session: Session, moment: Moment, text: str, forward: bool, keep: Keep | None = None,
+    going: Callable[[int], bool] = lambda step: True,
+) -> Moment | None:  # fmt: skip
+    """The next row that a query (`queries`) is true of, beginning again at the other end. `going` is told each training
+    step that is looked at, and says whether to go on. Raises `QueryError` if the text is no query."""
+    wanted = query(text)
     steps = session.run.steps
-    for distance in range(min(steps, SEARCHED_STEPS) + 1):
+    for distance in range(steps + 1):
         number = (moment.step + (distance if forward else -distance)) % steps
-        whole = session.run.step(number)
-        found = [
-            row.row
-            for row in whole.rows
-            if wanted in whole.label(row).casefold() or wanted in (row.op or "") or wanted in row.scope.casefold()
-        ]
+        if not going(number):
+            return None
+        whole, rows = session.run.step(number), session.kept_rows(number, keep)
+        at, stop, stride = (0, len(whole.rows), 1) if forward else (len(whole.rows) - 1, -1, -1)
         if distance == 0:
-            found = [row for row in found if (row > moment.row if forward else row < moment.row)]
-        if found:
-            return _at(session, number, found[0] if forward else found[-1])
+            at = moment.row + stride
+        for row in range(at, stop, stride):
+            if (rows is None or row in rows) and wanted.matches(session, whole, whole.rows[row]):
+                return _at(session, number, row)
     return None
 
 
@@ -185,4 +203,4 @@ def _entered(here: str, there: str) -> str | None:
 
 
 def _at(session: Session, step_number: int, row: int) -> Moment:
-    return Moment(step_number, row, session.run.step(step_number).rows[row].phase)
+    return session.run.at(step_number, row)

@@ -191,6 +191,7 @@ def head_of(session: Session, moment: Moment, screen: str, options: Options) -> 
         session.trouble or "",
         options.predict,
         options.tally,
+        session.told_kept(moment.step, options.keep),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,17 @@ ROW_BYTES = 10_000
 """So many bytes of an array are as much work as a row."""
 
 
+class Keep(Hashable, Protocol):
+    """A choice of rows to be shown without the others: a slice, or a filter. It is a key of dictionaries."""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+
+    def rows(self, session: Session, number: int) -> frozenset[int] | None:
+        """The rows of a training step that are kept; None where there would be none."""
+
+
 class Session:
     """Questions about a recording, answered from the recording alone."""
 
@@ -34,7 +45,7 @@ class Session:
         """What the training does that is recorded: `running`, `paused at t3/fwd/12`, ...; "" for a mere file."""
         self.grows = False
         """Whether that is known to go on: then it is no trouble that the recording is not finished."""
-        self._layouts: OrderedDict[tuple[int, int, frozenset[str]], Lanes] = OrderedDict()
+        self._layouts: OrderedDict[tuple[int, int, frozenset[str], Keep | None], Lanes] = OrderedDict()
         self._labels: dict[tuple[int, int], str] = {}
         self._parts: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -100,21 +111,37 @@ class Session:
             raise RecordingError(f"{self.run.path} is damaged: there is no row {moment.row} in t{moment.step}")
         return rows[moment.row]
 
-    def lanes(self, step: int, folded: frozenset[str]) -> Lanes:
-        """The layout of a training step with some modules folded."""
+    def lanes(self, step: int, folded: frozenset[str], keep: Keep | None = None) -> Lanes:
+        """The layout of a training step with some modules folded, and perhaps a part of its rows alone."""
         whole = self.run.step(step)
-        key = (step, len(whole.rows), folded)
+        key = (step, len(whole.rows), folded, keep)
         layout = self._layouts.get(key)
         if layout is None:
-            layout = self._layouts[key] = Lanes(whole, folded)
+            layout = self._layouts[key] = Lanes(whole, folded, self.kept_rows(step, keep))
             while len(self._layouts) > CACHED_LAYOUTS:
                 self._layouts.popitem(last=False)
         self._layouts.move_to_end(key)
         return layout
 
-    def has_layout(self, step: int, folded: frozenset[str]) -> bool:
+    def kept_rows(self, number: int, keep: Keep | None) -> frozenset[int] | None:
+        """The rows of a training step that are shown; None for all, also where there would be none."""
+        if keep is None:
+            return None
+        found: frozenset[int] | None = self.kept(
+            lambda: keep.rows(self, number), "keep", number, self.run.length(number), keep
+        )
+        return found
+
+    def told_kept(self, number: int, keep: Keep | None) -> str:
+        """What is shown of a training step, and how much of it is left; "" if that is all of it."""
+        if keep is None:
+            return ""
+        rows, whole = self.kept_rows(number, keep), self.run.length(number)
+        return f"{keep.title}: " + (f"{len(rows)} of {whole}" if rows is not None else "not in this step")
+
+    def has_layout(self, step: int, folded: frozenset[str], keep: Keep | None = None) -> bool:
         """Whether `lanes` would answer at once."""
-        return self.run.has_step(step) and (step, len(self.run.step(step).rows), folded) in self._layouts
+        return self.run.has_step(step) and (step, len(self.run.step(step).rows), folded, keep) in self._layouts
 
     def kept(self, make: Callable[[], Any], *key: Hashable) -> Any:
         """What `make` makes, made once for each key; the last few are kept."""
@@ -150,13 +177,14 @@ class Session:
         )
         return found
 
-    def level(self, moment: Moment, path: str) -> Level:
+    def level(self, moment: Moment, path: str, keep: Keep | None = None) -> Level:
         """The boxes of a module, or of the section of it in which a moment stands."""
         step = self.step(moment)
-        key = step.number, len(step.rows), path
-        runs = self.kept(lambda: runs_of(step, path), "runs", *key)
+        key = step.number, len(step.rows), path, keep
+        runs = self.kept(lambda: runs_of(step, path, self.kept_rows(step.number, keep)), "runs", *key)
         section = section_of(step, runs, step.rows[moment.row])
-        level: Level = self.kept(lambda: Level(self.run, step, path, runs, section), "level", *key, section)
+        rows = self.kept_rows(step.number, keep)
+        level: Level = self.kept(lambda: Level(self.run, step, path, runs, section, rows), "level", *key, section)
         return level
 
     # ---- names -------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ The application and the line-oriented mode are this with a way to ask and a way 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,10 +21,12 @@ from ..session import Session
 from ..views.options import Options
 from ..views.passes import moved, went_to
 
+Find = Callable[[Callable[[int], bool]], Any]
+"""Looks for something, as long as it is told to go on at each training step."""
 PAGE = 10
 """So many rewrites are a page."""
-QUESTIONS = {"what if ": "change", "compare with ": "compare", "watch ": "add_stop", "record ": "set_level",
-             "answer ": "reply", "tour: ": "record_stop"}  # fmt: skip
+QUESTIONS = {"/": "search", "& ": "filter", "what if ": "change", "compare with ": "compare", "watch ": "add_stop",
+             "record ": "set_level", "answer ": "reply", "tour: ": "record_stop"}  # fmt: skip
 """How prompts begin, and which action takes the rest."""
 
 
@@ -42,7 +45,8 @@ class Acting:
     refused: bool = False
     """Whether something that was asked for was not done."""
     _message: str = ""
-    _searched: str = ""
+    _ahead: bool | None = None
+    """The direction of a move that stays within the rows that are shown; any other leaves them."""
 
     # ---- what there is to add to it ----------------------------------------------------------------------------------
 
@@ -53,6 +57,19 @@ class Acting:
     def _ask(self, mark: str) -> None:
         """Have somebody complete what begins with `mark`, and give it to `answer`."""
         raise NotImplementedError
+
+    def settle(self) -> None:
+        """Stay within the rows that are shown, if not all are, or show all."""
+        raise NotImplementedError
+
+    def seek(self, what: str, find: Find, then: Callable[[Any], None]) -> None:
+        """Find something, which may take long, and do something `then`. `what` says what is done meanwhile."""
+        self.seeking = what
+        then(find(lambda step: True))
+
+    def _arrived(self, moment: Moment | None, message: str) -> None:
+        self.seeking = ""
+        self._set(moment, message=message)
 
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
@@ -81,7 +98,8 @@ class Acting:
 
     # ---- changing the state ------------------------------------------------------------------------------------------
 
-    def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "", **options: Any) -> None:
+    def _set(self, moment: Moment | None = None, screen: str | None = None, message: str = "",
+             ahead: bool | None = None, **options: Any) -> None:  # fmt: skip
         """Change the state and show it; not while something is looked for in the background."""
         if self.seeking:
             return
@@ -104,7 +122,9 @@ class Acting:
             options.setdefault("verdict", "")
         if options:
             self.options = self.options.but(**options)
-        self._message = message
+        self._message, self._ahead = message, ahead
+        if self._is_read():
+            self.settle()
         self._changed()
 
     def _refuse(self, why: str) -> None:
@@ -119,9 +139,11 @@ class Acting:
             self._set(**changes)
             return
         how = SCREENS[self.shown].stride if how == "step" else how
-        moment = getattr(navigation, how)(self.session, self.moment, self.options.folded, forward)
+        mover = getattr(navigation, how)
+        kept = (self.options.keep,) if mover is navigation.step else ()
+        moment = mover(self.session, self.moment, self.options.folded, forward, *kept)
         if not (forward and moment == self.moment and self._advance(how)):
-            self._set(moment)
+            self._set(moment, ahead=forward)
 
     def action_page(self, direction: int) -> None:
         """A screen of lines further; on Train, a tenth of the training; on Passes, of the rewrites."""
@@ -130,9 +152,13 @@ class Acting:
             return
         if self.shown == "train":
             count = max(1, self.session.run.steps // 10) * direction
-            self._set(navigation.training_steps(self.session, self.moment, count))
+            self._set(navigation.training_steps(self.session, self.moment, count), ahead=direction > 0)
             return
-        self._set(navigation.page(self.session, self.moment, self.options.folded, self._page_lines() * direction))
+        self._page(self._page_lines() * direction)
+
+    def _page(self, lines: int) -> None:
+        """So many lines of the tape further."""
+        self._set(navigation.page(self.session, self.moment, self.options.folded, lines, self.options.keep))
 
     def action_arrow(self, right: int, down: int) -> None:
         """What is beside on this screen (`arrows`), else a line in time."""
@@ -145,7 +171,7 @@ class Acting:
         if changes is None:
             self.action_move("step", right + down > 0)
         else:
-            self._set(**changes)
+            self._set(**changes, ahead=right + down > 0)
 
     def _moved(self, how: str, count: int) -> dict[str, Any]:
         """What a move changes on the Passes screen; nothing where there is no compilation."""
@@ -175,32 +201,16 @@ class Acting:
     def action_go(self) -> None:
         self._ask(":")
 
-    def action_search(self) -> None:
-        self._ask("/")
-
     def answer(self, text: str) -> None:
         """Do what was asked for, in full: `:t0/bwd/3`, `/relu`, `what if a = 2`, `compare with t3`, `watch h > 1`."""
-        if text.startswith("/"):
-            self._searched = text[1:] or self._searched
-            self.action_again(True)
-            return
         for beginning, act in QUESTIONS.items():
             if text.startswith(beginning):
-                if rest := text.removeprefix(beginning).strip():
+                rest = text.removeprefix(beginning).strip()
+                if rest or act == "search":  # without a word, for what was searched for before
                     getattr(self, act)(rest)
                 return
         if text.strip(": "):
             self._go_to(text)
-
-    def action_again(self, forward: bool) -> None:
-        if not self._searched:
-            self._refuse("nothing was searched for yet: press /")
-            return
-        found = navigation.search(self.session, self.moment, self._searched, forward)
-        if found is None:
-            self._refuse(f"{self._searched!r} is not found")
-        else:
-            self._set(found)
 
     # ---- looking -----------------------------------------------------------------------------------------------------
 

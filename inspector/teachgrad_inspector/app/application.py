@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
 from textual.app import App, ComposeResult, SystemCommand
@@ -16,7 +16,6 @@ from textual.worker import get_current_worker
 
 from teachgrad.recording import Moment
 
-from .. import navigation
 from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
@@ -25,9 +24,11 @@ from ..learning.past import is_shut
 from ..live import Attachment
 from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
 from ..session import Session
-from ..stops import Stop
+from ..slicing import SLICES, WAYS
 from ..views.options import Options
+from .acting import Find
 from .asking import Asking
+from .finding import Finding
 from .help import HelpScreen, help_text
 from .learning import Learning
 from .living import Living
@@ -38,12 +39,12 @@ from .styles import Palette
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
-FIRST = ("pane", "pane_back", "search", "go")
+FIRST = ("pane", "pane_back", "search", "filter", "go")
 """Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
 that letters typed right after it are not taken for keys."""
 
 
-class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
+class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -127,7 +128,7 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
     def _is_read(self) -> bool:
         """Whether there is something to see without a noticeable wait."""
         step = self.moment.step
-        laid_out = self.session.has_layout(step, self.options.folded)
+        laid_out = self.session.has_layout(step, self.options.folded, self.options.keep)
         rows = 0 if laid_out else self.session.run.length(step)
         return rows + left_to_read(self.shown, self.seen, self.moment, self.options) <= SLOW_ROWS
 
@@ -141,7 +142,7 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
         then: Callable[[], None],
     ) -> None:
         worker = get_current_worker()
-        self.session.lanes(moment.step, options.folded)
+        self.session.lanes(moment.step, options.folded, options.keep)
         read(session, moment, options, lambda: not worker.is_cancelled)
         if not worker.is_cancelled:
             self.call_from_thread(then)
@@ -181,6 +182,12 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
 
     def _changed(self) -> None:
         self.note_shown()
+        self._prepare(self._arrive)
+
+    def _arrive(self) -> None:
+        """Draw the state, once what it needs has been read."""
+        if not self.seeking:
+            self.settle()
         self._prepare(self.draw)
 
     def _page_lines(self) -> int:
@@ -204,7 +211,7 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
         if self.shown in ARROWS and self.shown != "chain":
             self.action_arrow(0, 1 if event.lines > 0 else -1)
             return
-        self._set(navigation.page(self.session, self.moment, self.options.folded, event.lines))
+        self._page(event.lines)
 
     # ---- prompts -----------------------------------------------------------------------------------------------------
 
@@ -212,7 +219,9 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
         """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
         if action in ("open", "arrow") and is_shut(self.shown, self.moment, self.options):
             return False  # there is nothing to choose
-        if action in ("go", "search", "pane", "watch", "what_if", "compare", "level", "answer", "record_stop"):
+        if action in (
+            "go", "search", "filter", "pane", "watch", "what_if", "compare", "level", "answer", "record_stop",
+        ):  # fmt: skip
             return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
         return True
 
@@ -249,18 +258,20 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
     def _find_score_behind(self) -> None:
         self.call_from_thread(self._found_score, *self._fingerprint())
 
-    # ---- looking for stops -------------------------------------------------------------------------------------------
+    # ---- in the background -------------------------------------------------------------------------------------------
 
-    def _seek(self, chosen: tuple[Stop, ...], forward: bool) -> None:
+
+    def seek(self, what: str, find: Find, then: Callable[[Any], None]) -> None:
+        self.seeking = what
         self.draw()
-        self._seek_behind(chosen, forward)
+        self._seek(find, then)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
-    def _seek_behind(self, chosen: tuple[Stop, ...], forward: bool) -> None:
+    def _seek(self, find: Find, then: Callable[[Any], None]) -> None:
         worker = get_current_worker()
-        found = self._find(chosen, forward, lambda step: not worker.is_cancelled)
+        found = find(lambda step: not worker.is_cancelled)
         if not worker.is_cancelled:
-            self.call_from_thread(self._found, chosen, forward, found)
+            self.call_from_thread(then, found)
 
     def stop_seeking(self) -> None:
         """Give up what is being looked for."""
@@ -279,6 +290,8 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
             self._set(screen="tape")
         elif self.options.zoom:
             self._set(zoom=False)
+        elif self.options.keep is not None:
+            self._set(keep=None)
         else:
             self._set()
 
@@ -297,3 +310,6 @@ class Inspector(Asking, Learning, Living, Opening, Stopping, App[int]):
             keys = " ".join(keys_of(action, self._keys))
             call = action.call
             yield SystemCommand(f"{action.group}: {action.help}", keys, lambda call=call: self.run_action(call))
+        for ways in WAYS:
+            call = f"slice('{ways}')"
+            yield SystemCommand(f"Place: {SLICES[ways]}", f"slice: {ways}", lambda call=call: self.run_action(call))

@@ -55,7 +55,7 @@ class Opening(Acting):
         if self.shown != "tape":
             self._set(screen="tape")
             return
-        lanes = self.session.lanes(self.moment.step, self.options.folded)
+        lanes = self.session.lanes(self.moment.step, self.options.folded, self.options.keep)
         scope = self._fold_here() or lanes.scopes[self.moment.row]
         if self._fold_here() is not None:
             scope = scope.rpartition(".")[0]
@@ -67,7 +67,7 @@ class Opening(Acting):
     def action_fold(self) -> None:
         """Fold the innermost module of this row that is not folded, or unfold what is."""
         here = self._fold_here()
-        scope = self.session.lanes(self.moment.step, self.options.folded).scopes[self.moment.row]
+        scope = self.session.lanes(self.moment.step, self.options.folded, self.options.keep).scopes[self.moment.row]
         if here is not None:
             self._set(folded=self.options.folded - {here})
         elif scope:
@@ -76,5 +76,5 @@ class Opening(Acting):
             self._refuse("no module here to fold")
 
     def _fold_here(self) -> str | None:
-        lanes = self.session.lanes(self.moment.step, self.options.folded)
+        lanes = self.session.lanes(self.moment.step, self.options.folded, self.options.keep)
         return lanes.items[lanes.item_of(self.moment.row)].fold

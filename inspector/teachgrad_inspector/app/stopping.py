@@ -66,12 +66,9 @@ class Stopping(Acting):
         if ahead * run.length(self.moment.step) <= QUICK_ROWS:
             self._found(chosen, forward, self._find(chosen, forward, lambda step: True))
             return
-        self.seeking = "looking for the next stop" if forward else "looking back for a stop"
-        self._seek(chosen, forward)
-
-    def _seek(self, chosen: tuple[stops.Stop, ...], forward: bool) -> None:
-        """Find where to stop, which may take long, and go there."""
-        raise NotImplementedError
+        what = "looking for the next stop" if forward else "looking back for a stop"
+        self.seek(what, lambda going: self._find(chosen, forward, going),
+                  lambda found: self._found(chosen, forward, found))  # fmt: skip
 
     def _find(
         self, chosen: tuple[stops.Stop, ...], forward: bool, going: Callable[[int], bool]
@@ -90,7 +87,3 @@ class Stopping(Acting):
             return
         what = "nothing to stop at" if chosen else "no nan or inf is born"
         self._arrived(*(found or (None, f"{what} {'from here on' if forward else 'before this'}")))
-
-    def _arrived(self, moment: Moment | None, message: str) -> None:
-        self.seeking = ""
-        self._set(moment, message=message)

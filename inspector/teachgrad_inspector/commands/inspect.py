@@ -46,6 +46,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--score", metavar="FILE", help="where answers are kept (default: named after the recording)")
     parser.add_argument("--tour", metavar="TOUR.tgl", nargs="?", const="", help="play a tour; of a demo, its own")
     parser.add_argument("--inside", metavar="MODULE", default="", help="the module that the Map screen is inside of")
+    parser.add_argument("--slice", choices=("ancestors", "descendants", "both"), dest="ways",
+                        help="show only what the value comes from, what comes of it, or both")  # fmt: skip
+    parser.add_argument("--filter", metavar="QUERY", help="show only rows that match, such as op:exp, module:fc1, "
+                        "shape:(32,*), line:net.py:14")  # fmt: skip
     parser.add_argument("--watch", metavar="CONDITION", action="append", default=[],
                         help="watch a condition, such as 'norm(W1.grad) > 10'; may be given several times")  # fmt: skip
     parser.add_argument("--doctor", action="store_true", help="say what goes wrong in a training; then status 1")
@@ -144,6 +148,8 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
             return _doctor(args, session, options)
         if args.inside and session.run.steps:
             args.at = _inside(args, session)
+        if (args.ways or args.filter is not None) and session.run.steps:
+            options = options.but(keep=_kept(args, session))
         if args.serve:
             from ..serving.keeper import serve
 
@@ -204,6 +210,25 @@ def _inside(args: Namespace, session) -> str:  # type: ignore[no-untyped-def]
         known = "; there are " + ", ".join(map(repr, modules[:8])) if modules else "; its ops are in no modules"
         raise RecordingError(f"there is no module {args.inside!r} in t{start.step}{known}")
     return args.at or str(session.run.at(start.step, row))
+
+
+def _kept(args: Namespace, session):  # type: ignore[no-untyped-def]
+    """What part of the rows is shown; and start at one of them."""
+    from teachgrad.recording import RecordingError
+
+    from ..navigation import settled
+    from ..queries import query
+    from ..slicing import slice_at
+    from ..stops import resolve
+
+    moment = resolve(session, args.at) if args.at is not None else session.first
+    keep = query(args.filter) if args.ways is None else slice_at(session.step(moment), session.row(moment), args.ways)
+    number = next((step for step in range(moment.step, session.run.steps) if session.kept_rows(step, keep)), None)
+    if number is None:
+        raise RecordingError(f"nothing matches {args.filter!r} from t{moment.step} on")
+    moment = moment if number == moment.step else session.run.at(number, 0)
+    args.at = str(settled(session, moment, frozenset(), True, keep))
+    return keep
 
 
 def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ from teachgrad.recording import ArrayInfo, Held, Moment, Ran, Reader, Row, Stati
 
 from ..history import History, StepFacts
 from ..lanes import Lanes
-from ..session import Session
+from ..session import Keep, Session
 from ..views.options import Options
 from .questions import VALUE, asks
 
@@ -149,12 +149,12 @@ class PastSession(Session):
     def history(self) -> History:
         return PastHistory(self._whole.history, self.run, self._present)
 
-    def lanes(self, step: int, folded: frozenset[str]) -> Lanes:
+    def lanes(self, step: int, folded: frozenset[str], keep: Keep | None = None) -> Lanes:
         """Those of the whole training step: the tape shows them as far as it goes."""
-        return self._whole.lanes(step, folded)
+        return self._whole.lanes(step, folded, keep)
 
-    def has_layout(self, step: int, folded: frozenset[str]) -> bool:
-        return self._whole.has_layout(step, folded)
+    def has_layout(self, step: int, folded: frozenset[str], keep: Keep | None = None) -> bool:
+        return self._whole.has_layout(step, folded, keep)
 
 
 class PastHistory(History):

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import fields
 from shutil import get_terminal_size
 from textwrap import wrap
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 from teachgrad.recording.live.lines import Unit
 
+from ..app.acting import Find
 from ..app.asking import Asking
 from ..app.commanding import LOOK, Commanding
+from ..app.finding import Finding
 from ..app.learning import Learning
 from ..app.opening import Opening
 from ..app.stopping import Stopping
@@ -54,7 +56,7 @@ class Ended(Exception):
     """The conversation is over."""
 
 
-class Console(Asking, Commanding, Learning, Opening, Stopping):
+class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
     """Answers commands."""
 
     def __init__(self, session: Session, address: str | None, screen: str, options: Options, glyphs: Glyphs,
@@ -240,9 +242,9 @@ class Console(Asking, Commanding, Learning, Opening, Stopping):
     def _page_lines(self) -> int:
         return self.size[1] - 6
 
-    def _seek(self, chosen: tuple[object, ...], forward: bool) -> None:
-        self.say(f"{self.seeking} …")
-        self._found(chosen, forward, self._find(chosen, forward, lambda step: True))  # type: ignore[arg-type]
+    def seek(self, what: str, find: Find, then: Callable[[Any], None]) -> None:
+        self.say(f"{what} …")
+        super().seek(what, find, then)
 
     def _run_on(self, chosen: tuple[Stop, ...]) -> bool:
         if self.training() is None:

@@ -33,6 +33,8 @@ class Head:
     predict: bool
     tally: tuple[int, int] = (0, 0)
     """Of answers to what was to be predicted: how many were right, and how many there were."""
+    kept: str = ""
+    """Which part of the rows is shown, if not all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def _facts(head: Head) -> list[tuple[str, str]]:
         facts.append((f"t{head.step} of t0…t{head.steps - 1}", "bar"))
     if head.objective and head.loss is not None:
         facts.append((f"{head.objective} = {number(head.loss)}", "bar"))
+    if head.kept:
+        facts.insert(0, (head.kept, "warn bar"))
     return facts
 
 

@@ -65,6 +65,7 @@ def _draw_boxes(canvas: Canvas, view: MapView, x: int, y: int, width: int, heigh
         ) if there
     )  # fmt: skip
     notes = [f"section {view.section + 1} of {view.sections}"] if view.sections > 1 else []
+    notes += [view.kept] if view.kept else []
     notes += [view.note] if view.note else []
     notes += [f"more {more}"] if more else []
     title = f"inside {view.level}" if view.level else "map"

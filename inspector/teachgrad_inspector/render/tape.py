@@ -60,7 +60,7 @@ def _draw_list(canvas: Canvas, view: TapeView, x: int, y: int, width: int, heigh
     if len(rails) > 1:
         where = f" in {len(rails)} modules"
     saved = f"{sum(rail.count for rail in rails)} saved {nbytes(sum(rail.nbytes for rail in rails))}"
-    note = f"{canvas.glyphs.rail} {saved}{where}" if rails else ""
+    note = view.strip.kept or (f"{canvas.glyphs.rail} {saved}{where}" if rails else "")
     canvas.box(x, y, width, height, "tape", note)
     if focus:
         canvas.put(x + 2, y, " tape ", "focus")

@@ -15,7 +15,7 @@ from ..lanes import enclosing
 from ..levels import MODULE, OUTSIDE, Level, Module, Node, prefixes
 from ..navigation import within
 from ..numbers import shape
-from ..session import Session
+from ..session import Keep, Session
 from .options import Options
 from .tape import Pane, view_value
 
@@ -95,12 +95,14 @@ class MapView:
     height: int
     value: Pane
     note: str
+    kept: str = ""
+    """Which part of the rows is shown, if not all are."""
 
 
 def view_map(session: Session, moment: Moment, options: Options, lines: int) -> MapView:
     """The Map screen at a moment, with so many lines of the tree."""
     path = level_at(session, moment, options)
-    level, layout = laid_out(session, moment, path)
+    level, layout = laid_out(session, moment, path, options.keep)
     cursor = level.box_at(session.row(moment))
     note = f"{level.hidden} more values from outside" if level.hidden else ""
     return MapView(
@@ -119,21 +121,22 @@ def view_map(session: Session, moment: Moment, options: Options, lines: int) -> 
         height=layout.height,
         value=view_value(session, moment, options),
         note=note,
+        kept=session.told_kept(moment.step, options.keep),
     )  # fmt: skip
 
 
 def level_at(session: Session, moment: Moment, options: Options) -> str:
     """The module whose inside is shown: the one that was opened, or around it the first that the moment is in."""
-    scope = session.lanes(moment.step, options.folded).scopes[moment.row]
+    scope = session.lanes(moment.step, options.folded, options.keep).scopes[moment.row]
     path = options.level
     while path and not within(scope, path):
         path = path.rpartition(".")[0]
     return path
 
 
-def laid_out(session: Session, moment: Moment, path: str) -> tuple[Level, Layout]:
-    """A level and its layout, which depend on the training step alone."""
-    level = session.level(moment, path)
+def laid_out(session: Session, moment: Moment, path: str, keep: Keep | None = None) -> tuple[Level, Layout]:
+    """A level and its layout, which depend on the training step alone, and on what is kept of it."""
+    level = session.level(moment, path, keep)
     step = session.step(moment)
 
     def lay_out() -> Layout:
@@ -143,7 +146,7 @@ def laid_out(session: Session, moment: Moment, path: str) -> tuple[Level, Layout
         return Layout([_width(session, moment, node, path) for node in level.nodes], level.wires,
                       [node.makes for node in level.nodes], labels)  # fmt: skip
 
-    layout: Layout = session.kept(lay_out, "layout", step.number, len(step.rows), path, level.section)
+    layout: Layout = session.kept(lay_out, "layout", step.number, len(step.rows), path, level.section, keep)
     return level, layout
 
 
@@ -202,7 +205,7 @@ def _shape(session: Session, moment: Moment, vertex: int) -> str:
 def beside(session: Session, moment: Moment, options: Options, right: int, down: int) -> Moment:
     """Where the cursor is after a move to the next box in a direction; where it was, if there is none."""
     path = level_at(session, moment, options)
-    level, layout = laid_out(session, moment, path)
+    level, layout = laid_out(session, moment, path, options.keep)
     here = level.box_at(session.row(moment))
     boxes = [node for node in level.nodes if node.rows]
     if here is None or not boxes:
@@ -238,7 +241,7 @@ def _about(row: Row) -> int:
 
 def module_here(session: Session, moment: Moment, options: Options) -> str:
     """The module whose box has the cursor, or "" if that is an op."""
-    level, _ = laid_out(session, moment, level_at(session, moment, options))
+    level, _ = laid_out(session, moment, level_at(session, moment, options), options.keep)
     here = level.box_at(session.row(moment))
     return level.nodes[here].path if here is not None else ""
 
@@ -268,7 +271,7 @@ def tree_paths(session: Session, moment: Moment, options: Options) -> list[str]:
 
 def tree_cursor(session: Session, moment: Moment, options: Options, paths: list[str]) -> int:
     """The line of the tree that a moment is in."""
-    scope = session.lanes(moment.step, options.folded).scopes[moment.row]
+    scope = session.lanes(moment.step, options.folded, options.keep).scopes[moment.row]
     known = set(paths)
     return paths.index(next(path for path in reversed(prefixes(scope)) if path in known))
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from teachgrad.recording import Moment
 
+from ..session import Keep
 from ..stops import Stop
 
 
@@ -25,6 +26,8 @@ class Options:
 
     folded: frozenset[str] = frozenset()
     """Modules that are folded on the tape."""
+    keep: Keep | None = None
+    """The slice or the filter of which rows are shown; None for all."""
     pane: int = 0
     """Which pane has the focus, in the order of the screen."""
     zoom: bool = False

@@ -66,6 +66,8 @@ class Strip:
     width: int
     """How many lanes the whole training step takes."""
     rails: tuple[RailView, ...]
+    kept: str = ""
+    """Which part of the rows is shown, if not all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,12 @@ def view_value(session: Session, moment: Moment, options: Options) -> Pane:
 
 def view_strip(session: Session, moment: Moment, options: Options, lines: int) -> Strip:
     """So many lines of the tape around a moment."""
-    lanes = session.lanes(moment.step, options.folded)
+    lanes = session.lanes(moment.step, options.folded, options.keep)
     return Strip(
         _window(session, moment, options, lanes, lanes.item_of(moment.row), lines),
         lanes.width,
         tuple(_rail(session, moment, rail.scope, rail.vertices) for rail in lanes.rails),
+        session.told_kept(moment.step, options.keep),
     )
 
 
@@ -165,7 +168,7 @@ def _line(
     here = Moment(step.number, row.row, row.phase)
     if item.fold is not None:
         last = step.rows[min(item.last, len(step.rows) - 1)]
-        count = last.row - item.first + 1
+        count = item.count if last.row == item.last else last.row - item.first + 1
         what = f"{count} {'row' if count == 1 else 'rows'}"
         if item.phase == "bwd":
             what = f"{count} {'gradient' if count == 1 else 'gradients'}"
