@@ -5,8 +5,11 @@ Plain letters, and Shift reverses time. Nothing that terminals, tmux or editors 
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +72,7 @@ ACTIONS: dict[str, Action] = {
         _action("search", "slash", "search", "search", "search: relu, op:exp, shape:(32,*), line:net.py:14", "Place"),
         _action("next", "n", "again(True)", "next", "next match", "Place"),
         _action("next_back", "N", "again(False)", "previous", "match before", "Place"),
-        _action("slice", "a", "slice", "slice", "only what this comes from; again: what comes of it", "Place"),
+        _action("slice", "i", "slice", "slice", "only what this comes from; again: what comes of it", "Place"),
         _action("filter", "ampersand", "filter", "filter", "only rows that match: op:exp, shape:(32,*)", "Place"),
         _action("go", "colon", "go", "go to", "go to an address: t12/bwd/41, W1.grad[3,1], last W1", "Place"),
         _action("breakpoint", "b", "breakpoint", "break", "stop at rows like this one, or no more", "Place"),
@@ -109,6 +112,7 @@ ACTIONS: dict[str, Action] = {
         _action("tour", "t", "tour(1)", "tour", "the next stop of the tour", "Question"),
         _action("tour_back", "T", "tour(-1)", "tour back", "the stop of the tour before", "Question"),
         _action("tour_stop", "plus", "record_stop", "record", "add this moment to the tour, with a text", "Question"),
+        _action("theme", "D", "next_theme", "theme", "the next theme: dark, light, high-contrast, ansi", "Other"),
         _action("copy", "y", "copy", "copy", "copy the moment and its value", "Other"),
         _action("help", "question_mark f1", "help", "help", "these keys", "Other"),
         _action("quit", "q", "quit", "quit", "quit", "Other"),
@@ -121,6 +125,11 @@ _SHOWN = {
     "up": "↑", "down": "↓", "backspace": "⌫", "enter": "↵", "comma": ",", "minus": "-", "space": "space",
     "exclamation_mark": "!", "plus": "+", "ampersand": "&",
 }  # fmt: skip
+TAKEN = {
+    "escape": "it leads back", "ctrl+c": "it quits", "ctrl+q": "it quits", "ctrl+z": "it stops the program",
+    "ctrl+p": "it opens the palette",
+}  # fmt: skip
+"""Keys that cannot be given away."""
 TOGETHER = {
     "element": ("hjkl", "element"), "boxes": ("hjkl", "box"), "line": ("jk", "line"), "rule": ("jk", "rule"),
     "candidate": ("jk", "candidate"), "linked": ("jk", "in this pane"),
@@ -157,22 +166,85 @@ def keymap_file() -> Path:
 
 
 def load_keymap() -> dict[str, str]:
-    """The user's keys: a JSON object from action to keys, as in `{"step": "space", "back": "shift+space,b"}`.
+    """The user's keys: a JSON object from action to keys, as in `{"step": "space", "back": "B,f3"}`. A key is called as
+    people call it, `?`, or as Textual does, `question_mark`.
 
-    Raises `TeachgradError` if the file is there and cannot be used.
+    Raises `TeachgradError` if the file is there and cannot be used, or if a key would do two things.
     """
     path = keymap_file()
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
         return {}
+    except UnicodeDecodeError:
+        raise TeachgradError(f"{path} is not text in UTF-8") from None
     try:
         keymap = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TeachgradError(f"{path} is not JSON: {error}") from None
     if not isinstance(keymap, dict) or not all(isinstance(keys, str) for keys in keymap.values()):
         raise TeachgradError(f'{path} must hold an object of strings, such as {{"step": "space"}}')
-    unknown = sorted(keymap.keys() - ACTIONS.keys())
-    if unknown:
-        raise TeachgradError(f"{path}: there is no action {unknown[0]!r}; there are {', '.join(sorted(ACTIONS))}")
-    return keymap
+    for name in keymap:
+        if name not in ACTIONS:
+            close = difflib.get_close_matches(name, ACTIONS, n=1)
+            near = f"; did you mean {close[0]!r}?" if close else ""
+            raise TeachgradError(f"{path}: there is no action {name!r}{near} teachgrad inspect --keys lists them")
+    named = {name: ",".join(key_named(key, path) for key in _listed(keys)) for name, keys in keymap.items()}
+    for name, keys in named.items():
+        if not keys:
+            raise TeachgradError(f"{path}: {name!r} has no key")
+    _refuse_conflicts(named, path)
+    return named
+
+
+def _listed(keys: str) -> list[str]:
+    """The keys of a text with commas between them, of which one may be the comma itself."""
+    return [","] if keys == "," else [key.strip() or key for key in keys.split(",") if key]
+
+
+def key_named(key: str, path: Path) -> str:
+    """Textual's name of a key that somebody wrote.
+
+    >>> key_named("?", Path()), key_named("ctrl+k", Path()), key_named("%", Path())
+    ('question_mark', 'ctrl+k', 'percent_sign')
+    """
+    known = {text: name for name, text in _SHOWN.items()} | {" ": "space"}
+    if key in known:
+        return known[key]
+    if len(key) == 1 and not key.isalnum():
+        return unicodedata.name(key, key).lower().replace("-", "_").replace(" ", "_")
+    if not re.fullmatch(r"((ctrl|shift)\+)*(\w|[a-z][a-z_]*\d*)", key):
+        raise TeachgradError(f"{path}: {key!r} is no key; write a character, a name such as space, f5 or pagedown, "
+                             "or one of them after ctrl+ or shift+")  # fmt: skip
+    if key in TAKEN:
+        raise TeachgradError(f"{path}: {key} is taken: {TAKEN[key]}")
+    return key
+
+
+def _refuse_conflicts(keymap: Mapping[str, str], path: Path) -> None:
+    owner: dict[str, str] = {}
+    for action in ACTIONS.values():
+        for key in keys_of(action, keymap):
+            other = owner.setdefault(key, action.id)
+            if other != action.id:
+                both = f"{other!r} and {action.id!r}"
+                raise TeachgradError(f"{path}: {shown(key)} would do two things, {both}; give one of them another key")
+
+
+def table(keymap: Mapping[str, str]) -> list[str]:
+    """All actions with their keys as lines of text, and how to change them."""
+    lines = []
+    for group in dict.fromkeys(action.group for action in ACTIONS.values()):
+        lines.append(group)
+        for action in ACTIONS.values():
+            if action.group == group:
+                keys = " ".join(shown(key) for key in keys_of(action, keymap))
+                mine = "*" if action.id in keymap else " "
+                lines.append(f" {mine} {action.id:<14} {keys:<12} {action.help}")
+        lines.append("")
+    return [
+        *lines,
+        f"Keys of your own (*) stand in {keymap_file()}, an object in JSON from action to keys:",
+        '    {"step": "space", "back": "B", "stops": "f5,ctrl+b"}',
+        "What is not there keeps its keys. A key may do one thing only.",
+    ]

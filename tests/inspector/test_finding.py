@@ -18,21 +18,21 @@ Open = Callable[..., Session]
 
 async def test_slices(session: Open) -> None:
     async with running(session("micrograd"), "t0/fwd/d", size=(100, 30)) as pilot:
-        await pilot.press("a")
+        await pilot.press("i")
         assert "ancestors of d: 4 of 13" in shown(pilot)[1]
         assert "d · f" not in "\n".join(shown(pilot))
         await pilot.press("s")  # the last one
         assert str(app_of(pilot).moment) == "t0/fwd/3"
         await pilot.press("S")
         assert str(app_of(pilot).moment) == "t0/fwd/2"
-        await pilot.press("a")
+        await pilot.press("i")
         assert "descendants of d: 3 of 13" in shown(pilot)[1]  # still of d; and d is the next of them
         assert str(app_of(pilot).moment) == "t0/fwd/3"
         await pilot.press("s", "s")
         assert str(app_of(pilot).moment) == "t0/bwd/7"
         await pilot.press("3")
         assert "descendants of d: 3 of 13" in shown(pilot)[1]
-        await pilot.press("1", "a")
+        await pilot.press("1", "i")
         assert "both ways from d: 6 of 13" in shown(pilot)[1]
         await pilot.press("G")
         assert str(app_of(pilot).moment) == "t0/bwd/7"
@@ -41,18 +41,18 @@ async def test_slices(session: Open) -> None:
         await pilot.press("escape")
         assert app_of(pilot).options.keep is None
         assert "of 13" not in shown(pilot)[1]
-        await pilot.press("a", "a", "a", "a")
+        await pilot.press("i", "i", "i", "i")
         assert app_of(pilot).options.keep is None
 
 
 async def test_a_jump_out_of_a_slice_leaves_it(session: Open) -> None:
     async with running(session("micrograd"), "t0/fwd/d") as pilot:
-        await pilot.press("a", "colon")
+        await pilot.press("i", "colon")
         await type_in(pilot, ":L")
         assert str(app_of(pilot).moment) == "t0/fwd/5"
         assert app_of(pilot).options.keep is None
         assert "all rows are shown again" in shown(pilot)[-1]
-        await pilot.press("a", "colon")
+        await pilot.press("i", "colon")
         await type_in(pilot, ":b")  # inside
         assert app_of(pilot).options.keep is not None
 

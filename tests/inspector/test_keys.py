@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
+import subprocess
+import sys
 import threading
+from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,10 +17,12 @@ from textual.widgets import Input
 
 from teachgrad.errors import TeachgradError
 from teachgrad_inspector.app.application import Inspector
-from teachgrad_inspector.app.help import HelpScreen
+from teachgrad_inspector.app.help import MEANT, HelpScreen, help_text, prompt_help
 from teachgrad_inspector.app.sheet import Sheet
+from teachgrad_inspector.commands.inspect import add_arguments, main
 from teachgrad_inspector.glyphs import ASCII, UNICODE
 from teachgrad_inspector.keys import ACTIONS, footer, keymap_file, load_keymap
+from teachgrad_inspector.keys import shown as key_shown
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
@@ -645,9 +649,46 @@ async def test_help_lists_every_key(session: Open) -> None:
             assert not isinstance(pilot.app.screen, HelpScreen)
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+def test_help_begins_with_what_matters_here(screen: str) -> None:
+    text = help_text(screen, 1, UNICODE, {"step": "f9"})
+    here = text.split("\n\n")[1].split("\n")
+    assert here[0] == SCREENS[screen].title
+    names = [name for item in SCREENS[screen].actions for name in MEANT.get(item, (item,))]
+    for action in ACTIONS.values():
+        keys = "f9" if action.id == "step" else "  ".join(map(key_shown, action.keys))
+        line = f"  {keys:<14}{action.help}"
+        assert text.split("\n").count(line) == 1
+        assert (line in here) == (action.id in names)
+    panes = SCREENS[screen].panes
+    if len(panes) > 1:
+        assert here[-1].endswith(f"the keys go to {panes[1]}")
+
+
+@pytest.mark.parametrize(("mark", "words"), [
+    ("/", "op:exp"), ("& ", "shape:(32,*)"), (":", "t12/bwd/41"), ("watch ", "norm(W1.grad) > 10"),
+    ("what if W1[0,0] = ", "a = 2.01"), ("compare with ", "run.tgr t3"),
+])  # fmt: skip
+def test_help_of_prompts(mark: str, words: str) -> None:
+    assert words in prompt_help(mark, UNICODE)
+
+
+async def test_help_in_a_prompt_says_what_can_be_typed(session: Open) -> None:
+    async with running(session("micrograd"), size=(100, 40)) as pilot:
+        await pilot.press("ampersand", "f1")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert "shape:(32,*)" in pilot.app.screen._text
+        await pilot.press("escape")
+        assert pilot.app.query_one("#prompt", Input).display
+        await pilot.press("escape")
+        assert not pilot.app.query_one("#prompt", Input).display
+
+
 async def test_the_palette_has_every_action(session: Open) -> None:
     async with running(session("micrograd")) as pilot:
-        titles = {command.title for command in app_of(pilot).get_system_commands(pilot.app.screen)}
+        commands = list(app_of(pilot).get_system_commands(pilot.app.screen))
+        assert all(command.help for command in commands)
+        titles = {command.title for command in commands}
         assert {f"{action.group}: {action.help}" for action in ACTIONS.values()} <= titles
         command = next(c for c in app_of(pilot).get_system_commands(pilot.app.screen) if "last moment" in c.title)
         await command.callback()  # type: ignore[misc]
@@ -716,20 +757,68 @@ async def test_remapped_keys(session: Open) -> None:
         assert shown(pilot)[-1].startswith(" f2 step  f3 back")
 
 
-def test_keymap_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def keys_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert load_keymap() == {}
     keymap_file().parent.mkdir(parents=True)
-    keymap_file().write_text(json.dumps({"step": "space,s"}))
-    assert load_keymap() == {"step": "space,s"}
-    for text, message in (
-        ("{", "not JSON"),
-        ('{"jump": "x"}', "no action 'jump'"),
-        ('{"step": 3}', "object of strings"),
-    ):
-        keymap_file().write_text(text)
-        with pytest.raises(TeachgradError, match=message):
-            load_keymap()
+    return keymap_file()
+
+
+@pytest.mark.parametrize(("text", "keymap"), [
+    ('{"step": "space,s"}', {"step": "space,s"}), ("{}", {}), ('{"help": "f5,?"}', {"help": "f5,question_mark"}),
+    ('{"step": ","}', {"step": "comma"}), ('{"step": "f4, ctrl+n"}', {"step": "f4,ctrl+n"}), ('{"go": "%"}',
+     {"go": "percent_sign"}), ('{"step": "o", "over": "s"}', {"step": "o", "over": "s"}), ('{"up": "←", "back": "S"}',
+     {"up": "left", "back": "S"}),
+])  # fmt: skip
+def test_keymap_file(text: str, keymap: dict[str, str], keys_file: Path) -> None:
+    assert load_keymap() == {}
+    keys_file.write_text(text, encoding="utf-8")
+    assert load_keymap() == keymap
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "not JSON"), ("[" * 100_000, "not JSON"), ("[]", "object of strings"), ('{"step": 3}', "object of strings"),
+    ('{"jump": "x"}', "no action 'jump'"), ('{"stepp": "x"}', "did you mean 'step'"), ('{"step": ""}', "has no key"),
+    ('{"step": "o"}', "o would do two things, 'step' and 'over'"), ('{"step": "f9", "back": "f9"}', "f9 would do two"),
+    ('{"step": "?"}', r"\? would do two things, 'step' and 'help'"), ('{"step": "escape"}', "it leads back"),
+    ('{"step": "ctrl+p"}', "it opens the palette"), ('{"step": "Strg+k"}', r"'Strg\+k' is no key"),
+])  # fmt: skip
+def test_what_is_no_keymap(text: str, message: str, keys_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys_file.write_text(text)
+    with pytest.raises(TeachgradError, match=message):
+        load_keymap()
+    assert command("--keys") == 2
+    assert str(keys_file) in capsys.readouterr().err
+
+
+def test_the_table_of_keys(keys_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys_file.write_text('{"step": "%,f9"}')
+    assert command("--keys") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(action.help in line and action.id in line for line in lines) for action in ACTIONS.values())
+    assert next(line for line in lines if " step " in line).split()[:4] == ["*", "step", "percent_sign", "f9"]
+    assert str(keys_file) in "\n".join(lines)
+
+
+def test_a_bad_keymap_is_told_before_the_screen_is_taken(keys_file: Path, tmp_path: Path) -> None:
+    keys_file.write_text('{"step": "o"}')
+    code = (
+        "import sys, os, pty\n"
+        "from teachgrad.cli import main\n"
+        "for stream in (sys.stdin, sys.stderr): stream.isatty = lambda: True\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = [sys.executable, "-c", code, "inspect", str(make("micrograd", tmp_path))]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "o would do two things" in done.stderr
+
+
+def command(*arguments: str) -> int:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return main(parser.parse_args(arguments))
 
 
 def test_no_key_does_two_things() -> None:

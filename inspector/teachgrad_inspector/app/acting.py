@@ -60,7 +60,6 @@ class Acting:
 
     def settle(self) -> None:
         """Stay within the rows that are shown, if not all are, or show all."""
-        raise NotImplementedError
 
     def seek(self, what: str, find: Find, then: Callable[[Any], None]) -> None:
         """Find something, which may take long, and do something `then`. `what` says what is done meanwhile."""

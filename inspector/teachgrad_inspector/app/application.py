@@ -20,6 +20,7 @@ from ..arrows import ARROWS
 from ..canvas import Canvas
 from ..glyphs import Glyphs
 from ..keys import ACTIONS, footer, keys_of
+from ..keys import shown as key_shown
 from ..learning.past import is_shut
 from ..live import Attachment
 from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
@@ -29,13 +30,14 @@ from ..views.options import Options
 from .acting import Find
 from .asking import Asking
 from .finding import Finding
-from .help import HelpScreen, help_text
+from .help import HelpScreen, help_text, prompt_help
 from .learning import Learning
 from .living import Living
 from .opening import Opening
 from .sheet import Sheet
 from .stopping import Stopping
 from .styles import Palette
+from .themes import THEMES
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
@@ -75,11 +77,15 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         keymap: Mapping[str, str],
         live: Attachment | None = None,
         follows: bool = False,
+        theme: str = "dark",
     ) -> None:
         """`live` is the training that writes the recording; `follows` goes with its end from the start."""
         no_colour = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if no_colour else None)
-        self.theme = "ansi-dark" if no_colour else "tokyo-night"
+        for known in THEMES.values():
+            self.register_theme(known)
+        self.theme = "ansi" if no_colour else theme
+        self._palettes: dict[str, Palette] = {}
         self.session = session
         self.live = live
         self.follows = follows or live is not None
@@ -150,8 +156,9 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
     def _palette(self) -> Palette:
-        variables = {name: value for name, value in self.theme_variables.items() if isinstance(value, str)}
-        return Palette(variables, self.current_theme.dark, not self.no_color)
+        if self.theme not in self._palettes:
+            self._palettes[self.theme] = Palette.of(self.current_theme, not self.no_color)
+        return self._palettes[self.theme]
 
     def draw(self) -> None:
         """Draw the present moment for the present size."""
@@ -280,6 +287,13 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
 
     # ---- the rest ----------------------------------------------------------------------------------------------------
 
+    def action_next_theme(self) -> None:
+        """The next theme of the inspector."""
+        names = list(THEMES)
+        at = names.index(self.theme) + 1 if self.theme in names else 0
+        self.theme = names[at % len(names)]
+        self._set(message=f"theme {self.theme}")
+
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:
             self._close_prompt()
@@ -302,14 +316,17 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self._set(message=f"copied: {text}")
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(help_text(self.shown, self.glyphs, self._keys)))
+        prompt = self.query_one("#prompt", Input)
+        text = (prompt_help(prompt.value, self.glyphs) if prompt.display
+                else help_text(self.shown, self.options.pane, self.glyphs, self._keys))  # fmt: skip
+        self.push_screen(HelpScreen(text))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)
         for action in ACTIONS.values():
-            keys = " ".join(keys_of(action, self._keys))
-            call = action.call
-            yield SystemCommand(f"{action.group}: {action.help}", keys, lambda call=call: self.run_action(call))
+            keys = " ".join(map(key_shown, keys_of(action, self._keys)))
+            call, title = action.call, f"{action.group}: {action.help}"
+            yield SystemCommand(title, f"{action.label}: {keys}", lambda call=call: self.run_action(call))
         for ways in WAYS:
             call = f"slice('{ways}')"
             yield SystemCommand(f"Place: {SLICES[ways]}", f"slice: {ways}", lambda call=call: self.run_action(call))

@@ -11,20 +11,36 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from .. import queries
 from ..glyphs import Glyphs, spelled
-from ..keys import ACTIONS, keys_of, shown
+from ..keys import ACTIONS, Action, keys_of, shown
+from ..screens import SCREENS
 
 
-def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
-    """All keys by group, then the signs of the tape."""
-    lines = [_INTRODUCTION[screen], ""]
+def help_text(screen: str, pane: int, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
+    """What a screen shows and its keys, first those that matter on it; then all others by group, and the signs."""
+
+    def told(action: Action) -> str:
+        return f"  {'  '.join(shown(key) for key in keys_of(action, keymap)):<14}{action.help}"
+
+    here = [name for item in SCREENS[screen].actions for name in MEANT.get(item, (item,))]
+    panes = SCREENS[screen].panes
+    lines = [_INTRODUCTION[screen], "", f"{SCREENS[screen].title}"]
+    lines += [told(ACTIONS[name]) for name in here]
+    if len(panes) > 1:
+        lines.append(f"  panes         {', '.join(panes)}; the keys go to {panes[pane % len(panes)]}")
+    lines.append("")
     for group in dict.fromkeys(action.group for action in ACTIONS.values()):
-        lines.append(group)
-        for action in ACTIONS.values():
-            if action.group == group:
-                keys = "  ".join(shown(key) for key in keys_of(action, keymap))
-                lines.append(f"  {keys:<14}{action.help}")
-        lines.append("")
+        found = [told(action) for action in ACTIONS.values() if action.group == group and action.id not in here]
+        lines += [group, *found, ""] if found else []
+    lines += [
+        "Always",
+        "  escape        leads back: out of a prompt, a question, a zoomed pane, a slice; gives up what takes long",
+        "  ctrl+p        the palette: everything by its name, and the themes",
+        "  ctrl+z        back to the shell, fg returns",
+        "  mouse         a click on a row goes there, on a screen opens it; the wheel scrolls",
+        "",
+    ]
     g = glyphs
     lines += [
         "Signs",
@@ -39,8 +55,46 @@ def help_text(screen: str, glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
         "",
         "Escape closes this.",
     ]
-    text = "\n".join(lines)
-    return "\n".join(spelled(line) for line in text.split("\n")) if glyphs.ascii else text
+    return _spelled(lines, glyphs)
+
+
+def prompt_help(text: str, glyphs: Glyphs) -> str:
+    """What can be typed into the prompt that begins with this text."""
+    what = next((told for mark, told in _PROMPTS.items() if text.startswith(mark)), "")
+    return _spelled([*what.strip("\n").split("\n"), "", "  enter         answers", "  escape        closes the prompt",
+                     "", "Escape closes this."], glyphs)  # fmt: skip
+
+
+def _spelled(lines: list[str], glyphs: Glyphs) -> str:
+    return "\n".join(spelled(line) for line in lines) if glyphs.ascii else "\n".join(lines)
+
+
+MEANT = {
+    "element": ("left", "down", "up_line", "right"), "boxes": ("left", "down", "up_line", "right"),
+    "line": ("down", "up_line"), "rule": ("down", "up_line"), "candidate": ("down", "up_line"),
+    "linked": ("down", "up_line"),
+}  # fmt: skip
+"""The actions that the last line of a screen shows as one."""
+
+_QUERY = queries.__doc__ or ""
+_PROMPTS = {
+    ":": """
+Go to an address:
+  t12/bwd/41   t12/bwd/W1.grad   t12   W1   last   last W1   pass:lower/3
+  W1.grad[3,1] and [3,1], an element
+  nan   inf   W1 where max(abs(W1)) > 10   last W1 where W1[0,1] < 0""",
+    "/": "Search, and n and N for the next and the one before.\n\n" + _QUERY,
+    "& ": "Show only the rows that match; escape shows all again.\n\n" + _QUERY,
+    "watch ": """
+Watch a condition, or stop at what is named:
+  norm(W1.grad) > 10   any(isnan(loss))   h[0,3] < 0 and t > 5   at W1.grad   op relu   line net.py:14""",
+    "what if ": """
+Change a number, and compute again what depends on it:
+  a = 2.01   W1[0,3] = 0.5""",
+    "compare with ": """
+Compare with a training step, a recording, or a step of it:
+  t3   run.tgr   run.tgr t3""",
+}
 
 
 _INTRODUCTION = {

@@ -42,6 +42,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         "or tape.png; with --print dot also graph.svg, .png or .pdf, drawn by Graphviz")  # fmt: skip
     parser.add_argument("--size", metavar="COLSxROWS", type=_size, default=(100, 30), help="size of what is printed")
     parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    parser.add_argument("--theme", choices=("dark", "light", "high-contrast", "ansi"),
+                        help="colours; ansi: the terminal's own (default: TEACHGRAD_THEME, else dark)")  # fmt: skip
+    parser.add_argument("--keys", action="store_true", help="print the keys, and where your own go, and end")
     parser.add_argument("--predict", action="store_true", help="hide results until they are predicted")
     parser.add_argument("--score", metavar="FILE", help="where answers are kept (default: named after the recording)")
     parser.add_argument("--tour", metavar="TOUR.tgl", nargs="?", const="", help="play a tour; of a demo, its own")
@@ -69,6 +72,8 @@ def main(args: Namespace) -> int:
 
     from ..live import Attachment, is_address, wait_for_rows
 
+    if args.keys:
+        return _keys()
     if (args.what is None) == (args.demo is None):
         print("teachgrad inspect: name a recording or a script, or a demo with --demo", file=sys.stderr)
         return 2
@@ -88,6 +93,20 @@ def main(args: Namespace) -> int:
         except TeachgradError as error:
             print(f"teachgrad inspect: {error}", file=sys.stderr)
             return 2
+
+
+def _keys() -> int:
+    """The table of keys, with the user's own; status 2 if these cannot be used."""
+    from teachgrad.errors import TeachgradError
+
+    from ..keys import load_keymap, table
+
+    try:
+        print("\n".join(table(load_keymap())))
+    except TeachgradError as error:
+        print(f"teachgrad inspect: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
@@ -185,11 +204,15 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
         if args.output is not None:
             return _print(args, session, options)
         from ..app.application import Inspector
+        from ..app.themes import THEMES
 
+        theme = args.theme or os.environ.get("TEACHGRAD_THEME") or "dark"
+        if theme not in THEMES:
+            raise RecordingError(f"TEACHGRAD_THEME is {theme!r}; there are {', '.join(THEMES)}")
         if args.at is not None:
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
-                              args.follow)  # fmt: skip
+                              args.follow, theme)  # fmt: skip
         inspector.keep_in(args.score, args.tour)
         inspector.run()
         inspector.keep_the_rest()
