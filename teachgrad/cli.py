@@ -13,6 +13,7 @@ owes the user a traceback, prints that itself.
 from __future__ import annotations
 
 import difflib
+import errno
 import inspect
 import os
 import sys
@@ -43,6 +44,8 @@ def commands() -> dict[str, EntryPoint]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `teachgrad ARGV...` and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # closed, as by `>&-`
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (until the process ends)
     known = commands()
     if not arguments or arguments[0] not in known:
         return _overview(known, arguments)
@@ -60,6 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"teachgrad {arguments[0]}: {remedy}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        print(f"teachgrad {arguments[0]}: cannot write: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -89,6 +89,10 @@ class Replay:
         base = self._base(self._vertex, self.program[0].row if self.program else self._seeds[0].row)
         if base.dtype.kind != "f":
             raise CannotReplay("it is not made of floating-point numbers")
+        within = len(self._element) == base.ndim and all(
+            i < length for i, length in zip(self._element, base.shape, strict=True))
+        if not within:  # it may have another shape in another training step
+            raise CannotReplay(f"there is no element {list(self._element)} in the shape {base.shape}")
         return base
 
     def run(self, shift: float) -> tuple[float, dict[int, Any]]:

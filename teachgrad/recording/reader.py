@@ -137,7 +137,20 @@ class Reader(Displayed):
                 self._salvaged[row.step].append(row)
         except RecordingError:
             pass  # as far as it goes
+        self._salvaged = [[self._without_losses(row) for row in rows] for rows in self._salvaged]
         self._last_step = len(self._salvaged) - 1
+
+    def _without_losses(self, row: Row) -> Row:
+        """A row of a damaged file, without what it names and is not there any more."""
+        lost: dict[str, None] = {}
+        for field, look in (("value", self.array), ("delta", self.array), ("incoming", self.array),
+                            ("site", self.site)):  # fmt: skip
+            try:
+                if getattr(row, field) is not None:
+                    look(getattr(row, field))
+            except RecordingError:
+                lost[field] = None
+        return row._replace(**lost) if lost else row
 
     @property
     def steps(self) -> int:

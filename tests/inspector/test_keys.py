@@ -193,6 +193,20 @@ async def test_a_prompt_takes_keys_that_are_typed_fast(session: Open) -> None:
         assert not app_of(pilot).options.revealed
 
 
+async def test_keys_that_are_typed_fast_keep_their_order(session: Open) -> None:
+    """A prompt opens at once: keys from before it must have done their work by then."""
+    async with running(session("net")) as pilot:
+        for key in ("2", "s", "slash", "r", "e", "l", "u", "enter"):
+            app_of(pilot).simulate_key(key)
+        await pilot.pause()
+        assert str(app_of(pilot).moment) == "t0/fwd/3"
+        assert app_of(pilot).shown == "chain"
+        for key in ("slash", "x", "escape", "3"):
+            app_of(pilot).simulate_key(key)
+        await pilot.pause()
+        assert app_of(pilot).shown == "map"
+
+
 async def test_prompts_close(session: Open) -> None:
     async with running(session("micrograd")) as pilot:
         prompt = pilot.app.query_one("#prompt", Input)
@@ -283,7 +297,7 @@ async def test_running_back_to_a_birth(session: Open) -> None:
         row = app_of(pilot).session.row(app_of(pilot).moment)
         assert row.op == "sqrt"
         await pilot.press("C")
-        assert "no nan or inf is born before this" in shown(pilot)[-1]
+        assert "nan is born here, and no other before this" in shown(pilot)[-1]
         await pilot.press("colon")
         await type_in(pilot, ":nan")
         assert app_of(pilot).session.row(app_of(pilot).moment) == row

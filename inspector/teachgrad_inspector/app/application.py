@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -41,9 +43,8 @@ from .themes import THEMES
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
-FIRST = ("pane", "pane_back", "search", "filter", "go")
-"""Actions whose keys are looked at before anything else: tab, which Textual would take, and what opens a prompt, so
-that letters typed right after it are not taken for keys."""
+PLAIN = frozenset(action.call.partition("(")[0] for action in ACTIONS.values()) | {"escape"}
+"""What keys do where nothing is typed, and nothing lies on top of the screen."""
 
 
 class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
@@ -57,13 +58,14 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-normal"), (140, "-wide")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
+        # All have priority: they are looked at when they are pressed, in their order. Others wait in the queue of what
+        # has the focus, and a prompt that opens meanwhile would take them for letters.
         *(
-            Binding(
-                ",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=action.id in FIRST
-            )
+            Binding(",".join(action.keys), action.call, action.label, id=action.id, show=False, priority=True)
             for action in ACTIONS.values()
         ),
-        Binding("escape", "escape", show=False),
+        Binding("escape", "escape", show=False, priority=True),
+        Binding("f1", "prompt_help", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False),
     ]
 
@@ -109,6 +111,8 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.draw())
         self.app_resume_signal.subscribe(self, lambda app: self.call_after_refresh(self.draw))
         self.query_one(Sheet).focus()
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # elsewhere than on Unix, or on another thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
         self.follow()
         self._prepare(lambda: self._start())
 
@@ -223,14 +227,15 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     # ---- prompts -----------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Prompts and panes are for the screen itself, not while something is typed or read on top of it."""
+        """Keys are for the screen itself, not for what is on top of it; while something is typed, they are letters."""
         if action in ("open", "arrow") and is_shut(self.shown, self.moment, self.options):
             return False  # there is nothing to choose
-        if action in (
-            "go", "search", "filter", "pane", "watch", "what_if", "compare", "level", "answer", "record_stop",
-        ):  # fmt: skip
-            return len(self.screen_stack) == 1 and not self.query_one("#prompt", Input).display
-        return True
+        if action not in PLAIN and action != "prompt_help":
+            return True
+        if len(self.screen_stack) > 1:
+            return False
+        asked = self.query_one("#prompt", Input).display
+        return action == "escape" or asked == (action == "prompt_help")
 
     def _ask(self, mark: str) -> None:
         prompt = self.query_one("#prompt", Input)
@@ -316,10 +321,11 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self._set(message=f"copied: {text}")
 
     def action_help(self) -> None:
-        prompt = self.query_one("#prompt", Input)
-        text = (prompt_help(prompt.value, self.glyphs) if prompt.display
-                else help_text(self.shown, self.options.pane, self.glyphs, self._keys))  # fmt: skip
-        self.push_screen(HelpScreen(text))
+        self.push_screen(HelpScreen(help_text(self.shown, self.options.pane, self.glyphs, self._keys)))
+
+    def action_prompt_help(self) -> None:
+        """What can be typed here."""
+        self.push_screen(HelpScreen(prompt_help(self.query_one("#prompt", Input).value, self.glyphs)))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)

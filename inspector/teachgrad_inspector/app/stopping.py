@@ -85,5 +85,12 @@ class Stopping(Acting):
         """Go there; or else let the training go on, if there is one."""
         if found is None and forward and self._run_on(chosen):
             return
-        what = "nothing to stop at" if chosen else "no nan or inf is born"
-        self._arrived(*(found or (None, f"{what} {'from here on' if forward else 'before this'}")))
+        self._arrived(*(found or (None, self._nothing(chosen, "from here on" if forward else "before this"))))
+
+    def _nothing(self, chosen: tuple[stops.Stop, ...], direction: str) -> str:
+        """What to say where there is nothing to stop at; this row itself may be where a nan is born."""
+        births = () if chosen else stops.births(self.session, self.session.step(self.moment))
+        here = [what for row, what in births if row == self.moment.row]
+        if here:
+            return f"{here[0]} is born here, and no other {direction}"
+        return f"{'nothing to stop at' if chosen else 'no nan or inf is born'} {direction}"
