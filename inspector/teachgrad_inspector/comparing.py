@@ -9,19 +9,19 @@ that differ are only its consequences.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
 
 from teachgrad.recording import Row, Step
 
+from .matching import GivenUp, matches
 from .session import Session
 
-LONGEST = 20_000
-"""Longer steps are matched place by place: finding the best match would take too long."""
+ASKED = 256
+"""So many rows are compared between two looks at whether anybody still wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,16 @@ class Comparison:
         return sum(pair.state in states for pair in self.pairs)
 
 
-def compare(left: Session, left_step: int, right: Session, right_step: int) -> Comparison:
-    """Match two training steps and compare their numbers."""
+def compare(left: Session, left_step: int, right: Session, right_step: int,
+            going: Callable[[], bool] = lambda: True) -> Comparison:  # fmt: skip
+    """Match two training steps and compare their numbers. Raises `GivenUp` when `going` says so."""
     one, other = left.run.step(left_step), right.run.step(right_step)
     pairs: list[Pair] = []
     same: dict[int, bool] = {}
     """Of vertices on the left that have a partner: whether their numbers are the same, as far as they go."""
-    for here, there in _matched(left, one, right, other):
+    for here, there in _matched(left, one, right, other, going):
+        if len(pairs) % ASKED == 0 and not going():
+            raise GivenUp
         if here is None or there is None:
             pairs.append(Pair(here, there, "left" if there is None else "right"))
             continue
@@ -106,26 +109,20 @@ def first_step_apart(left: Session, right: Session) -> int | None:
 # ---- matching --------------------------------------------------------------------------------------------------------
 
 
-def _matched(left: Session, one: Step, right: Session, other: Step) -> Iterator[tuple[Row | None, Row | None]]:
+def _matched(
+    left: Session, one: Step, right: Session, other: Step, going: Callable[[], bool]
+) -> Iterator[tuple[Row | None, Row | None]]:
     """The rows of both sides in order, those that belong together in one pair."""
     here = [_about(left, one, row) for row in one.rows]
     there = [_about(right, other, row) for row in other.rows]
-    if here == there or max(len(here), len(there)) > LONGEST:
-        for place in range(max(len(here), len(there))):
-            a = one.rows[place] if place < len(here) else None
-            b = other.rows[place] if place < len(there) else None
-            if a is not None and b is not None and here[place] != there[place]:
-                yield a, None
-                yield None, b
-            else:
-                yield a, b
-        return
-    for tag, a0, a1, b0, b1 in SequenceMatcher(None, here, there, autojunk=False).get_opcodes():
-        if tag == "equal":
-            yield from zip(one.rows[a0:a1], other.rows[b0:b1], strict=True)
-        else:
-            yield from ((row, None) for row in one.rows[a0:a1])
-            yield from ((None, row) for row in other.rows[b0:b1])
+    a = b = 0
+    for i, j in matches(here, there, going):
+        yield from ((row, None) for row in one.rows[a:i])
+        yield from ((None, row) for row in other.rows[b:j])
+        yield one.rows[i], other.rows[j]
+        a, b = i + 1, j + 1
+    yield from ((row, None) for row in one.rows[a:])
+    yield from ((None, row) for row in other.rows[b:])
 
 
 def _about(session: Session, step: Step, row: Row) -> tuple[Any, ...]:

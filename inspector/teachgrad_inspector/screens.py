@@ -7,6 +7,7 @@ in `render/` and an entry here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from .canvas import Canvas
 from .glyphs import Glyphs
 from .learning.lesson import view_lesson
 from .learning.past import as_asked, is_shut, seen
+from .matching import GivenUp
 from .render.chain import PANES as CHAIN_PANES
 from .render.chain import draw_chain
 from .render.compare import PANES as COMPARE_PANES
@@ -107,6 +109,11 @@ def _beforehand(view: Callable[[Session, Moment, Options], Any]) -> Callable[[Se
     return read
 
 
+def _compare(session: Session, moment: Moment, options: Options, going: Going) -> None:
+    with suppress(GivenUp):
+        comparison(session, moment, options, going)
+
+
 SCREENS: dict[str, Screen] = {
     screen.name: screen
     for screen in (
@@ -154,7 +161,7 @@ SCREENS: dict[str, Screen] = {
                ("line", "open", "compare", "train", "train_back", "up", "help", "quit"),
                lambda session, moment, options, height: view_compare(session, moment, options),
                draw_compare, reads=left_to_compare,
-               read=_beforehand(comparison), tab=False),
+               read=_compare, tab=False),
         Screen("what-if", "x", "What if", WHAT_IF_PANES,
                ("what_if", "pane", "zoom", "train", "train_back", "help", "quit"),
                lambda session, moment, options, height: view_what_if(session, moment, options),

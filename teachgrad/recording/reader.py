@@ -142,7 +142,7 @@ class Reader(Displayed):
 
     def _without_losses(self, row: Row) -> Row:
         """A row of a damaged file, without what it names and is not there any more."""
-        lost: dict[str, None] = {}
+        lost: dict[str, Any] = {}
         for field, look in (("value", self.array), ("delta", self.array), ("incoming", self.array),
                             ("site", self.site)):  # fmt: skip
             try:

@@ -36,6 +36,7 @@ from .help import HelpScreen, help_text, prompt_help
 from .learning import Learning
 from .living import Living
 from .opening import Opening
+from .progress import Progress
 from .sheet import Sheet
 from .stopping import Stopping
 from .styles import Palette
@@ -45,6 +46,8 @@ SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
 PLAIN = frozenset(action.call.partition("(")[0] for action in ACTIONS.values()) | {"escape"}
 """What keys do where nothing is typed, and nothing lies on top of the screen."""
+TICK = 0.25
+"""Seconds between looks at how far something is."""
 
 
 class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
@@ -99,6 +102,9 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self._keys = dict(keymap)
         self.opened = ExitStack()
         self._loaded = False
+        self._drawn: tuple[Moment, str, Options] | None = None
+        """What was shown last."""
+        self._progress = Progress()
         self.set_keymap(self._keys)
 
     # ---- building ----------------------------------------------------------------------------------------------------
@@ -113,6 +119,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self.query_one(Sheet).focus()
         with suppress(NotImplementedError, RuntimeError, ValueError):  # elsewhere than on Unix, or on another thread
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, None, 128 + signal.SIGTERM)
+        self.set_interval(TICK, self._tick)
         self.follow()
         self._prepare(lambda: self._start())
 
@@ -153,9 +160,15 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     ) -> None:
         worker = get_current_worker()
         self.session.lanes(moment.step, options.folded, options.keep)
-        read(session, moment, options, lambda: not worker.is_cancelled)
+        if not worker.is_cancelled:
+            read(session, moment, options, self._progress.counting(lambda: not worker.is_cancelled))
         if not worker.is_cancelled:
             self.call_from_thread(then)
+
+    def _tick(self) -> None:
+        """Show how far something is that takes long."""
+        if self._progress.moved() and (self.seeking or not self._is_read()):
+            self.draw()
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
 
@@ -175,18 +188,19 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self.say_what_runs()
         if self.seeking:
             canvas = Canvas(width, height, self.glyphs)
-            canvas.put(2, 1, f"{self.seeking} … (esc gives up)", "text")
+            canvas.put(2, 1, f"{self.seeking}{self._progress} … (esc gives up)", "text")
         elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
             rows = self.session.run.length(self.moment.step)
             rows += left_to_read(self.shown, self.seen, self.moment, self.options)
-            canvas.put(2, 1, f"reading {self.session.title}: {rows} rows …", "text")
+            canvas.put(2, 1, f"reading {self.session.title}: {rows:,} rows{self._progress} … (esc gives up)", "text")
         else:
             keys = (*self.key_that_holds(self._keys), *footer(SCREENS[self.shown].actions, self._keys))
             canvas = frame(self.session, self.moment, self.shown, self.options, width, height, self.glyphs, keys)
             if self._message:
                 canvas.put(0, height - 1, " " * width)
                 canvas.put(1, height - 1, self._message, "warn", width - 2)
+            self._drawn = self.moment, self.shown, self.options
         sheet.show(canvas, self._palette())
         if canvas.cursor is not None:  # screen readers and magnifiers follow the terminal's own cursor
             self.cursor_position = sheet.region.offset + canvas.cursor
@@ -272,7 +286,6 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
 
     # ---- in the background -------------------------------------------------------------------------------------------
 
-
     def seek(self, what: str, find: Find, then: Callable[[Any], None]) -> None:
         self.seeking = what
         self.draw()
@@ -281,7 +294,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _seek(self, find: Find, then: Callable[[Any], None]) -> None:
         worker = get_current_worker()
-        found = find(lambda step: not worker.is_cancelled)
+        found = find(self._progress.counting(lambda step: not worker.is_cancelled))
         if not worker.is_cancelled:
             self.call_from_thread(then, found)
 
@@ -303,16 +316,25 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         if self.query_one("#prompt", Input).display:
             self._close_prompt()
         elif self.shown in ("what-if", "compare"):
+            self.stop_seeking()
             self._set(screen=self.before_question, edit=None)
         elif self.seeking or not self._is_read():
             self.stop_seeking()
-            self._set(screen="tape")
+            self._give_up()
         elif self.options.zoom:
             self._set(zoom=False)
         elif self.options.keep is not None:
             self._set(keep=None)
         else:
             self._set()
+
+    def _give_up(self) -> None:
+        """What is here takes too long to read: back to what was shown last."""
+        if not self._is_read() and self._drawn is not None:
+            self.moment, self.shown, self.options = self._drawn
+        else:
+            self.shown = "tape"
+        self._set()
 
     def action_copy(self) -> None:
         status = status_of(self.seen, self.moment, self.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -87,13 +88,17 @@ def other_side(session: Session, moment: Moment, options: Options) -> tuple[Sess
     return (right, step) if step < right.run.steps else None
 
 
-def comparison(session: Session, moment: Moment, options: Options) -> Comparison | None:
-    """The comparison of the training step of a moment with the other one, made once."""
+def comparison(session: Session, moment: Moment, options: Options,
+               going: Callable[[], bool] = lambda: True) -> Comparison | None:  # fmt: skip
+    """The comparison of the training step of a moment with the other one, made once. Raises `GivenUp` when `going` says
+    so."""
     side = other_side(session, moment, options)
     if side is None:
         return None
     right, step = side
-    found: Comparison = session.kept(lambda: compare(session, moment.step, right, step), *_key(session, moment, side))
+    found: Comparison = session.kept(
+        lambda: compare(session, moment.step, right, step, going), *_key(session, moment, side)
+    )
     return found
 
 

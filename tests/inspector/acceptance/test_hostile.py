@@ -165,7 +165,8 @@ def test_the_end_by_sigterm_leaves_the_terminal_as_it_was(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("shell", "status", "said"), [
-    ("| head -c 20; exit ${PIPESTATUS[0]}", (0, 1), ""), (">&-", (0,), ""), ("> /dev/full", (1,), "cannot write: No space"),
+    ("| head -c 20; exit ${PIPESTATUS[0]}", (0, 1), ""), (">&-", (0,), ""),
+    ("> /dev/full", (1,), "cannot write: No space"),
 ])  # fmt: skip
 def test_an_output_that_is_closed_or_full(shell: str, status: tuple[int, ...], said: str, tmp_path: Path) -> None:
     done = run(str(make("net", tmp_path)), "--print", "json", shell=shell)
