@@ -233,8 +233,25 @@ class Session:
         if info is None or info.size != 1 or not info.has_values:
             return None
         values = self.array(number)
-        assert values is not None
-        return float(values.real.reshape(-1)[0])
+        return None if values is None else float(values.real.reshape(-1)[0])
+
+    def why_not(self, number: int | None) -> str:
+        """Why the elements of an array are not here."""
+        why = "" if number is None else self.run.why_not(number)
+        return f"its elements could not be computed again: {why}" if why else (
+            f"its elements were not recorded (level {self.run.level})")  # fmt: skip
+
+    def left_to_compute(self, step: int) -> int:
+        """About how many rows of a training step are to be computed again before they can be looked at."""
+        if self.run.level != "replay" or self.has_kept("computed", step, self.run.length(step)):
+            return 0
+        return 4 * self.weight(step)
+
+    def compute(self, step: int, going: Callable[[], bool]) -> None:
+        """Compute them, as long as `going` says so."""
+        self.run.replayer.prepare(step, going)
+        if going():
+            self.kept(lambda: True, "computed", step, self.run.length(step))
 
     def value_of(self, vertex: int, moment: Moment) -> int | None:
         """The array that a vertex held at a moment."""

@@ -24,6 +24,8 @@ class ArrayInfo:
     shape: tuple[int, ...]
     statistics: Statistics | None
     has_values: bool
+    marked: bool = False
+    """Whether its elements are to be computed again: the file only says what their CRC-32 must be."""
 
     @property
     def size(self) -> int:
@@ -69,7 +71,7 @@ def row_of(values: tuple[Any, ...]) -> Row:
 
 
 def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
-    dtype, shape_text, *numbers, length, place = found
+    dtype, shape_text, *numbers, length, place, marked = found
     try:
         if dtype not in DTYPES:
             raise ValueError(f"its type is {dtype!r:.40}")
@@ -85,4 +87,5 @@ def array_info(number: int, found: tuple[Any, ...]) -> ArrayInfo:
         statistics = None if numbers[4] is None else Statistics(*numbers)
     except (ValueError, TypeError, AttributeError) as error:
         raise RecordingError(f"array {number} cannot be read: {error}") from None
-    return ArrayInfo(number, dtype, shape, statistics, length is not None or place is not None)
+    again = marked == 1
+    return ArrayInfo(number, dtype, shape, statistics, length is not None or place is not None or again, again)

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from .schema import DTYPES, LEVELS, Level
 from .step import Row, Site, Step
 from .store import Store
 from .text import clean
+
+if TYPE_CHECKING:
+    from .replaying import Replayer
 
 COLUMNS = (
     "step, row, phase, kind, vertex, source, edge, op, name, scope, inputs, attrs, site, flags, value, delta, incoming"
@@ -290,8 +294,8 @@ class Reader(Displayed):
         info = self._infos.get(number)
         if info is None:
             found = self._store.row(
-                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data), place "
-                "FROM array WHERE id = ?",
+                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data), place, "
+                "fingerprint IS NOT NULL AND data IS NULL AND place IS NULL FROM array WHERE id = ?",
                 number,
             )
             if found is None:
@@ -310,6 +314,8 @@ class Reader(Displayed):
         info = self.array(number)
         if not info.has_values:
             return None
+        if info.marked:
+            return self.replayer.values(number)
         query = "SELECT fingerprint, data, place FROM array WHERE id = ?"
         mark, data, place = self._store.row(query, number) or (None, None, None)
         if place is not None and not self._store.find_large_arrays():  # it may have become part of the recording
@@ -325,6 +331,39 @@ class Reader(Displayed):
         while sum(item.nbytes for item in self._arrays.values()) > CACHED_BYTES and len(self._arrays) > 1:
             self._arrays.popitem(last=False)
         return array
+
+    @cached_property
+    def replayer(self) -> Replayer:
+        """Computes what a recording of level `replay` did not keep."""
+        from .replaying import Replayer  # it needs all ops, which is seldom wanted
+
+        def mark_of(number: int) -> int | None:
+            return (self._store.row("SELECT fingerprint FROM array WHERE id = ?", number) or (None,))[0]
+
+        return Replayer(self, mark_of)
+
+    def why_not(self, number: int) -> str:
+        """Why the elements of an array are not here: "" if they are, or were never to be."""
+        return self.replayer.why.get(number, "") if self.array(number).marked else ""
+
+    def step_of_array(self, number: int) -> int | None:
+        """The training step in which an array first stands in a row."""
+        found = self._store.row("SELECT min(step) FROM event WHERE value = ?1 OR delta = ?1", number)
+        return None if found is None or found[0] is None else integer(found[0], "a training step")
+
+    def value_before(self, vertex: int, step: int) -> int | None:
+        """The array that an op of an earlier training step made."""
+        query = "SELECT value FROM event WHERE vertex = ? AND kind = 1 AND step < ? ORDER BY step DESC LIMIT 1"
+        found = self._store.row(query, vertex, step)
+        return None if found is None or found[0] is None else integer(found[0], "an array")
+
+    def requires_grad(self, vertex: int) -> bool:
+        """Whether a vertex takes part in gradients, as it says where it was made."""
+        for step in reversed(self._steps.values()):
+            if vertex in step.made:
+                return step.rows[step.made[vertex]].requires_grad
+        leaf = self.leaf(vertex)
+        return leaf is not None and leaf.requires_grad
 
     def statistics(self, number: int) -> Statistics | None:
         """The statistics of an array, stored or computed, or None where the level is meta."""

@@ -18,11 +18,13 @@ import numpy as np
 from .. import devices, observe
 from ..displays import Displayed
 from ..errors import RecordingError, Where
+from ..op import REGISTRY
 from ..statistics import numbers_of
 from .accounts import MAX_ACCOUNT
 from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
+from .marks import mark, replayable
 from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
 from .timeline import Timeline
 from .writer import Writer, about
@@ -44,6 +46,8 @@ class Recorder(Displayed):
     - `path`: the file. A recording of that name is replaced; any other file is an error. While the run goes on,
       elements of large arrays are in a second file beside it, `run.tgr-arrays`.
     - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
+      `"replay"` keeps the elements of leaves and updates, and of whatever else is not a function of them; the others
+      are computed again when they are looked at, bit for bit, or said to be out of reach.
     - `live`: whether `teachgrad inspect ADDRESS` can attach to the run, pause it and step it; the address is told on
       stderr. True listens on a Unix socket that only its owner can reach, or where there are none on a port of the
       loopback device with a token. Words in a string say more: `"tcp"` takes a port in any case; `"wait"` has the run
@@ -145,6 +149,10 @@ class _Sink:
         self._keep_here = self._keeper(level)
         self.gate: Gate | None = None
         """Where the run waits, if somebody may hold it."""
+        self._leaves: set[int] = set()
+        """The vertices that are leaves."""
+        self._again: set[int] = set()
+        """The vertices of this training step whose op can run again."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             observe.Leaf: self._leaf,
             observe.Forward: self._forward,
@@ -222,6 +230,7 @@ class _Sink:
             if vertex in self._made and not is_parameter:
                 self._begin_again()
         self._note(vertex, array)
+        self._leaves.add(vertex)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
         self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
 
@@ -231,9 +240,11 @@ class _Sink:
             self._begin_again()
         self._note(vertex, array)
         settings = encode(attrs, self._keep_setting) if attrs else ""
+        if self.level == "replay":
+            (self._again.add if self._runs_again(op, inputs, settings) else self._again.discard)(vertex)
         values = (
             vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
-            REQUIRES_GRAD * requires_grad, self._keep(array),
+            REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),
         )  # fmt: skip
         self._timeline.forward("op", values, requires_grad)
 
@@ -242,6 +253,7 @@ class _Sink:
         if self._timeline.step != self._step:
             self._step = self._timeline.step
             self._made.clear()
+            self._again.clear()
             self._known = {i: known for i, known in self._known.items() if known is None or known() is not None}
         self._made.add(vertex)
         self._known[vertex] = weakref.ref(array) if type(array) is np.ndarray else None
@@ -267,8 +279,8 @@ class _Sink:
 
     def _accumulate(self, event: observe.Accumulate) -> None:
         source, target, edge, contribution, total = event
-        delta = self._keep(contribution)
-        kept = delta if total is contribution else self._keep(total)
+        delta = self._keep_made(source, contribution)
+        kept = delta if total is contribution else self._keep_made(source, total)
         self._flowing[target] = total, kept
         self._timeline.backward("edge", (target, source, edge, kept, delta, self._incoming.get(source)))
 
@@ -344,6 +356,7 @@ class _Sink:
         keep: dict[Level, Callable[[Any], int | None]] = {
             "meta": self._keep_meta,
             "stats": self._keep_statistics,
+            "replay": self._keep_values,
             "values": self._keep_values,
         }
         return keep[level]
@@ -370,6 +383,19 @@ class _Sink:
             return self._keep_statistics(array)
         return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
 
+    def _runs_again(self, op: str, inputs: tuple[int, ...], settings: str) -> bool:
+        """Whether the result of an op is a function of what the recording has."""
+        return (replayable(REGISTRY.get(op)) and '{"text":' not in settings and '{"op":' not in settings
+                and all(vertex in self._made or vertex in self._leaves for vertex in inputs)
+                and None not in (self._known.get(vertex, True) for vertex in inputs))  # fmt: skip  (of several arrays)
+
+    def _keep_made(self, vertex: int, array: Any) -> int | None:
+        """What is kept of what the op of a vertex made, forward or backward."""
+        kind = self._kind(array)
+        if self.level != "replay" or vertex not in self._again or kind is None:  # of devices, bits may differ
+            return self._keep(array)
+        return self._writer.add_mark(*kind, mark(array))
+
     def _kind(self, array: Any) -> tuple[str, str] | None:
         """The dtype and the shape of an array as text, or None if it cannot be recorded."""
         if type(array) is not np.ndarray:
@@ -382,7 +408,7 @@ class _Sink:
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index."""
-        return self._keep_values(array) if self.level == "values" else None
+        return self._keep_values(array) if self.level in ("replay", "values") else None
 
 
 @lru_cache(maxsize=4096)

@@ -22,11 +22,12 @@ memory    a static program took memory for a value (`bytes` is set) or needs it 
 kernel    a statement of a static program that ran, and how long it took
 ========  =============================================================================================
 
-Three **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too,
-`values` its bytes (from which a reader computes the statistics). A viewer of a live run may change the level; the
-recording is then said to be of the highest that it has had. Bytes are stored once: a fingerprint finds
-candidates among the arrays stored before, and equality of the bytes decides. There is no pickle anywhere, and
-no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`; how it
+Four **levels** say how much is known of an array: `meta` its dtype and shape, `stats` its statistics too, `values` its
+bytes (from which a reader computes the statistics). At level `replay` there are the bytes of what nothing else tells,
+and else the CRC-32 of all bytes, with which a reader checks what it computes again (`teachgrad.recording.replaying`).
+A viewer of a live run may change the level; the recording is then said to be of the highest that it has had. Bytes are
+stored once: a fingerprint finds candidates among the arrays stored before, and equality of the bytes decides. There is
+no pickle anywhere, and no code. What is in the file beside, and why, is said in `teachgrad.recording.beside`; how it
 becomes part of the recording at the end, in `teachgrad.recording.folding`.
 
 What has a `step` and a `row` but is no event happened just before the event of that number, or at the end.
@@ -46,7 +47,7 @@ import numpy as np
 APPLICATION_ID = 0x74675231  # "tgR1"
 VERSION = 3
 
-Level = Literal["meta", "stats", "values"]
+Level = Literal["meta", "stats", "replay", "values"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 Phase = Literal["fwd", "bwd", "upd"]

@@ -60,6 +60,7 @@ STATEMENTS = {
     "deposit": _insert("event", "step row phase vertex value delta", kind=KIND["deposit"], flags=0),
     "update": _insert("event", "step row phase vertex name? value", kind=KIND["update"], flags=REQUIRES_GRAD),
     "description": _insert("array", "id dtype shape"),
+    "marked": _insert("array", "id dtype shape fingerprint"),
     "statistics": _insert("array", "id dtype shape minimum maximum mean std zeros nans infs counted"),
     "small": _insert("array", "id dtype shape fingerprint data"),
     "large": _insert("array", "id dtype shape fingerprint place"),
@@ -113,6 +114,12 @@ class Writer:
         """Give an array a number of which no more is kept than this."""
         self._arrays = number = self._arrays + 1
         self._rows["description"].append((number, dtype, shape))
+        return number
+
+    def add_mark(self, dtype: str, shape: str, mark: int) -> int:
+        """Give an array a number that can be computed again. Of its elements only this is kept."""
+        self._arrays = number = self._arrays + 1
+        self._rows["marked"].append((number, dtype, shape, mark))
         return number
 
     def add_statistics(self, *description: Any) -> int:

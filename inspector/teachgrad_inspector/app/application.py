@@ -104,7 +104,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self._loaded = False
         self._drawn: tuple[Moment, str, Options] | None = None
         """What was shown last."""
-        self._progress = Progress()
+        self._so_far = Progress()
         self.set_keymap(self._keys)
 
     # ---- building ----------------------------------------------------------------------------------------------------
@@ -147,6 +147,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         step = self.moment.step
         laid_out = self.session.has_layout(step, self.options.folded, self.options.keep)
         rows = 0 if laid_out else self.session.run.length(step)
+        rows += self.session.left_to_compute(step)
         return rows + left_to_read(self.shown, self.seen, self.moment, self.options) <= SLOW_ROWS
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
@@ -160,14 +161,16 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     ) -> None:
         worker = get_current_worker()
         self.session.lanes(moment.step, options.folded, options.keep)
+        if self.session.left_to_compute(moment.step) > SLOW_ROWS:
+            self.session.compute(moment.step, self._so_far.counting(lambda: not worker.is_cancelled))
         if not worker.is_cancelled:
-            read(session, moment, options, self._progress.counting(lambda: not worker.is_cancelled))
+            read(session, moment, options, self._so_far.counting(lambda: not worker.is_cancelled))
         if not worker.is_cancelled:
             self.call_from_thread(then)
 
     def _tick(self) -> None:
         """Show how far something is that takes long."""
-        if self._progress.moved() and (self.seeking or not self._is_read()):
+        if self._so_far.moved() and (self.seeking or not self._is_read()):
             self.draw()
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
@@ -188,12 +191,12 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self.say_what_runs()
         if self.seeking:
             canvas = Canvas(width, height, self.glyphs)
-            canvas.put(2, 1, f"{self.seeking}{self._progress} … (esc gives up)", "text")
+            canvas.put(2, 1, f"{self.seeking}{self._so_far} … (esc gives up)", "text")
         elif not self._is_read():
             canvas = Canvas(width, height, self.glyphs)
             rows = self.session.run.length(self.moment.step)
             rows += left_to_read(self.shown, self.seen, self.moment, self.options)
-            canvas.put(2, 1, f"reading {self.session.title}: {rows:,} rows{self._progress} … (esc gives up)", "text")
+            canvas.put(2, 1, f"reading {self.session.title}: {rows:,} rows{self._so_far} … (esc gives up)", "text")
         else:
             keys = (*self.key_that_holds(self._keys), *footer(SCREENS[self.shown].actions, self._keys))
             canvas = frame(self.session, self.moment, self.shown, self.options, width, height, self.glyphs, keys)
@@ -294,7 +297,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="layout")
     def _seek(self, find: Find, then: Callable[[Any], None]) -> None:
         worker = get_current_worker()
-        found = find(self._progress.counting(lambda step: not worker.is_cancelled))
+        found = find(self._so_far.counting(lambda step: not worker.is_cancelled))
         if not worker.is_cancelled:
             self.call_from_thread(then, found)
 

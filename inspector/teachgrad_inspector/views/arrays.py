@@ -68,7 +68,7 @@ def view_array(session: Session, number: int | None, numbers: bool = False) -> A
         return None
     values = session.array(number)
     statistics = session.statistics(number)
-    note = "" if values is not None else f"its elements were not recorded (level {session.run.level})"
+    note = "" if values is not None else session.why_not(number)
     if values is None or values.size == 0:
         return ArrayView(info.dtype, info.shape, info.nbytes, statistics, None, None, None, None, note)
     real = np.abs(values) if values.dtype.kind == "c" else values
