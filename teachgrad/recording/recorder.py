@@ -233,6 +233,7 @@ class _Sink:
         self._leaves.add(vertex)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
         self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
+        self._turn(vertex)
 
     def _forward(self, event: observe.Forward) -> None:
         vertex, op, inputs, attrs, array, name, where, scope, requires_grad = event
@@ -247,16 +248,20 @@ class _Sink:
             REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),
         )  # fmt: skip
         self._timeline.forward("op", values, requires_grad)
+        self._turn(vertex)
 
     def _note(self, vertex: int, array: Any) -> None:
         """Remember that a vertex has a row in this training step, and with which array."""
-        if self._timeline.step != self._step:
-            self._step = self._timeline.step
-            self._made.clear()
-            self._again.clear()
-            self._known = {i: known for i, known in self._known.items() if known is None or known() is not None}
         self._made.add(vertex)
         self._known[vertex] = weakref.ref(array) if type(array) is np.ndarray else None
+
+    def _turn(self, vertex: int) -> None:
+        """If the row of this vertex has begun a new training step, it is the only one in it so far."""
+        if self._timeline.step != self._step:
+            self._step = self._timeline.step
+            self._made = {vertex}
+            self._again &= {vertex}
+            self._known = {i: known for i, known in self._known.items() if known is None or known() is not None}
 
     def _begin_again(self) -> None:
         """A static program runs once more, with the vertices that it had before."""

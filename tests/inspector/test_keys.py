@@ -23,6 +23,7 @@ from teachgrad_inspector.commands.inspect import add_arguments, main
 from teachgrad_inspector.glyphs import ASCII, UNICODE
 from teachgrad_inspector.keys import ACTIONS, footer, keymap_file, load_keymap
 from teachgrad_inspector.keys import shown as key_shown
+from teachgrad_inspector.matching import GivenUp
 from teachgrad_inspector.screens import SCREENS, frame
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.options import Options
@@ -578,6 +579,37 @@ async def test_answers_are_worked_out_in_the_background(
         assert answer in "\n".join(shown(pilot))
     assert drawn
     assert threading.main_thread() not in drawn
+
+
+async def test_escape_gives_up_a_comparison(session: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared asks again and again whether anybody still wants to know, and stops."""
+    monkeypatch.setattr("teachgrad_inspector.app.application.SLOW_ROWS", 0)
+    stopped, begun = threading.Event(), threading.Event()
+
+    def compare(*arguments: object) -> None:
+        going = arguments[-1]
+        assert callable(going)
+        begun.set()
+        while going():
+            stopped.wait(0.01)
+        stopped.set()
+        raise GivenUp
+
+    opened = session("training")
+    for step in range(3):
+        opened.lanes(step, frozenset())
+    monkeypatch.setattr("teachgrad_inspector.views.compare.compare", compare)
+    async with running(opened, size=(80, 24)) as pilot:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.press("d")
+        await type_in(pilot, "compare with t1")
+        assert begun.wait(10)
+        await pilot.pause(0.4)
+        assert "esc gives up" in shown(pilot)[1]
+        await pilot.press("escape")
+        assert stopped.wait(10)
+        await pilot.pause()
+        assert app_of(pilot).shown == "tape"
 
 
 async def test_a_click_on_a_block(session: Open) -> None:

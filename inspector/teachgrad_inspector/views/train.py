@@ -113,7 +113,8 @@ def view_train(session: Session, moment: Moment, options: Options) -> TrainView:
         values=_heat((step.step, facts.values) for step in history if (facts := of(step))),
         gradients=None if hidden else _heat((step.step, facts.gradients) for step in history if (facts := of(step))),
         hidden=hidden,
-        note="" if session.run.level in ("replay", "values") else f"histograms need elements; this is level {session.run.level}",
+        note=f"histograms need elements; this is level {session.run.level}" if session.run.level in ("meta", "stats")
+        else "",
     )  # fmt: skip
 
 
