@@ -242,7 +242,8 @@ class _Sink:
         self._note(vertex, array)
         settings = encode(attrs, self._keep_setting) if attrs else ""
         if self.level == "replay":
-            (self._again.add if self._runs_again(op, inputs, settings) else self._again.discard)(vertex)
+            again = type(array) is np.ndarray and self._runs_again(op, inputs, settings)
+            (self._again.add if again else self._again.discard)(vertex)
         values = (
             vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
             REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),

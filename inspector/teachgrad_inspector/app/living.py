@@ -44,7 +44,6 @@ class Living(Base):
     quietly: bool = False
     """Whether what was drawn before stays until what has grown is laid out."""
     _loaded: bool
-    _arrived: Callable[[Moment | None, str], None]
     draw: Callable[[], None]
 
     def follow(self) -> None:
