@@ -256,6 +256,7 @@ async def test_every_screen_follows(screen: str, training: tuple[Recorder, Train
         assert shown(pilot)[-2].endswith("running  ok")
 
 
+@pytest.mark.parametrize("training", ["dynamic"], indirect=True)
 async def test_predicting_a_training_that_runs(training: tuple[Recorder, Training]) -> None:
     """What is hidden stays hidden as the tape grows, and the status line says the same."""
     recorder, _ = training
