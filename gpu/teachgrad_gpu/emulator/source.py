@@ -76,35 +76,49 @@ def masked(text: str) -> str:
 
 
 def line_of(text: str, position: int) -> int:
-    """The line, from 1, of a position."""
-    return text.count("\n", 0, position) + 1
+    """The line, from 1, of a position in its own file: headers have been put in, between lines that say so."""
+    marks = list(re.finditer(r"^#line (\d+)", text[:position], re.MULTILINE))
+    if not marks:
+        return text.count("\n", 0, position) + 1
+    return int(marks[-1][1]) + text.count("\n", marks[-1].end(), position) - 1
 
 
-def headers(source: str, folders: tuple[Path, ...], depth: int = 0) -> str:
-    """Blank what includes CUDA's headers, and put the user's own headers in place, in one long line each."""
+def headers(source: str, folders: tuple[Path, ...], name: str = "kernel.cu", inside: tuple[Path, ...] = (),
+            once: set[Path] | None = None) -> str:  # fmt: skip
+    """Blank what includes CUDA's headers; put the user's own in place, with marks of where lines are from."""
+    once = set() if once is None else once
     lines = source.split("\n")
     hidden = masked(source).split("\n")
     for number, line in enumerate(lines):
         found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
         if not found or not hidden[number].lstrip().startswith("#"):
             continue
-        name = found[2]
-        if KNOWN_HEADERS.match(name):
+        wanted = found[2]
+        if KNOWN_HEADERS.match(wanted):
             lines[number] = ""
             continue
-        if found[1] == '"' and depth < 16:
+        if found[1] == '"':
             for folder in folders:
-                path = folder / name
+                path = (folder / wanted).resolve()
+                if path in inside:
+                    raise UnsupportedError(f'line {number + 1}: "{wanted}" includes itself', number + 1)
+                if path in once:
+                    lines[number] = ""
+                    break
                 if path.is_file():
-                    inner = headers(path.read_text(encoding="utf-8"), (path.parent, *folders), depth + 1)
-                    lines[number] = f'#line 1 "{name}"\n{inner}\n#line {number + 2} "kernel.cu"'
+                    text = path.read_text(encoding="utf-8")
+                    if "#pragma once" in text:
+                        once.add(path)
+                        text = text.replace("#pragma once", "")
+                    inner = headers(text, (path.parent, *folders), wanted, (*inside, path), once)
+                    lines[number] = f'#line 1 "{wanted}"\n{inner}\n#line {number + 2} "{name}"'
                     break
             else:
-                raise UnsupportedError(f'line {number + 1}: "{name}" is not found; looked in '
+                raise UnsupportedError(f'line {number + 1}: "{wanted}" is not found; looked in '
                                        f"{', '.join(map(str, folders)) or 'no folder'}", number + 1)
             continue
-        library = next((what for start, what in REFUSED_HEADERS.items() if name.startswith(start)), "this header")
-        raise UnsupportedError(f"line {number + 1}: <{name}>: {library} is not part of the emulator", number + 1)
+        library = next((what for start, what in REFUSED_HEADERS.items() if wanted.startswith(start)), "this header")
+        raise UnsupportedError(f"line {number + 1}: <{wanted}>: {library} is not part of the emulator", number + 1)
     return "\n".join(lines)
 
 
@@ -122,7 +136,7 @@ def refuse(hidden: str, text: str) -> None:
             break
     if first is not None:
         line = line_of(hidden, first[0])
-        shown = text.split("\n")[line - 1].strip()
+        shown = text[text.rfind("\n", 0, first[0]) + 1:].partition("\n")[0].strip()
         raise UnsupportedError(f"line {line}: {first[1]} is not supported: {first[2]}\n  {line} | {shown}", line)
 
 

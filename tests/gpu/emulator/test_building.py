@@ -117,8 +117,13 @@ def test_kernels_variables_and_shared_memory_are_found_in_source():
 def test_the_user_s_headers_are_read_from_the_folders_that_are_named(tmp_path):
     (tmp_path / "helper.cuh").write_text("#pragma once\n__device__ int twice(int x) { return 2 * x; }\n")
     kernel = 'extern "C" __global__ void k(int* x) { x[0] = twice(4); }'
-    source = f'#include "helper.cuh"\n#include <cuda_runtime.h>\n{kernel}'
+    (tmp_path / "own.cuh").write_text('#include "own.cuh"')
+    with pytest.raises(EmulatorError, match='includes itself'):
+        prepare('#include "own.cuh"', (tmp_path,))
+    source = f'#include "helper.cuh"\n#include "helper.cuh"\n#include <cuda_runtime.h>\n{kernel}'
     assert "twice" in prepare(source, (tmp_path,)).text
+    with pytest.raises(EmulatorError, match="line 5: inline PTX"):
+        prepare(source + '\n__device__ void f() { asm(""); }', (tmp_path,))
     with pytest.raises(EmulatorError, match=r'line 1: "helper\.cuh" is not found'):
         prepare(source)
     if building.command() is not None:
