@@ -58,7 +58,7 @@ ACTIONS: dict[str, Action] = {
             "Time",
         ),
         _action("hold", "space", "hold", "pause", "pause a training that runs, or let it run on", "Time"),
-        _action("level", "L", "level", "level", "how much a training that runs records: meta, stats, values", "Time"),
+        _action("level", "L", "level", "level", "how much a training that runs records: stats, values, ...", "Time"),
         _action("next_stop", "c", "stop_at(True)", "continue", "on to the next stop, or birth of a nan or inf", "Time"),
         _action("stop_before", "C", "stop_at(False)", "reverse", "back to the stop before", "Time"),
         _action("first", "g home", "move('end', False)", "first", "to the first moment", "Time"),

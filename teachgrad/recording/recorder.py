@@ -132,6 +132,8 @@ class _Sink:
         self.level = self._highest = level
         self.budget = inf
         """Bytes of elements that there may be; when they are spent, statistics have to do."""
+        self._forgets = False
+        """Whether what is known is to be forgotten with this training step."""
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
         """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
@@ -196,6 +198,8 @@ class _Sink:
             if LEVELS.index(level) > LEVELS.index(self._highest):
                 self._highest = level
                 self._writer.add("about", ("level", level))
+            # Leaves are told anew in the next training step, with what is kept of them now.
+            self._forgets |= LEVELS.index(level) > LEVELS.index(self.level)
             self.level, self._keep_here = level, self._keeper(level)
         if self.gate is not None:
             self.gate.told()
@@ -262,7 +266,9 @@ class _Sink:
             self._step = self._timeline.step
             self._made = {vertex}
             self._again &= {vertex}
-            self._known = {i: known for i, known in self._known.items() if known is None or known() is not None}
+            known = {} if self._forgets else self._known
+            self._known = {i: old for i, old in known.items() if old is None or old() is not None}
+            self._forgets = False
 
     def _begin_again(self) -> None:
         """A static program runs once more, with the vertices that it had before."""

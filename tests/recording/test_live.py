@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from teachgrad import observe
+import teachgrad as tg
+from teachgrad import observe, optim
 from teachgrad.recording import Reader, Recorder, RecordingError
 from teachgrad.recording.live import endpoint, server
 from teachgrad.recording.live.lines import MAX_LINE, UNITS, Command, Lines, Refused, command_of, decode
@@ -325,6 +326,38 @@ def test_elements_are_spared_while_nobody_looks(tmp_path: Path) -> None:
         viewer.until(lambda message: message.get("level") == "values")
         assert computed() == (True, True)
         viewer.close()
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_leaves_are_told_anew_where_more_is_kept(static: bool, tmp_path: Path) -> None:
+    """Also a leaf that never changes has its elements soon after the level has risen, and each only once."""
+    w, x = tg.Parameter([1.0, 2.0], name="w"), tg.tensor([0.5, -1.0], name="x")
+    frozen = tg.tensor([3.0, 4.0], name="frozen")
+    optimizer = optim.SGD([w], lr=0.125)
+
+    def train(x: tg.Tensor) -> tg.Tensor:
+        optimizer.zero_grad()
+        loss = tg.sum(w * x * frozen)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step: Callable[[tg.Tensor], tg.Tensor] = tg.static(train) if static else train
+    with Recorder(tmp_path / "r.tgr", level="stats", live=True):
+        for level in (None, "values"):
+            if level is not None:
+                observe.sink.set_level(level)  # type: ignore[union-attr]
+            for _ in range(4):
+                step(x)
+    with Reader(tmp_path / "r.tgr") as reader:
+        for name, truth in (("w", None), ("x", [0.5, -1.0]), ("frozen", [3.0, 4.0])):
+            rows = [row for number in range(reader.steps) for row in reader.rows(number)
+                    if row.kind == "leaf" and row.name == name]  # fmt: skip
+            assert [reader.values(row.value or 0) is not None for row in rows] == [False, True], name
+            assert rows[1].step <= 5
+            value = reader.values(reader.value_at(rows[0].vertex, Moment(7, 0, "fwd")) or 0)
+            assert value is not None
+            assert truth is None or value.tolist() == truth
 
 
 def test_it_says_when_it_ends(tmp_path: Path) -> None:

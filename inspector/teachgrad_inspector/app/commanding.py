@@ -98,7 +98,7 @@ class Commanding(Acting):
             self._refuse(f"there is no level {level!r}; there are {', '.join(LEVELS)}")
             return
         live.set_level(level)
-        self._set(message=f"from now on {level} are recorded" if level != "meta" else "from now on shapes are recorded")
+        self._set(message=f"recorded at level {level} from now on")
 
     def _advance(self, how: str) -> bool:
         live = self.training()

@@ -12,7 +12,7 @@ training step and row of the last row that can be read, where it is paused. View
     {"do": "pause"}    {"do": "resume"}
     {"do": "step", "unit": "row"}           or over, out (of a module), phase, step (a training step:
                                             to the same place in the next one)
-    {"do": "level", "level": "stats"}       record so much from now on: meta, stats or values
+    {"do": "level", "level": "stats"}       record so much from now on: meta, stats, replay or values
 
 What is anything else is answered with `{"refused": "…"}`. A line that is too long or no JSON object ends the
 connection. Nothing that is said is ever run: a command is one of these words.
