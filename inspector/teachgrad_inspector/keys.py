@@ -166,7 +166,7 @@ def keymap_file() -> Path:
 
 
 def load_keymap() -> dict[str, str]:
-    """The user's keys: a JSON object from action to keys, as in `{"step": "space", "back": "B,f3"}`. A key is called as
+    """The user's keys: a JSON object from action to keys, as in `{"step": "f6", "back": "B,f3"}`. A key is called as
     people call it, `?`, or as Textual does, `question_mark`.
 
     Raises `TeachgradError` if the file is there and cannot be used, or if a key would do two things.
@@ -183,7 +183,7 @@ def load_keymap() -> dict[str, str]:
     except (ValueError, RecursionError) as error:
         raise TeachgradError(f"{path} is not JSON: {error}") from None
     if not isinstance(keymap, dict) or not all(isinstance(keys, str) for keys in keymap.values()):
-        raise TeachgradError(f'{path} must hold an object of strings, such as {{"step": "space"}}')
+        raise TeachgradError(f'{path} must hold an object of strings, such as {{"step": "f6"}}')
     for name in keymap:
         if name not in ACTIONS:
             close = difflib.get_close_matches(name, ACTIONS, n=1)
@@ -245,6 +245,6 @@ def table(keymap: Mapping[str, str]) -> list[str]:
     return [
         *lines,
         f"Keys of your own (*) stand in {keymap_file()}, an object in JSON from action to keys:",
-        '    {"step": "space", "back": "B", "stops": "f5,ctrl+b"}',
+        '    {"step": "f6", "back": "B", "stops": "f5,ctrl+b"}',
         "What is not there keeps its keys. A key may do one thing only.",
     ]

@@ -811,7 +811,7 @@ def keys_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("text", "keymap"), [
-    ('{"step": "space,s"}', {"step": "space,s"}), ("{}", {}), ('{"help": "f5,?"}', {"help": "f5,question_mark"}),
+    ('{"step": "f7,s"}', {"step": "f7,s"}), ("{}", {}), ('{"help": "f5,?"}', {"help": "f5,question_mark"}),
     ('{"step": ","}', {"step": "comma"}), ('{"step": "f4, ctrl+n"}', {"step": "f4,ctrl+n"}), ('{"go": "%"}',
      {"go": "percent_sign"}), ('{"step": "o", "over": "s"}', {"step": "o", "over": "s"}), ('{"up": "←", "back": "S"}',
      {"up": "left", "back": "S"}),
