@@ -39,7 +39,8 @@ REFUSED = (
      r"signal|sigaction|pthread_\w+)\s*\(", "a function of the host", "a device has no such function"),
     (r"\b(try\s*\{|catch\s*\(|throw\b|dynamic_cast|typeid\s*\()", "an exception or run-time type", "a device has none"),
 )
-SHARED = re.compile(r"(?<![\w:])((?:(?:static|volatile|extern|const|inline)\s+)*)__shared__\b"
+SHARED = re.compile(r"(?<![\w:])((?:(?:[A-Za-z_][\w:]*(?:<[^<>;{}]*>)?|(?:__align__|alignas)\s*\([^)]*\))[ \t]+)*)"
+                    r"__shared__\b"
                     r"([^;{}()=]*(?:\([^()]*\)[^;{}()=]*)*);")
 KERNEL = re.compile(r"__global__\b")
 VARIABLE = re.compile(r"\b(__constant__|__device__|__managed__)\b([^;{}()]*?)([A-Za-z_]\w*)\s*"
@@ -163,9 +164,8 @@ def with_shared(text: str, hidden: str) -> str:
 def shared_declaration(found: re.Match[str], hidden: str) -> str:
     """`__shared__ float a[2], b;` as references; `extern __shared__ float s[];` as a pointer to dynamic memory."""
     line = line_of(hidden, found.start())
-    before, after = found[1].split(), found[2]
-    after, volatile = re.subn(r"\bvolatile\b", " ", after)
-    after = re.sub(r"\bstatic\b", " ", after)
+    after, volatile = re.subn(r"\bvolatile\b", " ", f"{found[1]} {found[2]}")
+    after = re.sub(r"\b(static|inline)\b", " ", after)
     after, external = re.subn(r"\bextern\b", " ", after)
     alignment = re.compile(r"(?:__align__|alignas|__builtin_align__|__attribute__)\s*\((?:[^()]|\([^()]*\))*\)")
     after = alignment.sub(lambda a: " " * len(a[0]), after)
@@ -174,9 +174,9 @@ def shared_declaration(found: re.Match[str], hidden: str) -> str:
     if match is None:
         raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
                                "write `__shared__ type name[size];`", line)
-    base = ("volatile " if volatile or "volatile" in before else "") + " ".join(match[1].split())
+    base = ("volatile " if volatile else "") + " ".join(match[1].split())
     newlines = "\n" * found[0].count("\n")
-    if external or "extern" in before:
+    if external:
         name, dims = match[2], re.sub(r"\[[^\]]*\]", "", match[3], count=1).strip()
         if dims:
             return f"{base} (* const {name}){dims} = ({base} (*){dims})tg_dynamic;{newlines}"

@@ -110,6 +110,15 @@ def test_kernels_variables_and_shared_memory_are_found_in_source():
     assert prepared.variables["a::b::table"] is True
     assert prepared.dynamic == ("d", "double")
     assert "float (&s)[4] = TG_SHARED(s), (&t) = TG_SHARED(t);" in prepared.text
+    for declared, rewritten in {
+        "unsigned int __shared__ a[2][3];": "unsigned int (&a)[2][3] = TG_SHARED(a);",
+        "__align__(16) __shared__ half a[N * (M + 1)];": "half (&a)[N * (M + 1)] = TG_SHARED(a);",
+        "volatile __shared__ std::pair<int, T> a;": "volatile std::pair<int, T> (&a) = TG_SHARED(a);",
+        "extern float __shared__ a[];": "float* const a = (float*)tg_dynamic;",
+        "extern __shared__ alignas(16) char a[];": "char* const a = (char*)tg_dynamic;",
+        "extern __shared__ float a[][8];": "float (* const a)[8] = (float (*)[8])tg_dynamic;",
+    }.items():
+        assert prepare(f"void f() {{ {declared} }}").text == f"void f() {{ {rewritten} }}"
     assert prepared.text.count("\n") == source.count("\n")
     assert masked('a /* b */ "c" // d') == 'a         "c"     '.replace('"c"', "   ")
 
