@@ -36,6 +36,7 @@ def run(count=1):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_a_kernel_is_compiled_once(own_cache):
     def libraries():
         return {path: path.stat().st_mtime_ns for path in own_cache.glob("*.so")}
