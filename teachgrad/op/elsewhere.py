@@ -34,6 +34,9 @@ def compute_elsewhere(op: Op, inputs: Sequence[Vertex], arrays: Sequence[Array],
     for number, array in enumerate(arrays):
         if type(array) is ndarray and (array.ndim or inputs[number].requires_grad):
             raise mixed(op, inputs, attrs, number)
+    if state.now.meter is not None:
+        raise DeviceError(f"tg.profile times ops on the CPU, and {op.name} runs on \"{there.name}\".\nWay out: profile "
+                          "a static function, whose kernels tell when they have ended")
     return op.forward(there.xp, *as_numbers(arrays), **attrs)
 
 

@@ -150,7 +150,8 @@ class FakeGpu(Strict):
         self.cupy = StrictCupy()
         self.cupy.RawModule = FakeModule
         self.cupy.RawKernel = FakeKernel
-        self.cupy.cuda = SimpleNamespace(Stream=FakeStream, get_current_stream=lambda: SimpleNamespace(ptr=7))
+        self.cupy.cuda = SimpleNamespace(Stream=FakeStream, get_current_stream=lambda: SimpleNamespace(
+            ptr=7, synchronize=lambda: None))
 
 
 @pytest.fixture
@@ -306,6 +307,23 @@ def test_a_static_step_is_recorded(gpu: FakeGpu, tmp_path: Any) -> None:
     assert got[1] == want[1] != []
     for p, q in zip(got[2], want[2], strict=True):
         np.testing.assert_allclose(p, q, rtol=1e-6, atol=1e-8)
+
+
+def test_a_static_step_is_profiled_kernel_by_kernel(gpu: FakeGpu) -> None:
+    _, _, step = trained(perceptron, "gpu", level="O3", executor="cupy")
+    rng = np.random.default_rng(5)
+    x = tg.tensor(rng.normal(size=(32, 40)).astype(np.float32), device="gpu")
+    t = tg.tensor(rng.integers(0, 10, 32), device="gpu")
+    with tg.profile() as profile:
+        step(x, t)
+    ((_, twin),) = profile.meter.programs.values()
+    launches = [call.name for batch in step.trace.program.batches for call in batch.calls]
+    assert [kernel.name for kernel in twin.kernels] == [*launches, "copy"]
+    assert len(twin.ticks) == len(twin.kernels) + 1
+    assert twin.ticks == sorted(twin.ticks)
+    assert launches[0] in str(profile)
+    with pytest.raises(tg.DeviceError, match=r"tg.profile times ops on the CPU"), tg.profile():
+        x * 2.0
 
 
 def test_what_has_no_kernel_is_left_to_cupy(gpu: FakeGpu) -> None:

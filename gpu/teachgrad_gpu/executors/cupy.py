@@ -45,6 +45,9 @@ class OnGpu:
     def adopts(self, array: Any) -> bool:
         return isinstance(array, self.cupy.ndarray) and bool(array.flags.c_contiguous)
 
+    def synchronize(self) -> None:
+        self.cupy.cuda.get_current_stream().synchronize()
+
     def copy_in(self, place: Any, array: Any) -> None:
         if not isinstance(array, np.ndarray):
             place[...] = array

@@ -47,6 +47,9 @@ class Emulated:
             raise ExecutorError(f"{name} runs on the executor \"emulated\", which takes tensors on \"cpu\".\n"
                                 "Ways out: x.to(\"cpu\"); or executor=\"cupy\".")
 
+    def synchronize(self) -> None:
+        """A launch has ended when it returns."""
+
     def copy_in(self, place: Any, array: Any) -> None:
         place[...] = array
 
@@ -55,6 +58,7 @@ class Emulated:
 
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source, check=self.check)
+        module.compile()
         return [functools.partial(self.launch, [(module.get_function(call.name), call) for call in batch])
                 for batch in calls]
 

@@ -48,5 +48,8 @@ class Launcher(Protocol):
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
         """Compile a source; for each batch of calls a function that makes them, one after the other."""
 
+    def synchronize(self) -> None:
+        """Wait until all that was launched has ended."""
+
     def refuse(self, arrays: Sequence[Any], name: str) -> None:
         """Refuse arguments that are not where this executor takes them from."""

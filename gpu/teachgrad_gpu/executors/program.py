@@ -33,8 +33,9 @@ class CudaProgram:
         self.lock = RLock()
         self.running = False
         self.arena = launcher.memory(building.arena)
-        self.placed = {v.id: v for v in self.values() if v.id in building.offsets}
-        self.arrays: dict[int, Any] = {number: self.in_arena(v) for number, v in self.placed.items()}
+        self.placed = {v.id for v in self.values() if v.id in building.offsets}
+        """What lies in the arena, by id."""
+        self.arrays: dict[int, Any] = {v.id: self.in_arena(v) for v in self.values() if v.id in self.placed}
         """The array of each value that is in memory now, by id."""
         self.constants = {v.id: self.known_constant(v) for v in building.constants.values()}
         self.adopted: list[Any] = [None] * len(self.graph.cells)
@@ -96,11 +97,9 @@ class CudaProgram:
             self.arrays[self.building.flag.id].fill(0)
         batches = iter(self.batches)
         made: dict[int, Any] = {}
+        self.begin()
         for step in self.building.steps:
-            if step.call is None:
-                next(batches)()
-            else:
-                self.by_library(step, made)
+            self.perform(step, next(batches) if step.call is None else None, made)
         if self.fallible and int(self.arrays[self.building.flag.id][0]):
             self.fail(given)
         self.commit(made)
@@ -109,6 +108,16 @@ class CudaProgram:
             if self.arrays[leaf.id] is not given[leaf.id]:
                 self.launcher.copy_out(given[leaf.id], self.arrays[leaf.id])
         return answers
+
+    def begin(self) -> None:
+        """All arguments are in their places; those who keep the time begin here."""
+
+    def perform(self, step: Step, batch: Any, made: dict[int, Any]) -> None:
+        """One step: launches, or a call of the array library."""
+        if step.call is None:
+            batch()
+        else:
+            self.by_library(step, made)
 
     def adopt(self, cells: Sequence[Any]) -> None:
         """Let kernels use cells where they are, if they can; make the launches anew where one has moved."""
@@ -193,6 +202,12 @@ class CudaProgram:
             except (ValueError, TypeError, IndexError, ArithmeticError) as error:
                 raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         raise TeachgradError(f"the generated CUDA of {self.graph.name} refuses values that NumPy takes")
+
+    def measured(self) -> Any:
+        """A twin that keeps the time of each launch."""
+        from .measured import MeasuredCuda  # it builds on this class
+
+        return MeasuredCuda(self)
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""

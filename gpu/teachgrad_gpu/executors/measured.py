@@ -1,0 +1,57 @@
+"""The program with a look at the clock after each launch, when all that it began has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from time import perf_counter
+from typing import Any
+
+from teachgrad.executors.timing import KernelOf
+
+from ..generating.building import Step
+from .program import CudaProgram
+
+
+class MeasuredCuda(CudaProgram):
+    """A program that keeps the time: every kernel in a batch of its own."""
+
+    def __init__(self, program: CudaProgram) -> None:
+        self.ticks: list[float] = []
+        self.kernels: list[KernelOf] = []
+        building = copy(program.building)
+        building.steps = [single for step in program.building.steps for single in singles(step)]
+        for step in building.steps:
+            if step.call is not None:
+                self.kernels.append(KernelOf(str(step.call.op), (step.call,)))
+            else:
+                (launch,) = step.launches
+                self.kernels.append(KernelOf(launch.name, tuple(building.order[launch.group].members)))
+        super().__init__(building, program.launcher)
+        self.kernels.append(KernelOf("copy", (*self.graph.outputs, *self.written), moves=True))
+        self.workspace = building.arena
+        self.without = set(building.direct) | {v.id for v in self.graph.order if v.id not in building.stored}
+
+    def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
+        with self.lock:
+            self.ticks.clear()
+            answers = super().__call__(inputs, cells)
+            self.tick()
+            return answers
+
+    def begin(self) -> None:
+        self.tick()
+
+    def perform(self, step: Step, batch: Any, made: dict[int, Any]) -> None:
+        super().perform(step, batch, made)
+        self.tick()
+
+    def tick(self) -> None:
+        """Look at the clock, once the device has nothing left to do."""
+        self.launcher.synchronize()
+        self.ticks.append(perf_counter())
+
+
+def singles(step: Step) -> list[Step]:
+    """A step as steps of one launch each."""
+    return [step] if step.call is not None else [Step([launch]) for launch in step.launches]
