@@ -23,7 +23,7 @@ from ..generating.building import CudaBuilding
 from .calls import tell_of_calls
 from .cublas import WORKSPACE, Cublas
 from .launching import Call
-from .program import CudaProgram
+from .measured import Measurable
 
 OPTIONS = ("--std=c++17",)
 
@@ -131,9 +131,9 @@ class Batch:
                                             y.data.ptr + size * call.offsets[1], z.data.ptr)
 
 
-def build(graph: Graph, plan: Plan) -> CudaProgram:
+def build(graph: Graph, plan: Plan) -> Measurable:
     """Make a graph ready to run on the GPU."""
-    program = CudaProgram(CudaBuilding(graph, by_library=True), OnGpu(find("gpu")))
+    program = Measurable(CudaBuilding(graph, by_library=True), OnGpu(find("gpu")))
     tell_of_calls(program)
     return program
 

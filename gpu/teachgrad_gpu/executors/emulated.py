@@ -20,7 +20,7 @@ from .. import emulator
 from ..generating.building import CudaBuilding
 from .calls import tell_of_calls
 from .launching import Call
-from .program import CudaProgram
+from .measured import Measurable
 
 
 class Emulated:
@@ -70,8 +70,8 @@ class Emulated:
                 self.findings += kernel.findings
 
 
-def build(graph: Graph, plan: Plan) -> CudaProgram:
+def build(graph: Graph, plan: Plan) -> Measurable:
     """Make a graph ready to run on the emulated device."""
-    program = CudaProgram(CudaBuilding(graph), Emulated())
+    program = Measurable(CudaBuilding(graph), Emulated())
     tell_of_calls(program)
     return program

@@ -52,6 +52,14 @@ class MeasuredCuda(CudaProgram):
         self.ticks.append(perf_counter())
 
 
+class Measurable(CudaProgram):
+    """A program that has such a twin."""
+
+    def measured(self) -> MeasuredCuda:
+        """A twin that keeps the time of each launch."""
+        return MeasuredCuda(self)
+
+
 def singles(step: Step) -> list[Step]:
     """A step as steps of one launch each."""
     return [step] if step.call is not None else [Step([launch]) for launch in step.launches]

@@ -203,12 +203,6 @@ class CudaProgram:
                 raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
         raise TeachgradError(f"the generated CUDA of {self.graph.name} refuses values that NumPy takes")
 
-    def measured(self) -> Any:
-        """A twin that keeps the time of each launch."""
-        from .measured import MeasuredCuda  # it builds on this class
-
-        return MeasuredCuda(self)
-
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""
         arrays = [array.copy(order="K") for array in inputs], [array.copy(order="K") for array in cells]
