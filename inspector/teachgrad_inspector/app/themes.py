@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from textual.theme import BUILTIN_THEMES, Theme
+
+from teachgrad.errors import TeachgradError
 
 LOUD = "high-contrast"
 """The theme in which nothing is faint."""
@@ -30,3 +33,11 @@ THEMES: dict[str, Theme] = {
     )
 }  # fmt: skip
 """The themes of the inspector by name. Those of Textual are in the palette, too."""
+
+
+def chosen(wish: str | None) -> str:
+    """The theme to begin with: the one asked for, else that of TEACHGRAD_THEME, else the dark one."""
+    theme = wish or os.environ.get("TEACHGRAD_THEME") or "dark"
+    if theme not in THEMES:
+        raise TeachgradError(f"TEACHGRAD_THEME is {theme!r}; there are {', '.join(THEMES)}")
+    return theme

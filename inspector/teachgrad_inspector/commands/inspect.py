@@ -5,10 +5,10 @@
     teachgrad inspect /tmp/teachgrad-1000/4711.sock
     teachgrad inspect --demo micrograd --at t0/bwd/a.grad --screen chain --print text
 
-A script is run and recorded first. `teachgrad run --live` prints the address of a training. Without a terminal, or with
---print, the screen is printed: as text, as JSON for programs, or as SVG, HTML, PNG or DOT. --plain talks in sentences,
---serve opens it to a browser. Keys: s and S step forward and back, enter opens, space pauses a training and lets it go
-on, ? helps, q quits.
+A script is run and recorded first. `teachgrad run --live` prints the address of a training. A kernel trace, which
+`teachgrad cuda step` writes, is stepped through thread by thread. Without a terminal, or with --print, the screen is
+printed: as text, or as JSON for programs. Keys: s and S step forward and back, enter opens, space pauses a training and
+lets it go on, ? helps, q quits.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from teachgrad.errors import TeachgradError
+    from teachgrad.recording.kernel_trace import is_trace
 
     from ..live import Attachment, is_address, wait_for_rows
 
@@ -82,6 +83,10 @@ def main(args: Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder, ExitStack() as opened:
         try:
             live = None
+            if args.what is not None and is_trace(args.what):
+                from .threads import show_trace
+
+                return show_trace(args)
             if args.what is not None and is_address(args.what):
                 live = opened.enter_context(Attachment(args.what))
                 path, title = live.recording, live.title
@@ -204,11 +209,9 @@ def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore
         if args.output is not None:
             return _print(args, session, options)
         from ..app.application import Inspector
-        from ..app.themes import THEMES
+        from ..app.themes import chosen
 
-        theme = args.theme or os.environ.get("TEACHGRAD_THEME") or "dark"
-        if theme not in THEMES:
-            raise RecordingError(f"TEACHGRAD_THEME is {theme!r}; there are {', '.join(THEMES)}")
+        theme = chosen(args.theme)
         if args.at is not None:
             resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
         inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
