@@ -31,6 +31,12 @@ LARGEST = 4 << 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    add_launch_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print findings and counters as JSON")
+
+
+def add_launch_arguments(parser: ArgumentParser) -> None:
+    """What describes a launch."""
     parser.add_argument("file", metavar="FILE.cu", type=Path, help="CUDA C++ source")
     parser.add_argument("--kernel", metavar="NAME", help="the kernel, or an instance of a template: 'add<float>'")
     parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: 1)")
@@ -40,7 +46,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-D", dest="defines", metavar="NAME[=VALUE]", action="append", default=[], help="a macro")
     parser.add_argument("--seed", metavar="N", type=int, help="run threads in an order drawn from this number")
     parser.add_argument("--timeout", metavar="SECONDS", type=float, default=60.0, help="of a launch (default: 60)")
-    parser.add_argument("--json", action="store_true", help="print findings and counters as JSON")
 
 
 def main(args: Namespace) -> int:

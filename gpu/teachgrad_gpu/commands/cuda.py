@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "compile": "teachgrad_gpu.commands.compile",
     "ladder": "teachgrad_gpu.commands.ladder",
     "puzzle": "teachgrad_gpu.commands.puzzle",
+    "step": "teachgrad_gpu.commands.step",
 }
 """name -> module with `add_arguments(parser)` and `main(args) -> int`; its docstring is the help."""
 

@@ -33,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--check", metavar="FILE.cu", nargs="?", const="", help="check it (default: puzzle_N.cu)")
     parser.add_argument("--picture", metavar="FILE.cu", nargs="?", const="", help="draw what it does")
     parser.add_argument("--svg", metavar="FILE.svg", type=Path, help="write the picture as SVG, too")
+    parser.add_argument("--trace", metavar="FILE", type=Path, help="write the launch for `teachgrad inspect FILE`")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -101,19 +102,26 @@ def task(args: Namespace, number: int, puzzle: Puzzle) -> int:
 
 
 def checked(args: Namespace, number: int, puzzle: Puzzle) -> int:
+    from teachgrad.recording.kernel_trace import write_trace
+
     from ..puzzles import check
     from ..puzzles.folder import file_of, note
     from ..puzzles.picture import as_svg
+    from ..tracing import traced
     from .check import read
 
     named = args.check or args.picture
     file = Path(named) if named else file_of(number, Path())
-    verdict = check(puzzle, read(file))
+    source = read(file)
+    verdict = check(puzzle, source)
     if args.check is not None:
         note(puzzle, file, verdict.passed, Path())
     pictures = drawn(verdict)
     if args.svg is not None and pictures:
         args.svg.write_text(as_svg(pictures[0]), encoding="utf-8")
+    if args.trace is not None and verdict.events is not None and verdict.case is not None:
+        trace = traced(puzzle.kernel, source, verdict.case.grid, verdict.case.block, verdict.events, verdict.findings)
+        write_trace(args.trace, trace)
     if args.json:
         print(json.dumps(as_data(number, puzzle, verdict, pictures), indent=1))
     elif args.check is None:

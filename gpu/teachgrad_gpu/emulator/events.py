@@ -79,6 +79,10 @@ class Recording(Sequence[Event]):
             chosen &= self.data["thread"] // 32 == warp
         return [self._event(int(step)) for step in np.flatnonzero(chosen)]
 
+    def line_of(self, site: int) -> int | None:
+        """The user's line of an instruction, as the table names it."""
+        return self._lines.get(site)
+
     def _event(self, step: int) -> Event:
         row = self.data[step]
         kind = KINDS[row["kind"]]
