@@ -19,7 +19,6 @@ std::vector<char> printed;
 uint64_t unprinted;
 constexpr size_t PRINTED = 1 << 20;  // as on a device, where it is a setting
 constexpr unsigned LARGEST = 48 << 10;  // static; more must be dynamic
-constexpr unsigned GAP = 128;        // between arrays, so that running over the end of one is not a hit on the next
 }  // namespace tg
 
 using namespace tg;

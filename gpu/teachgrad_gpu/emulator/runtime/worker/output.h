@@ -6,6 +6,7 @@
 
 namespace tg {
 constexpr unsigned DYNAMIC = 256 << 10, STATIC = 8 << 20;  // bytes of tg_dynamic and tg_static
+constexpr unsigned GAP = 128;  // around arrays in tg_static, so that leaving one at either end is no hit on another
 
 struct HeapPiece { uintptr_t low; size_t size; };
 extern std::vector<HeapPiece> heap;  // what kernels have taken with malloc
@@ -21,7 +22,7 @@ struct SharedArray {
 // The static shared memory of a library. One library runs at a time, so that all begin at the same place.
 struct Layout {
     std::vector<SharedArray> arrays;
-    unsigned used = 0;
+    unsigned used = GAP;
 };
 extern Layout* layout;
 extern std::vector<char> printed;  // by printf
