@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 import threading
@@ -844,6 +845,9 @@ def test_the_table_of_keys(keys_file: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(any(action.help in line and action.id in line for line in lines) for action in ACTIONS.values())
     assert next(line for line in lines if " step " in line).split()[:4] == ["*", "step", "percent_sign", "f9"]
     assert str(keys_file) in "\n".join(lines)
+    example = next(line for line in lines if line.strip().startswith("{"))
+    keys_file.write_text(example)
+    assert load_keymap() == json.loads(example)
 
 
 def test_a_bad_keymap_is_told_before_the_screen_is_taken(keys_file: Path, tmp_path: Path) -> None:
