@@ -161,7 +161,7 @@ def by_ops() -> Iterator[list[str]]:
             back = [program.press("S", at(f"t0/fwd/{ops - 1 - k}")) for k in range(min(KEYS, ops - 1))]
             found = program.press(f"/op_{ops // 2}\r", at(f"t0/fwd/{ops // 2 + 1}"))
             program.press("3", rb"map")
-            sliced = program.press("1a", rb"ancestors of")
+            sliced = program.press("1i", rb"ancestors of")
             yield [f"{ops:,} ops", f"{min(opened):.2f} s", _ms(back), f"{max(back) * 1e3:.0f} ms", _ms([last]),
                    _ms([found]), _ms([sliced]), f"{program.memory / 1e6:.0f} MB"]  # fmt: skip
             program.close()
