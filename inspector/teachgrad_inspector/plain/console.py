@@ -273,6 +273,9 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
         if self.live is not None and self.training() is not None and not self._message:
             self._set(message="the training runs on")
 
+    def action_next_theme(self) -> None:
+        self._refuse("nothing is coloured here")
+
     def action_copy(self) -> None:
         status = status_of(self.seen, self.moment, self.options)
         self._set(message=f"{status.moment} {status.name} {status.note}".strip())
