@@ -30,6 +30,7 @@ PATIENCE = 300
 """Seconds after which a compiler is given up."""
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-threadsafe-statics", "-fno-strict-aliasing",
          "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fstack-clash-protection", "-w",
+         "-fno-plt",  # a stub between a kernel and what it calls has no line
          "-g1", "-gdwarf-4")  # addr2line takes files for each other in what clang writes of DWARF 5
 CHECKING = ("-Og", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-fno-omit-frame-pointer", "-DTG_CHECKED")
 VOLATILE = {"gcc": ("--param=tsan-distinguish-volatile=1",), "clang": ("-mllvm", "-tsan-distinguish-volatile=1")}
