@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from teachgrad.cli import main as teachgrad
 from teachgrad.recording.kernel_trace import KINDS, KernelTrace, read_trace, write_trace
 from teachgrad_gpu.commands import cuda
 from teachgrad_gpu.emulator import EmulatorError, RawKernel, building
@@ -22,6 +24,7 @@ from teachgrad_inspector.stepping.costs import sectors, wavefronts
 from teachgrad_inspector.stepping.walk import walk
 
 pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorial" / "cuda-steps.md").read_text("utf-8")
 SOURCE = """\
 // launch: turn<<<2, 8>>>(out = float32[16], a = float32[16]:arange)
 extern "C" __global__ void turn(float* out, const float* a)
@@ -116,6 +119,22 @@ def test_a_puzzle_gives_its_trace(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run("puzzle", "9", "--picture", str(file), "--trace", str(tmp_path / "x.trace")) == 0
     assert read_trace(tmp_path / "x.trace").kernel == "reverse"
     capsys.readouterr()
+
+
+def test_the_consoles_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                  capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    source = re.search(r"```cuda\n(.*?)```", PAGE, re.DOTALL)
+    assert source
+    Path("turn.cu").write_text(source[1])
+    Path("race.cu").write_text(source[1].replace("    __syncthreads();\n", ""))
+    shown = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert len(shown) == 2
+    for console in shown:
+        for part in console.split("$ teachgrad ")[1:]:
+            words, _, said = part.partition("\n")
+            assert teachgrad(words.split()) == 0
+            assert capsys.readouterr().out == said
 
 
 @pytest.mark.parametrize("words", [("no.cu",), ("turn.cu", "--kernel", "other"), ("turn.cu", "--most", "0"),
