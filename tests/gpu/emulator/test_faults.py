@@ -1,5 +1,6 @@
 """Kernels that would take a process down, or never end: the interpreter goes on, and is told where it was."""
 
+import json
 import os
 import platform
 import threading
@@ -85,6 +86,19 @@ def test_what_is_not_supported_is_refused_by_name_before_compiling(line, name):
     assert error.value.line == 4
     with pytest.raises(UnsupportedError, match="CUB"):
         RawKernel("#include <cub/cub.cuh>\n", "k")
+
+
+@pytest.mark.skipif(platform.system() != "Linux" or platform.machine() != "x86_64", reason="numbers of system calls")
+@pytest.mark.parametrize("call", ["76, {place}, 0L", "257, -100L, {place}, 513L, 0L", "2, {place}, 1L",
+                                  "264, -100L, {place}, -100L, {place}", "62, (long)syscall(110), 0L"])  # fmt: skip
+def test_a_kernel_neither_writes_files_nor_sends_signals(call, tmp_path):
+    """truncate, openat and open to write, renameat, kill of the interpreter."""
+    place = tmp_path / "file"
+    place.write_text("text")
+    kernel = RawKernel(f"{HEAD}x[0] = (int)syscall({call.format(place=json.dumps(str(place)))});\n}}", "bad")
+    with pytest.raises(LaunchError, match="only programs on the host"):
+        kernel((1,), (1,), (np.zeros(1, np.int32),))
+    assert place.read_text() == "text"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
