@@ -5,9 +5,9 @@
 #include "vectors.h"
 
 namespace tg {
-// `Changes`: the new value depends on the old one. `Waits`: a thread that waits for another one may call it again and
-// again.
-template <bool Changes, bool Waits, class T, class F>
+// `Changes`: the new value depends on the old one (2: on what the caller has said that it is). `Waits`: a thread that
+// waits for another one may call it again and again.
+template <int Changes, bool Waits, class T, class F>
 TG_INLINE T atomic(volatile T* address, int line, F change) {
     tg_now.inside = 0;
     __asm__ volatile("" ::: "memory");
@@ -55,7 +55,7 @@ TG_ATOMIC(atomicDec, true, false, old == 0 || old > v ? v : old - 1)
 #undef TG_ATOMIC
 
 template <class T> TG_INLINE T atomicCAS(volatile T* address, tg::same<T> compare, tg::same<T> v, TG_LINE) {
-    return tg::atomic<true, true>(address, line, [=](T old) -> T {
+    return tg::atomic<2, true>(address, line, [=](T old) -> T {
         return memcmp(&old, &compare, sizeof(T)) == 0 ? v : old;
     });
 }

@@ -59,7 +59,8 @@ TG_EXPORT unsigned tg_reserve(const void* declaration, const char* name, const c
                               unsigned align, unsigned element, int plain, const unsigned* shape, int line);
 extern TG_EXPORT char tg_static[];
 
-// What checking builds call besides. An atomic operation changes a value, or just sets a new one.
+// What checking builds call besides. An atomic operation sets a new value (0), changes
+// the old one (1), or compares before it does (2).
 TG_EXPORT void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line);
 TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy and memset, watched
 TG_EXPORT void tg_fill(void* to, int value, size_t size, int line);

@@ -8,6 +8,7 @@
 #include "clocks.h"
 #include "counting.h"
 #include "events.h"
+#include "guesses.h"
 #include "output.h"
 #include "scheduler.h"
 #include "shadow.h"
@@ -112,11 +113,14 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
     Record now{time_now(), block_number(), (uint16_t)tg_now.current, (uint8_t)((kind & ATOMIC) != 0),
                (uint8_t)((kind & VOLATILE) != 0), (uint8_t)(kind & ATOMIC && has_fenced()), site};
     bool writes = kind & WRITE;
+    if (kind & COMPARES) confirm_guess(cell, address);  // what it has guessed here does no harm
     if (conflicts(cell.write, kind, region.space)) {
         Finding race = race_with(cell.write, writes ? "write-write" : "read-write", site, region, address);
         // Two that write the same value do no harm: this write is judged when it has happened.
         if (writes && !(kind & ATOMIC) && !cell.write.atomic && announced.address) {
             if (!announced.racing) announced.racing = true, announced.race = race;
+        } else if (kind == READ && cell.write.atomic && !has_guessed(now.thread, address)) {
+            guess(now.thread, address, race);
         } else {
             report(race);
         }
@@ -126,8 +130,14 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
     }
     watched++;
     for (const Record& read : cell.reads)  // among them atomic operations that others have followed
-        if ((writes || read.atomic) && conflicts(read, kind, region.space))
-            report(race_with(read, "read-write", site, region, address));
+        if ((writes || read.atomic) && conflicts(read, kind, region.space)) {
+            Finding race = race_with(read, "read-write", site, region, address);
+            bool ahead = kind & ATOMIC && !read.atomic && read.block == now.block &&
+                         tg_now.alive[read.thread / 32] >> read.thread % 32 & 1;
+            unsigned who = ahead ? read.thread : now.thread;
+            if (!ahead && (!read.atomic || kind != READ)) report(race);
+            else guess(who, address, race);
+        }
     if (kind & ATOMIC)
         for (Record& read : cell.reads)
             if (read.atomic && read.released) read.block = 0;
@@ -212,6 +222,7 @@ void check_launch(const std::vector<Region>& arguments) {
     regions.clear();
     found.clear();
     known.clear();
+    forget_guesses();
     announced.address = 0;
     clocks_launch();
     counting_launch();
@@ -227,6 +238,7 @@ void check_launch(const std::vector<Region>& arguments) {
 
 void check_block_begins() {
     damaged = false;
+    for (Thread& t : threads) t.flag = 0, t.doubted = 0;
     memset(tg_dynamic, 0xCD, launch.shared);
     for (const SharedArray& a : layout->arrays) memset(tg_static + a.place, 0xCD, a.size);
     clocks_block();
@@ -235,11 +247,13 @@ void check_block_begins() {
 
 void check_block_ends() {
     settle_write();
+    report_all_guesses();
     counting_flush();
 }
 
 void check_barrier() {
     settle_write();
+    report_all_guesses();
     const Thread* first = nullptr;
     unsigned number = 0;
     for (unsigned i = 0; i < threads.size(); i++) {
@@ -280,12 +294,14 @@ void check_warp(unsigned warp, unsigned lanes, int kind) {
 
 void check_exit(unsigned thread) {
     settle_write();
+    report_guesses(thread);
     if (!tg_now.alive[thread / 32]) counting_meet(thread / 32);
 }
 
-void check_lanes(unsigned, unsigned source, unsigned here, int line) {
+void check_lanes(unsigned lane, unsigned source, unsigned here, int line) {
     if (damaged || here >> source & 1) return;
     Finding f = finding_here("inactive lane", site_of_line(line), nullptr, 0);
+    index_of(tg_now.current / 32 * 32 + lane, f.thread);
     f.message = "a shuffle reads lane " + std::to_string(source) + ", which does not take part";
     report(f);
 }

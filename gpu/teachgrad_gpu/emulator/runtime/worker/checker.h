@@ -9,7 +9,11 @@
 
 namespace tg {
 enum class Space : uint8_t { GLOBAL, SHARED, CONSTANT };
-enum Kind : uint8_t { READ = 0, WRITE = 1, ATOMIC = 2, VOLATILE = 4, CHANGES = 8 };  // changes: the old value matters
+enum Kind : uint8_t {
+    READ = 0, WRITE = 1, ATOMIC = 2, VOLATILE = 4,
+    CHANGES = 8,   // the old value matters
+    COMPARES = 16  // and is compared with what the thread took it to be
+};
 
 // A piece of memory that a kernel may use: an argument, a variable of the module, an array in shared memory.
 struct Region {

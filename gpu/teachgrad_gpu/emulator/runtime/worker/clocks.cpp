@@ -75,19 +75,23 @@ void clocks_barrier() {
 void clocks_warp(unsigned warp, unsigned lanes) {
     Clock* first = &clocks[warp * 32];
     uint64_t known[32] = {};
-    Knowledge acquired;
+    Knowledge acquired, fenced[2];
     for (unsigned l = 0; l < 32; l++) {
         if (!(lanes >> l & 1)) continue;
         for (unsigned k = 0; k < 32; k++)
             if (known[k] < first[l].lanes[k]) known[k] = first[l].lanes[k];
         if (known[l] < first[l].time) known[l] = first[l].time;
         if (!first[l].acquired.empty()) acquired.learn(first[l].acquired);
+        for (int scope = 0; scope < 2; scope++)
+            if (!first[l].fenced[scope].empty()) fenced[scope].learn(first[l].fenced[scope]);
     }
     for (unsigned l = 0; l < 32; l++) {
         if (!(lanes >> l & 1)) continue;
         for (unsigned k = 0; k < 32; k++) first[l].lanes[k] = known[k];
         first[l].time++;
         if (!acquired.empty()) first[l].acquired = acquired;
+        for (int scope = 0; scope < 2; scope++)
+            if (!fenced[scope].empty()) first[l].fenced[scope] = fenced[scope];
     }
 }
 
@@ -110,6 +114,22 @@ void clocks_atomic(uintptr_t address) {
     for (int reach = 0; reach < 2; reach++) {
         auto found = released[reach].find(address);
         if (found != released[reach].end()) c.acquired.learn(found->second);
+        if (c.fenced[reach].empty() && fenced_by_all[reach].empty()) continue;
+        Knowledge& passed = released[reach][address];
+        passed.learn(c.fenced[reach]);
+        passed.learn(fenced_by_all[reach]);
+    }
+}
+
+void clocks_volatile(uintptr_t address, bool writes) {
+    Clock& c = clocks[tg_now.current];
+    for (int reach = 0; reach < 2; reach++) {
+        auto found = released[reach].find(address);
+        if (!writes) {
+            if (found != released[reach].end()) c.acquired.learn(found->second);
+            continue;
+        }
+        if (found != released[reach].end()) released[reach].erase(found);  // what stood there is gone
         if (c.fenced[reach].empty() && fenced_by_all[reach].empty()) continue;
         Knowledge& passed = released[reach][address];
         passed.learn(c.fenced[reach]);

@@ -4,7 +4,8 @@
 // the thread takes part in __syncwarp or passes a fence. An access of another thread happens before one of mine if
 //   - it is of my block, from an earlier epoch: a barrier lies between;
 //   - it is of my warp, and I have met that lane in __syncwarp since;
-//   - I have acquired it: the other thread passed a fence and then changed something atomically, which I then read.
+//   - I have acquired it: the other thread passed a fence and then changed something atomically, or a flag that is
+//     volatile, which I then read.
 #pragma once
 #include <stdint.h>
 #include <unordered_map>
@@ -31,6 +32,7 @@ void clocks_barrier();                            // all its threads have met
 void clocks_warp(unsigned warp, unsigned lanes);  // these lanes have met
 void clocks_fence(int scope);                     // the current thread passes a fence
 void clocks_atomic(uintptr_t address);            // the current thread reads and changes something atomically
+void clocks_volatile(uintptr_t address, bool writes);  // it reads a flag, or sets one
 bool has_fenced();                                // the current thread has something to pass on
 uint64_t time_now();                              // of the current thread
 uint32_t block_number();                          // blocks count from 1

@@ -9,6 +9,15 @@
 #include "scheduler.h"
 
 namespace tg {
+// Whether a thread reads a flag again and again: it waits for another one.
+static bool spins(uintptr_t address, int kind, uint64_t site) {
+    if (kind != (READ | VOLATILE)) return false;
+    Thread& t = threads[tg_now.current];
+    bool again = t.flag == address && t.flag_site == site;
+    t.flag = address, t.flag_site = site;
+    return again;
+}
+
 static inline void hook(void* p, unsigned size, int kind, void* from, bool aligned) {
     if (!tg_now.inside) return;
     if (expired) {
@@ -18,14 +27,20 @@ static inline void hook(void* p, unsigned size, int kind, void* from, bool align
     uintptr_t address = (uintptr_t)p;
     if (const Fiber* f = running_fiber(); f && address - (uintptr_t)f->stack < STACK) return;
     Outside now;
-    watch(address, size, kind, (uint64_t)from - launch.base, aligned);
+    uint64_t site = (uint64_t)from - launch.base;
+    if (due || spins(address, kind, site)) {
+        due = false;
+        suspend(State::READY);
+    }
+    watch(address, size, kind, site, aligned);
+    if (kind & VOLATILE) clocks_volatile(address, kind & WRITE);
 }
 }  // namespace tg
 
 using namespace tg;
 
 void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line) {
-    watch((uintptr_t)address, size, WRITE | ATOMIC | (changes ? CHANGES : 0), site_of_line(line), true);
+    watch((uintptr_t)address, size, WRITE | ATOMIC | (changes ? CHANGES : 0) | (changes == 2 ? COMPARES : 0), site_of_line(line), true);
     clocks_atomic((uintptr_t)address);
 }
 void tg_atomic_done() { settle_write(); }

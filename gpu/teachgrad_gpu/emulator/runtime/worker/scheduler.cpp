@@ -23,7 +23,7 @@ std::vector<Thread> threads;
 Launch launch;
 Context main_context;
 uint64_t switches;
-volatile bool expired;
+volatile bool expired, due;
 
 namespace {
 std::vector<unsigned> ready, order, alive;
@@ -153,7 +153,7 @@ bool run_block() {
 bool run(const Launch& what) {
     launch = what;
     failure.kind[0] = 0;
-    expired = false;
+    expired = due = false;
     unsigned count = what.block[0] * what.block[1] * what.block[2];
     if (threads.size() != count) threads.assign(count, Thread{}), alive.assign((count + 31) / 32, 0);
     ready.reserve(2 * count);

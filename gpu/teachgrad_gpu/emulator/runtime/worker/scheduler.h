@@ -18,6 +18,10 @@ struct Thread {
     unsigned mask, size;
     unsigned index[3];
     alignas(16) char value[16], answer[16];
+    uintptr_t flag;      // the volatile word read last, and where
+    uint64_t flag_site;
+    int doubted, doubted_line;  // the lane (from 1) of which a shuffle got an answer that was none
+    char given[16];             // what this lane itself gave then
 };
 
 struct Launch {
@@ -58,6 +62,7 @@ const Fiber* running_fiber();
 void settle_warp(unsigned warp); // complete the warp operations for which everybody has come
 void expire(uint64_t place);     // the time is up
 extern volatile bool expired;
+extern volatile bool due;        // a thread that is checked has run for long: another one is to run
 bool settle_active();            // answer who asks which lanes are together, when nobody else can go on
 
 // While the runtime works, the clock must not take the processor from it.

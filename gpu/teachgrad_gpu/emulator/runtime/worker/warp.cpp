@@ -44,6 +44,13 @@ unsigned long long answer_for(const Thread* warp, unsigned lane, unsigned here, 
     return kind <= TG_MATCH_ALL ? mask : total;
 }
 
+// A lane has got an answer from one that has returned, though the mask names that one. If it has used the answer, what
+// it gives next is no longer what it gave then.
+void judge_doubt(Thread& t, unsigned lane, unsigned here) {
+    if (t.doubted && memcmp(t.given, t.value, t.size)) check_lanes(lane, t.doubted - 1, here, t.doubted_line);
+    t.doubted = 0;
+}
+
 void exchange(Thread* warp, unsigned here, int kind) {
     if (launch.checked) check_warp((unsigned)(warp - threads.data()) / 32, here, kind);
     bool same = kind == TG_BALLOT || kind > TG_MATCH_ALL;
@@ -53,10 +60,18 @@ void exchange(Thread* warp, unsigned here, int kind) {
         Thread& t = warp[l];
         if (kind == TG_SYNC) continue;
         if (kind == TG_SHUFFLE || kind == TG_SHIFT) {
-            bool there = here >> (t.source & 31) & 1;
+            unsigned source = t.source & 31;
+            bool there = here >> source & 1;
             bool matters = kind == TG_SHUFFLE || !(here & ((1u << l) - 1));  // to the first lane every answer matters
-            if (!there && matters && launch.checked) check_lanes(l, t.source & 31, here, t.line);
-            memcpy(t.answer, there ? warp[t.source & 31].value : t.value, 16);
+            if (launch.checked) {
+                judge_doubt(t, l, here);
+                if (!there && matters) check_lanes(l, source, here, t.line);
+                if (!there && !matters && t.mask >> source & 1) {
+                    t.doubted = source + 1, t.doubted_line = t.line;
+                    memcpy(t.given, t.value, sizeof t.given);
+                }
+            }
+            memcpy(t.answer, there ? warp[source].value : t.value, 16);
             continue;
         }
         if (first || !same) common = answer_for(warp, l, here, kind);
