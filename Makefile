@@ -20,7 +20,7 @@ demo: $(VENV)/.inspector
 	@$(BIN)/teachgrad demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses=auto --dist=worksteal $(PYTEST)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
