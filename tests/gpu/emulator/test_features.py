@@ -334,3 +334,33 @@ def test_defines_and_standards_are_taken_from_the_options():
     for options in (("-DN=5", "-std=c++20"), ("-D", "N=5", "--std=c++20", "-arch=sm_90"), ("--define-macro=N=5",)):
         RawKernel(source, "k", options)((1,), (1,), (x,))
         assert x[0] - 5 >= 2017
+
+
+SPECIAL = r"""
+extern "C" __global__ void k(const double* x, double* o, float* f, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    double v = x[i], s, c;
+    o[i] = erfinv(v);
+    o[n + i] = erfcinv(1 + v);
+    o[2 * n + i] = normcdfinv(0.5 + v / 2);
+    o[3 * n + i] = erfcx(20 * v);
+    sincospi(v, &s, &c);
+    o[4 * n + i] = s * s - c * c + rcbrt(v) + norm4d(v, 1, 2, 3);
+    f[i] = erfinvf((float)v);
+}"""
+
+
+def test_rarer_mathematics():
+    from scipy import special
+
+    tails = 1 - np.logspace(-12, -1, 500)
+    x = np.concatenate([np.linspace(-0.999, 0.999, 400), tails, -tails, [1e-300, -1e-9, 0.5, -0.5]])
+    x = np.concatenate([x, np.full(-len(x) % 128, 0.25)])
+    o, f = np.zeros((5, len(x))), np.zeros(len(x), np.float32)
+    RawKernel(SPECIAL, "k")((len(x) // 128,), (128,), (x, o, f, len(x)))
+    with np.errstate(over="ignore"):
+        expected = [special.erfinv(x), special.erfcinv(1 + x), special.ndtri(0.5 + x / 2), special.erfcx(20 * x),
+                    np.sin(np.pi * x) ** 2 - np.cos(np.pi * x) ** 2 + 1 / np.cbrt(x) + np.sqrt(x * x + 14)]  # fmt: skip
+    for row, right in zip(o, expected, strict=True):
+        np.testing.assert_allclose(row, right, rtol=2e-12, atol=1e-15)
+    np.testing.assert_allclose(f, special.erfinv(x.astype(np.float32).astype(float)), rtol=1e-6)

@@ -89,3 +89,29 @@ def test_bfloat16_against_torch():
     x, y = torch.tensor(a).bfloat16(), torch.tensor(b).bfloat16()
     np.testing.assert_array_equal(o[0], (x * y + x).float().numpy())
     np.testing.assert_array_equal(o[1], (x / y - y).float().numpy())
+
+
+DIRECTED = r"""
+#include <cuda_fp16.h>
+extern "C" __global__ void k(const float* x, __half* o, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    o[i] = __float2half_rz(x[i]);
+    o[n + i] = __float2half_ru(x[i]);
+    o[2 * n + i] = __float2half_rd(x[i]);
+}"""
+
+
+def test_roundings_of_a_direction_find_the_neighbours():
+    """All finite halves, and numbers a little off them: the neighbours that NumPy finds."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)].astype(np.float32)
+    x = np.concatenate([halves, np.nextafter(halves, np.float32(np.inf)), np.nextafter(halves, np.float32(-np.inf)),
+                        [1e30, -1e30]]).astype(np.float32)  # fmt: skip
+    x = np.concatenate([x, np.zeros(-len(x) % 128, np.float32)])
+    o = np.zeros((3, len(x)), np.float16)
+    RawKernel(DIRECTED, "k")((len(x) // 128,), (128,), (x, o, len(x)))
+    with np.errstate(over="ignore"):
+        near = x.astype(np.float16)
+        up = np.where(near.astype(np.float32) < x, np.nextafter(near, np.float16(np.inf)), near)
+        down = np.where(near.astype(np.float32) > x, np.nextafter(near, np.float16(-np.inf)), near)
+    np.testing.assert_array_equal(o, [np.where(x > 0, down, up), up, down])

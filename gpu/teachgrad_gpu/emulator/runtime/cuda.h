@@ -5,7 +5,7 @@
 #include "shared.h"
 #include "warp.h"
 #include "intrinsics.h"
-#include "half.h"
+#include "special.h"
 #include "atomics.h"
 #include "cooperative_groups.h"
 #include "wmma.h"

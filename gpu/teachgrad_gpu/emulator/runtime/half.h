@@ -252,6 +252,8 @@ TG_INLINE __nv_bfloat162 __floats2bfloat162_rn(float x, float y) {
 }
 TG_INLINE __nv_bfloat162 __float22bfloat162_rn(float2 v) { return __floats2bfloat162_rn(v.x, v.y); }
 TG_INLINE float2 __bfloat1622float2(__nv_bfloat162 v) { return make_float2(v.x, v.y); }
+TG_INLINE float __low2float(__nv_bfloat162 v) { return v.x; }
+TG_INLINE float __high2float(__nv_bfloat162 v) { return v.y; }
 TG_INLINE __nv_bfloat162 __halves2bfloat162(__nv_bfloat16 a, __nv_bfloat16 b) { return __nv_bfloat162(a, b); }
 TG_INLINE __nv_bfloat162 __bfloat162bfloat162(__nv_bfloat16 a) { return __nv_bfloat162(a, a); }
 TG_INLINE __nv_bfloat162 make_bfloat162(__nv_bfloat16 a, __nv_bfloat16 b) { return __nv_bfloat162(a, b); }
