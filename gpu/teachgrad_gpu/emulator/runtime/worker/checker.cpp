@@ -261,7 +261,7 @@ void check_barrier() {
         if (t.state != State::BARRIER) continue;
         if (!first) {
             first = &t, number = i;
-        } else if (t.line != first->line) {
+        } else if (t.line != first->line || t.kind != first->kind) {
             tg_now.current = i;
             Finding f = finding_here("divergent barrier", site_of_line(t.line), nullptr, 0);
             f.other_site = site_of_line(first->line);

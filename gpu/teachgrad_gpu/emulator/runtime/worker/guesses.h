@@ -1,5 +1,5 @@
-// Plain reads of what others change atomically. They are right if the thread then compares and swaps, which tells whether
-// what it has read is still so: the loop around atomicCAS that NVIDIA's guide begins with such a read.
+// Plain reads of what others change atomically. They are right if the thread then compares and swaps, which tells
+// whether what it has read is still so: the loop around atomicCAS that NVIDIA's guide begins with such a read.
 #pragma once
 #include "checker.h"
 #include "shadow.h"

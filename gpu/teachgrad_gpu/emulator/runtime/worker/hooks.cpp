@@ -40,7 +40,8 @@ static inline void hook(void* p, unsigned size, int kind, void* from, bool align
 using namespace tg;
 
 void tg_atomic_access(const volatile void* address, unsigned size, int changes, int line) {
-    watch((uintptr_t)address, size, WRITE | ATOMIC | (changes ? CHANGES : 0) | (changes == 2 ? COMPARES : 0), site_of_line(line), true);
+    int kind = WRITE | ATOMIC | (changes ? CHANGES : 0) | (changes == 2 ? COMPARES : 0);
+    watch((uintptr_t)address, size, kind, site_of_line(line), true);
     clocks_atomic((uintptr_t)address);
 }
 void tg_atomic_done() { settle_write(); }
