@@ -100,6 +100,37 @@ async def test_a_long_search_goes_on_in_the_background(session: Open, monkeypatc
         assert str(app_of(pilot).moment).startswith("t9/upd/")
 
 
+@pytest.mark.parametrize(("keep", "tells"), [("i", True), ("shape:(8,3)", True), ("op:relu", False)])
+async def test_predicting_shows_no_part_that_tells_what_comes(keep: str, tells: bool, session: Open) -> None:
+    """Whoever keeps a part of the rows and then predicts sees all of them again, if the part gives something away."""
+    async with running(session("net"), "t0/fwd/2") as pilot:
+        if keep == "i":
+            await pilot.press("i", "i")
+        else:
+            await pilot.press("ampersand")
+            await type_in(pilot, f"& {keep}")
+        assert app_of(pilot).options.keep is not None
+        await pilot.press("p")
+        if tells:
+            assert app_of(pilot).options.keep is None
+            assert "all rows are shown again" in shown(pilot)[-1]
+        else:
+            assert "filter op:relu" in shown(pilot)[1]
+        await pilot.press("i")
+        assert "what comes of what would be given away" in shown(pilot)[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--slice", "descendants"], ["--filter", "op:relu shape:(*,3)"]])
+@pytest.mark.parametrize("way", [["--print", "text"], ["--plain"], ["--serve"]])
+def test_the_command_gives_nothing_away_either(
+    arguments: list[str], way: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from teachgrad.cli import main as command
+
+    assert command(["inspect", "--demo", "micrograd", "--at", "t0/fwd/e", "--predict", *arguments, *way]) == 2
+    assert "not as long as you predict" in capsys.readouterr().err
+
+
 async def test_slices_are_in_the_palette(session: Open) -> None:
     async with running(session("micrograd"), "t0/fwd/d") as pilot:
         commands = {item.title: item.callback for item in app_of(pilot).get_system_commands(pilot.app.screen)}

@@ -202,6 +202,16 @@ def test_what_is_watched_is_told_at_every_step(talk: Callable[..., tuple[int, st
     assert "breakpoint at a.grad; stops at t0/bwd/9, t0/bwd/12" in told[5]
 
 
+def test_the_part_of_the_rows_that_is_shown_is_told(talk: Callable[..., tuple[int, str]]) -> None:
+    _, text = talk("micrograd", ":t0/fwd/d", "i", "i", "filter op:add", "predict", "i", "predict", "filter", "a -6")
+    told = answers(text)
+    assert told[2] == ["ancestors of d: 4 of 13"]
+    assert told[3] == ["descendants of d: 3 of 13"]
+    assert told[4][0] == "filter op:add: 3 of 13"
+    assert told[6][0] == "not as long as you predict: what comes of what would be given away"
+    assert told[9] == ["p hides what is to be predicted, a answers"]
+
+
 def test_trouble_is_told(talk: Callable[..., tuple[int, str]]) -> None:
     _, text = talk("trouble", "C", at="last")
     assert "error: 1 nan" in answers(text)[1]

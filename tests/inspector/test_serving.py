@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from teachgrad.cli import main
+from teachgrad_inspector.commands.inspect import add_arguments
 from teachgrad_inspector.serving import keeper
 
 SECONDS = 30
@@ -100,6 +102,16 @@ async def until(socket_: Any, wanted: str) -> str:
             assert isinstance(message.data, (bytes, str)), text
             text += message.data.decode(errors="replace") if isinstance(message.data, bytes) else message.data
     return text
+
+
+def test_a_page_shows_what_the_command_asked_for() -> None:
+    """The command of a page has every setting that concerns what is shown."""
+    parser = ArgumentParser()
+    add_arguments(parser)
+    asked = ["--at=t0/fwd/3", "--screen=map", "--inside=fc1", "--filter=op:relu", "--what-if=a=2", "--compare=t3",
+             "--score=s.json", "--theme=light", "--slice=both", "--tour=", "--watch=x > 1", "--ascii", "--predict",
+             "--check", "--follow"]  # fmt: skip
+    assert sorted(keeper._settings(parser.parse_args(["run.tgr", "--serve", *asked]))) == sorted(asked)
 
 
 @pytest.mark.slow

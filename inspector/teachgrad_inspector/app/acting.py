@@ -15,7 +15,7 @@ from teachgrad.recording import Moment
 
 from .. import navigation, stops
 from ..arrows import arrow
-from ..learning.past import GIVES_AWAY, gives_away, is_shut, seen
+from ..learning.past import GIVES_AWAY, gives_away, is_shut, keep_gives_away, seen
 from ..screens import SCREENS
 from ..session import Session
 from ..views.options import Options
@@ -121,6 +121,9 @@ class Acting:
             options.setdefault("verdict", "")
         if options:
             self.options = self.options.but(**options)
+        if self.options.predict and keep_gives_away(self.options.keep):
+            self.options = self.options.but(keep=None)
+            message = message or "all rows are shown again: those that were kept would give away what is to come"
         self._message, self._ahead = message, ahead
         if self._is_read():
             self.settle()

@@ -8,6 +8,7 @@ from teachgrad.errors import TeachgradError
 from teachgrad.recording import Moment
 
 from .. import navigation
+from ..learning.past import keep_gives_away
 from ..queries import query
 from ..session import Keep
 from ..slicing import WAYS, Slice, Ways, slice_at
@@ -36,7 +37,11 @@ class Finding(Acting):
         if not self.searched:
             self._refuse("nothing was searched for yet: press /")
             return
-        if self._gives_away(self.searched):
+        try:
+            if self._gives_away(query(self.searched)):
+                return
+        except TeachgradError as error:
+            self._refuse(str(error))
             return
         text, moment, keep, left = self.searched, self.moment, self.options.keep, QUICK_ROWS
 
@@ -68,32 +73,33 @@ class Finding(Acting):
     def filter(self, text: str) -> None:
         """Show only the rows that a query is true of."""
         try:
-            if not self._gives_away(text):
-                self.keep(query(text))
+            wanted = query(text)
+            if not self._gives_away(wanted):
+                self.keep(wanted)
         except TeachgradError as error:
             self._refuse(str(error))
 
-    def _gives_away(self, text: str) -> bool:
-        """Whether the answer to a query would tell what is to be predicted; then it is refused."""
-        telling = self.options.predict and any(field in text for field in ("shape:", "dtype:"))
-        if telling:
-            self._refuse("not as long as you predict: shapes would be given away")
-        return telling
+    def _gives_away(self, keep: Keep) -> bool:
+        """Whether those rows would tell what is to be predicted; then they are refused."""
+        why = keep_gives_away(keep) if self.options.predict else ""
+        if why:
+            self._refuse(why)
+        return bool(why)
 
     def action_slice(self, ways: Ways | None = None) -> None:
         """Show only what this value comes from; then what comes of it, both, and all again. With `ways`, that."""
         if not self._is_read():
             return
-        if self.options.predict:
-            self._refuse("not as long as you predict: what comes of what would be given away")
+        row = self.session.row(self.moment)
+        wanted = slice_at(self.session.step(self.moment), row, ways or "ancestors")
+        if self._gives_away(wanted):
             return
         now = self.options.keep
         if ways is None and isinstance(now, Slice):
             after = (*WAYS, None)[WAYS.index(now.ways) + 1]
             self.keep(Slice(now.label, now.nth, after) if after is not None else None)
             return
-        whole = self.session.step(self.moment)
-        self.keep(slice_at(whole, self.session.row(self.moment), ways or "ancestors"))
+        self.keep(wanted)
 
     def keep(self, keep: Keep | None) -> None:
         """Show a part of the rows, and go to the next of them; or all rows."""

@@ -64,7 +64,7 @@ class Learning(Acting):
     def action_answer(self) -> None:
         if question_of(self.session, self.moment, self.options, self.shown) is None:
             why = "nothing is asked here" if self.options.predict else "p hides what is to be predicted, a answers"
-            self._set(message=why)
+            self._refuse(why)
         else:
             self._ask("answer ")
 
@@ -153,8 +153,8 @@ class Learning(Acting):
         self._furthest = max(latest, key=lambda moment: (moment.step, moment.row))
         right, given = counted(self.session, score)
         tally = self.options.tally
-        self._set(revealed=self.options.revealed | self.over_at(self.moment), verdict=self.options.verdict,
-                  tally=(tally[0] + right, tally[1] + given))  # fmt: skip
+        self._set(message=self._message, revealed=self.options.revealed | self.over_at(self.moment),
+                  verdict=self.options.verdict, tally=(tally[0] + right, tally[1] + given))  # fmt: skip
         self._write()
 
     def keep_the_rest(self) -> None:

@@ -242,6 +242,7 @@ def _kept(args: Namespace, session):  # type: ignore[no-untyped-def]
     """What part of the rows is shown; and start at one of them."""
     from teachgrad.recording import RecordingError
 
+    from ..learning.past import keep_gives_away
     from ..navigation import settled
     from ..queries import query
     from ..slicing import slice_at
@@ -249,6 +250,8 @@ def _kept(args: Namespace, session):  # type: ignore[no-untyped-def]
 
     moment = resolve(session, args.at) if args.at is not None else session.first
     keep = query(args.filter) if args.ways is None else slice_at(session.step(moment), session.row(moment), args.ways)
+    if args.predict and (why := keep_gives_away(keep)):
+        raise RecordingError(why)
     number = next((step for step in range(moment.step, session.run.steps) if session.kept_rows(step, keep)), None)
     if number is None:
         raise RecordingError(f"nothing matches {args.filter!r} from t{moment.step} on")

@@ -16,7 +16,9 @@ from teachgrad.recording import ArrayInfo, Held, Moment, Ran, Reader, Row, Stati
 
 from ..history import History, StepFacts
 from ..lanes import Lanes
+from ..queries import Query
 from ..session import Keep, Session
+from ..slicing import Slice
 from ..views.options import Options
 from .questions import VALUE, asks
 
@@ -30,6 +32,20 @@ GIVES_AWAY = "not as long as you predict: conditions would give numbers away"
 def gives_away(address: str) -> bool:
     """Whether the place that an address leads to would tell numbers: `W1 where max(abs(W1)) > 10`, `nan`."""
     return " where " in address or address.strip().removeprefix(":").strip() in ("nan", "inf")
+
+
+def keep_gives_away(keep: Keep | None) -> str:
+    """Why a part of the rows cannot be shown alone to somebody who predicts; "" if it can.
+
+    >>> from teachgrad_inspector.queries import query
+    >>> keep_gives_away(query("shape:(32,*)"))
+    'not as long as you predict: shapes would be given away'
+    """
+    if isinstance(keep, Slice):
+        return "not as long as you predict: what comes of what would be given away"
+    if isinstance(keep, Query) and any(term.field in ("shape", "dtype") for term in keep.terms):
+        return "not as long as you predict: shapes would be given away"
+    return ""
 
 
 def is_shut(screen: str, moment: Moment, options: Options) -> bool:

@@ -196,7 +196,7 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
         values = ast.literal_eval(f"({arguments[:-1]},)") if arguments else ()
         getattr(self, f"action_{name}")(*values)
         if not self._asked:
-            if rest:
+            if rest and not self.refused:
                 self._refuse(f"{action.id} takes nothing more than its name")
         elif not rest:
             self._refuse(f"{action.id} wants to know more; {action.help}")
@@ -222,6 +222,7 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
             self.say(f"screen {SCREENS[self.shown].title}")
         if self.moment != moment:
             self._tell_moment()
+            self._tell_kept(options)
         else:
             self._tell_switches(options)
         if self.shown == screen == "tape" and self.moment != moment:
@@ -330,6 +331,7 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
             now = getattr(self.options, field.name)
             if field.name in SWITCHES and now != getattr(before, field.name):
                 self.say(f"{field.name}: {'on' if now else 'off'}")
+        self._tell_kept(before)
         if self.options.verdict != before.verdict and self.options.verdict:
             self.say(self.options.verdict)
         panes = SCREENS[self.shown].panes
@@ -337,6 +339,11 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
             self.say(f"pane {panes[self.options.pane % len(panes)]}")
         if self.options.folded != before.folded:
             self.say(f"folded: {', '.join(sorted(self.options.folded)) or 'nothing'}")
+
+    def _tell_kept(self, before: Options) -> None:
+        """Which part of the rows is shown, if it is another one."""
+        if self.options.keep != before.keep:
+            self.say(self.seen.told_kept(self.moment.step, self.options.keep) or "all rows are shown")
 
     def _printed(self, text: str) -> str:
         """A value or an expression at this moment."""

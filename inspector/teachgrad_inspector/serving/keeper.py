@@ -105,9 +105,11 @@ def _named(path: Path) -> str:
 
 def _settings(args: Namespace) -> Iterator[str]:
     """The settings of the command that concern what a page shows."""
-    for name in ("at", "screen", "inside", "what_if", "compare", "score"):
+    for name in ("at", "screen", "inside", "filter", "what_if", "compare", "score", "theme"):
         if value := getattr(args, name):
             yield f"--{name.replace('_', '-')}={value}"
+    if args.ways is not None:
+        yield f"--slice={args.ways}"
     if args.tour is not None:
         yield f"--tour={args.tour}"
     yield from (f"--watch={text}" for text in args.watch)
