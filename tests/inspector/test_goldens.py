@@ -22,6 +22,8 @@ from teachgrad_inspector.stops import stop
 from teachgrad_inspector.views.compare import Other
 from teachgrad_inspector.views.options import Edit, Options
 
+from .test_threads import CASES as THREADS
+
 GOLDENS = Path(__file__).parent / "goldens"
 PLAIN = Options()
 STOPPING = Options(stops=tuple(map(stop, (
@@ -161,4 +163,5 @@ def test_every_moment_can_be_drawn_at_every_level(
 
 
 def test_there_is_no_golden_without_a_case() -> None:
-    assert {path.stem for path in GOLDENS.glob("*.txt")} == set(CASES)
+    threads = {f"threads-{name}" for name in THREADS}
+    assert {path.stem for path in GOLDENS.glob("*.txt")} == {*CASES, *threads}

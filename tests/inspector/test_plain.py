@@ -295,4 +295,5 @@ def test_a_growing_recording_is_followed(tmp_path: Path, capsys: pytest.CaptureF
         while growing.length(0) < 4:
             time.sleep(0.02)
             assert console.carry_out("G")
-    assert "Gradient flows from y back to x" in capsys.readouterr().out
+    told = capsys.readouterr().out  # a row may be written before the variable that it is named after is known
+    assert "Gradient flows from y back to x" in told or "Gradient flows from multiply_1 back to x" in told
