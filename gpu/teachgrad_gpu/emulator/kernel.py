@@ -110,6 +110,9 @@ class RawKernel:
                  folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
         module = RawModule(code, options, (), check=check, record=record, seed=seed, timeout=timeout, folders=folders)
         if name not in module.prepared.kernels:
+            if not re.search(rf"\b{re.escape(re.split('[<:]', name)[0])}\b", masked(module.prepared.text)):
+                raise EmulatorError(f"there is no kernel {name!r}; there are: "
+                                    f"{', '.join(module.prepared.kernels) or 'none that is not a template'}")
             module.name_expressions = (name,)
         self._set(module, name)
 

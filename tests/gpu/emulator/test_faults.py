@@ -9,7 +9,15 @@ import time
 import numpy as np
 import pytest
 
-from teachgrad_gpu.emulator import CompileError, LaunchError, RawKernel, UnsupportedError, building, process
+from teachgrad_gpu.emulator import (
+    CompileError,
+    EmulatorError,
+    LaunchError,
+    RawKernel,
+    UnsupportedError,
+    building,
+    process,
+)
 
 pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 
@@ -163,3 +171,8 @@ def test_threads_of_python_share_the_worker():
     for each in threads:
         each.join()
     assert not wrong
+
+
+def test_a_kernel_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(EmulatorError, match="no kernel 'nope'; there are: good"):
+        RawKernel(GOOD, "nope")
