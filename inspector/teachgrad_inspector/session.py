@@ -82,9 +82,14 @@ class Session:
         """Whether what comes after a moment is known; not while it is to be predicted."""
         return True
 
+    def is_over(self, moment: Moment) -> bool:
+        """Whether nothing more comes in the training step of a moment: not known of the last one of a recording that
+        is not finished."""
+        return self.knows_the_future and (self.run.is_finished or moment.step < self.run.steps - 1)
+
     def is_complete(self, vertex: int, moment: Moment) -> bool:
         """Whether all gradient that flows into a vertex in this step may be known at a moment."""
-        return True
+        return self.is_over(moment)
 
     def hides(self, row: Row) -> bool:
         """Whether what a row computes is to be predicted."""
@@ -200,17 +205,19 @@ class Session:
         return name
 
     def _constant(self, vertex: int, step: int) -> str | None:
+        """What to call a constant that nobody gave a name: its value, if that is one number all through the step. One
+        that an earlier training step made is told from others that are called the same here."""
         whole = self.run.step(step)
         at = whole.made.get(vertex)
-        if at is None:
+        row = whole.rows[at] if at is not None else self.run.leaf(vertex)
+        if row is None or row.kind != "leaf" or row.name or row.requires_grad or row.value is None:
             return None
-        row = whole.rows[at]
-        if row.kind != "leaf" or row.name or row.requires_grad or row.value is None:
-            return None
-        if self.run.array(row.value).shape:
-            return None
-        value = self.run.values(row.value)
-        return None if value is None else number(value)
+        if not self.run.array(row.value).shape and vertex not in whole.updates:
+            value = self.array(row.value if at is not None else self.value_of(vertex, self.run.at(step, 0)))
+            if value is not None:
+                return number(value)
+        name = self.run.name(vertex, step)
+        return f"{name} of t{row.step}" if at is None and name in whole.names.values() else None
 
     def names(self, row: Row) -> list[str]:
         """What to call the inputs of an op."""

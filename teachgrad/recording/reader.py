@@ -168,9 +168,12 @@ class Reader(Displayed):
             return f"recording ended early: {self._store.damage}"
         if self._lacks_arrays:
             return f"the elements of large arrays are missing: there is no {path_beside(self.path)}"
-        if self.about.get("finished") != "yes":
-            return UNFINISHED
-        return None
+        return None if self.is_finished else UNFINISHED
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last training step is there to its end: nobody writes any more, and nothing was cut off."""
+        return not self._store.damage and self.about.get("finished") == "yes"
 
     def length(self, step: int) -> int:
         """How many rows a training step has."""

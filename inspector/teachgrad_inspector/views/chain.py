@@ -253,7 +253,7 @@ def _incoming(session: Session, moment: Moment, op: Row, hidden: bool) -> Incomi
     users = [step.rows[i] for i in step.readers(op.vertex) if step.rows[i].requires_grad]
     if now is None:
         later = session.next_gradient_row(op.vertex, moment)
-        never = "never comes" if session.knows_the_future else "has not come yet"
+        never = "never comes" if session.is_over(moment) else "has not come yet"
         origin = f"comes at {later.moment}" if later is not None else never
         return Incoming(symbol, None, lengths, origin, False)
     if now.kind == "seed":

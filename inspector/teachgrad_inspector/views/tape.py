@@ -283,4 +283,4 @@ def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Op
             f"not computed yet: {rows} {'row' if rows == 1 else 'rows'} from here, "
             f"at {later.moment}",
         )
-    return Pane(title, None, "no gradient flows here" if session.knows_the_future else "none until now")
+    return Pane(title, None, "no gradient flows here" if session.is_over(moment) else "none until now")
