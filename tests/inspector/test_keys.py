@@ -696,6 +696,18 @@ async def test_help_lists_every_key(session: Open) -> None:
             assert not isinstance(pilot.app.screen, HelpScreen)
 
 
+async def test_help_in_ascii(session: Open) -> None:
+    """Its frame, too; and what keys do stands below each other."""
+    async with running(session("micrograd"), ascii_only=True) as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert pilot.app.screen._text.isascii()
+        box = pilot.app.screen.query_one("VerticalScroll")
+        assert {kind for kind, _ in box.styles.border} == {"ascii"}
+    listed = help_text("tape", 0, ASCII, {}).split("\n")
+    assert all(any(line == f"{line[:16]}{action.help}" for line in listed) for action in ACTIONS.values())
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_help_begins_with_what_matters_here(screen: str) -> None:
     text = help_text(screen, 1, UNICODE, {"step": "f9"})

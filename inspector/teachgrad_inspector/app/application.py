@@ -346,11 +346,13 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         self._set(message=f"copied: {text}")
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(help_text(self.shown, self.options.pane, self.glyphs, self._keys)))
+        text = help_text(self.shown, self.options.pane, self.glyphs, self._keys)
+        self.push_screen(HelpScreen(text, self.glyphs.ascii))
 
     def action_prompt_help(self) -> None:
         """What can be typed here."""
-        self.push_screen(HelpScreen(prompt_help(self.query_one("#prompt", Input).value, self.glyphs)))
+        text = prompt_help(self.query_one("#prompt", Input).value, self.glyphs)
+        self.push_screen(HelpScreen(text, self.glyphs.ascii))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)

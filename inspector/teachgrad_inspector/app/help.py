@@ -21,7 +21,8 @@ def help_text(screen: str, pane: int, glyphs: Glyphs, keymap: Mapping[str, str])
     """What a screen shows and its keys, first those that matter on it; then all others by group, and the signs."""
 
     def told(action: Action) -> str:
-        return f"  {'  '.join(shown(key) for key in keys_of(action, keymap)):<14}{action.help}"
+        keys = "  ".join(shown(key) for key in keys_of(action, keymap))
+        return f"  {spelled(keys) if glyphs.ascii else keys:<14}{action.help}"
 
     here = [name for item in SCREENS[screen].actions for name in MEANT.get(item, (item,))]
     panes = SCREENS[screen].panes
@@ -169,12 +170,13 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen > VerticalScroll { width: 92%; max-width: 96; height: 92%; border: round $accent; padding: 0 1;
                                   background: $surface; }
+    HelpScreen.-ascii > VerticalScroll { border: ascii $accent; }
     HelpScreen.-tiny > VerticalScroll { width: 100%; height: 100%; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,f1", "dismiss", "close")]
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
+    def __init__(self, text: str, ascii_only: bool = False) -> None:
+        super().__init__(classes="-ascii" if ascii_only else None)
         self._text = text
 
     def compose(self) -> ComposeResult:

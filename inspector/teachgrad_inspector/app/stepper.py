@@ -121,4 +121,4 @@ class Stepper(App[int]):
         self.draw()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(help_text(self.glyphs, self._keys)))
+        self.push_screen(HelpScreen(help_text(self.glyphs, self._keys), self.glyphs.ascii))

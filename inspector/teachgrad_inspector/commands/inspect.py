@@ -286,6 +286,8 @@ def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untype
     from ..views.plain import plain
     from .printing import format_of, write
 
+    if args.predict:
+        raise TeachgradError("--doctor tells what is to be predicted; leave out --predict")
     if session.trouble:
         print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
     kind = args.output or (format_of(args.file) if args.file is not None else "text")

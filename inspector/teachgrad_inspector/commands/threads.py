@@ -28,7 +28,8 @@ OTHERS = {"plain": "plain", "serve": "serve", "doctor": "doctor", "predict": "pr
 
 def show_trace(args: Namespace) -> int:
     """The trace that `teachgrad inspect` was given."""
-    option = next((option for name, option in OTHERS.items() if getattr(args, name)), None)
+    given = ((option, getattr(args, name)) for name, option in OTHERS.items())
+    option = next((option for option, value in given if value or (option == "tour" and value is not None)), None)
     if option is not None:
         raise TeachgradError(f"--{option} is for recordings of a training; {args.what} is a kernel trace")
     steps = Steps(read_trace(args.what))

@@ -71,7 +71,7 @@ def help_text(glyphs: Glyphs, keymap: Mapping[str, str]) -> str:
     lines = [INTRODUCTION, ""]
     for action in ACTIONS.values():
         keys = "  ".join(shown(key) for key in keys_of(action, keymap))
-        lines.append(f"  {keys:<14}{action.help}")
+        lines.append(f"  {spelled(keys) if glyphs.ascii else keys:<14}{action.help}")
     lines += ["", "Escape closes this."]
     text = "\n".join(lines)
     return "\n".join(spelled(line) for line in text.split("\n")) if glyphs.ascii else text
