@@ -125,7 +125,9 @@ class Replay:
             number = which if row < 0 else self._session.value_of(which or 0, Moment(self._step.number, row, "fwd"))
             values = self._session.array(number)
             if values is None:
-                raise CannotReplay(f"that needs a recording of level values; this one has {self._session.run.level}")
+                level = self._session.run.level
+                had = "then less was recorded" if level in ("values", "replay") else f"this one has {level}"
+                raise CannotReplay(f"that needs a recording of level values; {had}")
             self._values[key] = as_float64(values)
         return self._values[key]
 

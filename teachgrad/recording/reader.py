@@ -280,8 +280,10 @@ class Reader(Displayed):
         if updates:
             return step.rows[updates[-1]].value
         made = step.made.get(vertex)
-        if made is not None:
-            return step.rows[made].value if made <= moment.row else None
+        if made is not None and made <= moment.row:
+            return step.rows[made].value
+        if made is not None and not any(row < made for row in step.readers(vertex)):
+            return None  # else it is a leaf from before that was told anew in the midst of this step
         found = self._store.row(
             "SELECT value FROM event WHERE vertex = ? AND kind IN (0, 4) AND step < ? "
             "ORDER BY step DESC, row DESC LIMIT 1",

@@ -134,6 +134,8 @@ class _Sink:
         """Bytes of elements that there may be; when they are spent, statistics have to do."""
         self._forgets = False
         """Whether what is known is to be forgotten with this training step."""
+        self._retold: set[int] = set()
+        """The leaves that have been told since that was decided."""
         self._warned = False
         self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
         """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
@@ -198,8 +200,10 @@ class _Sink:
             if LEVELS.index(level) > LEVELS.index(self._highest):
                 self._highest = level
                 self._writer.add("about", ("level", level))
-            # Leaves are told anew in the next training step, with what is kept of them now.
-            self._forgets |= LEVELS.index(level) > LEVELS.index(self.level)
+            # Leaves are told anew from the next training step on, with what is kept of them now.
+            if LEVELS.index(level) > LEVELS.index(self.level):
+                self._forgets = True
+                self._retold.clear()
             self.level, self._keep_here = level, self._keeper(level)
         if self.gate is not None:
             self.gate.told()
@@ -229,11 +233,15 @@ class _Sink:
         vertex, name, array, requires_grad, is_parameter = event
         if vertex in self._known:
             known = self._known[vertex]
-            if known is None or known() is array:
+            # After a backward pass, an op that reads it may begin the next training step.
+            anew = self._forgets and self._timeline.pulled and vertex not in self._retold
+            if (known is None or known() is array) and not anew:
                 return
-            if vertex in self._made and not is_parameter:
+            if vertex in self._made and not is_parameter and not anew:
                 self._begin_again()
         self._note(vertex, array)
+        if self._forgets:
+            self._retold.add(vertex)
         self._leaves.add(vertex)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
         self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
@@ -266,9 +274,11 @@ class _Sink:
             self._step = self._timeline.step
             self._made = {vertex}
             self._again &= {vertex}
-            known = {} if self._forgets else self._known
+            # The leaves of the op that begins the step have been told before it.
+            known = {i: self._known[i] for i in self._retold} if self._forgets else self._known
             self._known = {i: old for i, old in known.items() if old is None or old() is not None}
             self._forgets = False
+            self._retold.clear()
 
     def _begin_again(self) -> None:
         """A static program runs once more, with the vertices that it had before."""

@@ -41,6 +41,11 @@ class Timeline:
         """Rows whose phase is not clear yet: ops without gradient after a backward pass, updates before one; and what
         happened between them."""
 
+    @property
+    def pulled(self) -> bool:
+        """Whether gradient has flowed in this training step."""
+        return self._pulled
+
     def forward(self, kind: str, values: tuple[Any, ...], tracked: bool) -> None:
         """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
         if self._pulled:

@@ -21,7 +21,7 @@ def test_a_constant_of_an_earlier_step_is_told_from_those_of_this_one(tmp_path: 
     half = tg.tensor(0.5)
     shift = tg.tensor(np.ones(2, "float32"))
     kept = [half, shift]
-    with Recorder(tmp_path / "r.tgr", level="values") as recorder:
+    with Recorder(tmp_path / "r.tgr", level="values"):
         for _ in range(2):
             w.grad = None
             (w * w).sum().backward()
