@@ -309,8 +309,8 @@ def test_wgan_gradient_penalty_training_against_torch() -> None:
 
 def test_a_place_whose_source_cannot_be_read_is_shown_without_an_underline() -> None:
     with pytest.raises(tg.ShapeError) as caught:
-        exec("x + y", {"x": tg.ones(2), "y": tg.ones(3)})
-    assert str(caught.value).splitlines()[-1] == "  <string>:1"
+        exec(compile("x + y", "<nowhere>", "exec"), {"x": tg.ones(2), "y": tg.ones(3)})
+    assert str(caught.value).splitlines()[-1] == "  <nowhere>:1"
 
 
 @pytest.mark.parametrize("data", [[1.0, 2.0], 3.0, 3])

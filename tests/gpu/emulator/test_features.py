@@ -264,6 +264,7 @@ extern "C" __global__ void k(const float* x, float* o, int n) {
 }"""
 
 
+@pytest.mark.oracles("scipy")
 def test_mathematics_and_bits():
     from scipy.special import erf
 
@@ -350,6 +351,7 @@ extern "C" __global__ void k(const double* x, double* o, float* f, int n) {
 }"""
 
 
+@pytest.mark.oracles("scipy")
 def test_rarer_mathematics():
     from scipy import special
 

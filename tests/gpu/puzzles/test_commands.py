@@ -101,10 +101,10 @@ def test_the_picture_is_that_of_the_learners_own_run(capsys: pytest.CaptureFixtu
 
 @needs_compiler
 @pytest.mark.parametrize(("text", "said"), [
-    ("this is no CUDA", "does not compile"),
+    ('extern "C" __global__ void guard(const float* a, float* out, int n) { this is no CUDA }', "does not compile"),
     ('extern "C" __global__ void guard(float* a) { a[0] = 1; }', "takes 1 parameters"),
     ('extern "C" __global__ void guard(const float* a, float* out, int n) { asm("nop;"); }', "inline PTX"),
-    ('extern "C" __global__ void other(const float* a, float* out, int n) {}', "guard"),
+    ('extern "C" __global__ void other(const float* a, float* out, int n) {}', "there are: other"),
 ], ids=["syntax", "parameters", "refused", "name"])  # fmt: skip
 def test_what_cannot_be_launched_is_told(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.cu").write_text(text)
