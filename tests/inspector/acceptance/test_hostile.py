@@ -140,6 +140,7 @@ def test_a_storm_of_resizes_and_a_stop(tmp_path: Path) -> None:
         terminal.wait(r"^\$ *$|Stopped|suspended", 10)
         terminal.type("fg")
         terminal.press("Enter")
+        terminal.settled("^ t0/bwd/13 ")
         terminal.resize(80, 24)
         assert terminal.settled("^ t0/bwd/13 ") == first
         terminal.press("q")
