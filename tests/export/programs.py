@@ -152,12 +152,12 @@ def step_of(model: Any, optimizer: Any) -> Any:
     return step
 
 
-def lenet(rows: int = 32) -> tuple[Any, Any, Any]:
+def lenet(rows: int = 32, lr: float = 0.01) -> tuple[Any, Any, Any]:
     """A training step of LeNet, and a batch for it."""
     tg.seed(7)
     model = LeNet()
     x, y = digits(flatten=False)
-    return step_of(model, optim.Adam(model.parameters(), lr=0.01)), model, (x[:rows], y[:rows])
+    return step_of(model, optim.Adam(model.parameters(), lr=lr)), model, (x[:rows], y[:rows])
 
 
 def moons(rows: int = 40) -> tuple[Any, Any, Any]:
