@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -50,6 +52,17 @@ def hostile(folder: Path) -> Path:
         send(observe.Accumulate(2, 1, 0, np.ones(3), np.ones(3)))
         send(observe.Update(1, HOSTILE, np.zeros(3)))
     return path
+
+
+@pytest.mark.parametrize("kind", ["svg", "html", "dot", "json"])
+def test_no_terminal_library_is_needed(kind: str, tmp_path: Path) -> None:
+    code = ("import sys; sys.modules.update(textual=None, rich=None)\nimport teachgrad.cli as cli\n"
+            f"sys.exit(cli.main(['inspect', {str(make('micrograd', tmp_path))!r}, '--print', {kind!r}]))")  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment,
+                          encoding="utf-8", timeout=60, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"svg": "<svg", "html": "<svg", "dot": "digraph", "json": '"screen"'}[kind] in done.stdout
 
 
 def rows_of(text: str) -> dict[int, str]:

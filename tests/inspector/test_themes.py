@@ -9,8 +9,9 @@ from rich.color import ColorType
 from textual.theme import BUILTIN_THEMES, Theme
 
 from teachgrad_inspector.app.sheet import Sheet
-from teachgrad_inspector.app.styles import _COLOURS, Palette, contrast
+from teachgrad_inspector.app.styles import palette_of, style_of
 from teachgrad_inspector.app.themes import THEMES
+from teachgrad_inspector.palette import _COLOURS, contrast
 from teachgrad_inspector.session import Session
 from tests.inspector.test_keys import app_of, running, shown
 
@@ -21,10 +22,10 @@ RGB = [theme for theme in (*THEMES.values(), *BUILTIN_THEMES.values()) if not th
 
 @pytest.mark.parametrize("theme", RGB, ids=lambda theme: theme.name)
 def test_every_meaning_can_be_told_from_its_background(theme: Theme) -> None:
-    palette = Palette.of(theme)
+    palette = palette_of(theme)
     for name in (*_COLOURS, *(f"{kind}{n}" for kind in ("lane", "glane") for n in range(6))):
         for under in ("", "bar", "cursor-row") if name not in FAINT else ("",):
-            style = palette.style(f"{name} {under}".strip())
+            style = style_of(palette.look(f"{name} {under}".strip()))
             assert style.color is not None
             assert style.bgcolor is not None
             found = contrast(style.color.name, style.bgcolor.name)
@@ -40,11 +41,12 @@ def test_contrast_is_that_of_the_standard() -> None:
 
 
 def test_the_terminal_s_own_theme_asks_for_no_other_colours() -> None:
-    palette = Palette.of(THEMES["ansi"])
+    palette = palette_of(THEMES["ansi"])
     for name in (*_COLOURS, "bar", "cursor-row", "lane3", "glane5", "heat+3", "heat-1"):
-        for colour in (palette.style(name).color, palette.style(name).bgcolor):
+        style = style_of(palette.look(name))
+        for colour in (style.color, style.bgcolor):
             assert colour is None or colour.type in (ColorType.DEFAULT, ColorType.STANDARD)
-    assert palette.style("cursor-row").reverse
+    assert palette.look("cursor-row").reverse
 
 
 async def test_the_key_goes_through_the_themes(session: Open) -> None:

@@ -25,6 +25,7 @@ from ..keys import ACTIONS, footer, keys_of
 from ..keys import shown as key_shown
 from ..learning.past import is_shut
 from ..live import Attachment
+from ..palette import Palette
 from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
 from ..session import Session
 from ..slicing import SLICES, WAYS
@@ -39,7 +40,7 @@ from .opening import Opening
 from .progress import Progress
 from .sheet import Sheet
 from .stopping import Stopping
-from .styles import Palette
+from .styles import palette_of
 from .themes import THEMES
 
 SLOW_ROWS = 5000
@@ -177,7 +178,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
 
     def _palette(self) -> Palette:
         if self.theme not in self._palettes:
-            self._palettes[self.theme] = Palette.of(self.current_theme, not self.no_color)
+            self._palettes[self.theme] = palette_of(self.current_theme, not self.no_color)
         return self._palettes[self.theme]
 
     def draw(self) -> None:

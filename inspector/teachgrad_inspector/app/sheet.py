@@ -10,7 +10,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from ..canvas import Canvas
-from .styles import Palette
+from ..palette import Palette
+from .styles import style_of
 
 
 class Sheet(Widget, can_focus=True):
@@ -48,7 +49,7 @@ class Sheet(Widget, can_focus=True):
         self._palette = palette
         self._canvas = canvas
         self._strips = [
-            Strip([Segment(span.text, palette.style(span.style)) for span in line], canvas.width)
+            Strip([Segment(span.text, style_of(palette.look(span.style))) for span in line], canvas.width)
             for line in canvas.lines()
         ]
         self.refresh()

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from ..canvas import Canvas
 from ..glyphs import Glyphs
+from ..palette import Palette
 from ..render.threads import draw_threads
 from ..stepping.keys import ACTIONS, fitting, footer, help_text
 from ..stepping.moves import Steps
@@ -19,7 +20,7 @@ from ..stepping.places import Place
 from ..views.threads import view_threads
 from .help import HelpScreen
 from .sheet import Sheet
-from .styles import Palette
+from .styles import palette_of
 from .themes import THEMES
 
 
@@ -62,7 +63,7 @@ class Stepper(App[int]):
 
     def _palette(self) -> Palette:
         if self.theme not in self._palettes:
-            self._palettes[self.theme] = Palette.of(self.current_theme, not self.no_color)
+            self._palettes[self.theme] = palette_of(self.current_theme, not self.no_color)
         return self._palettes[self.theme]
 
     def draw(self) -> None:

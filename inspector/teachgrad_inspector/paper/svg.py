@@ -12,12 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from rich.style import Style
-
 from teachgrad.drawing.svg import escape
 
-from ..app.styles import Palette
 from ..canvas import Canvas, Line, cell_width
+from ..palette import Palette
 from . import strokes
 from .strokes import HEIGHT, WIDTH
 
@@ -86,23 +84,13 @@ def _rules(styles: Iterable[str], colours: Mapping[str, str], dark: bool) -> str
     palette = Palette(colours, dark, True)
     rules = [f".tg-paper{{fill:{colours['background']}}}"]
     for name in styles:
-        style = palette.style(name)
-        looks = [f"color:{_hex(style)}", "font-weight:bold" * bool(style.bold),
-                 "text-decoration:underline" * bool(style.underline)]  # fmt: skip
-        rules.append(f".tg-screen .{_class(name)}{{{';'.join(filter(None, looks))}}}")
-        if ground := _ground(style, colours):
-            rules.append(f".{_class(name)}-g{{fill:{ground}}}")
+        look = palette.look(name)
+        parts = [f"color:{look.colour}", "font-weight:bold" * bool(look.bold),
+                 "text-decoration:underline" * bool(look.underline)]  # fmt: skip
+        rules.append(f".tg-screen .{_class(name)}{{{';'.join(filter(None, parts))}}}")
+        if look.ground != colours["background"]:
+            rules.append(f".{_class(name)}-g{{fill:{look.ground}}}")
     return "".join(rules)
-
-
-def _hex(style: Style) -> str:
-    return style.color.get_truecolor().hex if style.color is not None else "inherit"
-
-
-def _ground(style: Style, colours: Mapping[str, str]) -> str:
-    """The background of a style, where it is not that of the paper."""
-    ground = style.bgcolor.get_truecolor().hex if style.bgcolor is not None else ""
-    return ground if ground != colours["background"] else ""
 
 
 def _class(style: str) -> str:
