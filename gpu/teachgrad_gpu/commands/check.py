@@ -9,6 +9,8 @@ or given here:
     teachgrad cuda check sum.cu --kernel block_sum --grid 4 --block 256 \
         --arg x=float32[1024]:random --arg out=float32[1] --arg n=1024
 
+Where the file has a launch, an option changes that part of it alone: `--grid 8` keeps the block and the arguments.
+
 An argument is a number, `null`, or an array: a dtype, a shape, and how it is filled (random, normal, arange or a
 number; zeros if nothing is said). The exit status is 0 if nothing is wrong, 1 if something is found, and 2 if the
 kernel does not compile, is not supported, or cannot be launched as described.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ..emulator.launching import LaunchText
 
 LARGEST = 4 << 20
+Arguments = tuple[tuple[str, str], ...]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -39,9 +42,9 @@ def add_launch_arguments(parser: ArgumentParser) -> None:
     """What describes a launch."""
     parser.add_argument("file", metavar="FILE.cu", type=Path, help="CUDA C++ source")
     parser.add_argument("--kernel", metavar="NAME", help="the kernel, or an instance of a template: 'add<float>'")
-    parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: 1)")
-    parser.add_argument("--block", metavar="N[,N[,N]]", help="threads of a block (default: 128)")
-    parser.add_argument("--shared", metavar="BYTES", help="dynamic shared memory (default: 0)")
+    parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: those of the file, else 1)")
+    parser.add_argument("--block", metavar="N[,N[,N]]", help="threads per block (default: those of the file, else 128)")
+    parser.add_argument("--shared", metavar="BYTES", help="dynamic shared memory (default: that of the file, else 0)")
     parser.add_argument("--arg", metavar="[NAME=]VALUE", action="append", default=[], help="an argument")
     parser.add_argument("-D", dest="defines", metavar="NAME[=VALUE]", action="append", default=[], help="a macro")
     parser.add_argument("--seed", metavar="N", type=int, help="run threads in an order drawn from this number")
@@ -85,14 +88,23 @@ def read(path: Path) -> str:
 
 
 def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
-    """The launches to check: the one that the options describe, else those in the comments."""
+    """The launches to check: those in the comments, with what the options change; without any, the options' own."""
     from ..emulator import EmulatorError
     from ..emulator.launching import LaunchText, launches_in, name_and_value, read_integer, read_size
     from ..emulator.source import prepare
 
+    given = tuple(name_and_value(text) for text in args.arg)
+    changes: dict[str, Any] = {}
+    if args.grid:
+        changes["grid"] = read_size(args.grid)
+    if args.block:
+        changes["block"] = read_size(args.block)
+    if args.shared:
+        changes["shared"] = read_integer(args.shared)
     written = [launch for launch in launches_in(source) if args.kernel in (None, launch.kernel)]
-    if written and not (args.arg or args.grid or args.block or args.shared):
-        return tuple(written)
+    if written:
+        changed = (replace(launch, **changes, arguments=with_arguments(launch.arguments, given)) for launch in written)
+        return tuple(dict.fromkeys(changed))
     name = args.kernel
     if name is None:
         known = prepare(source, (args.file.resolve().parent,)).kernels
@@ -100,9 +112,14 @@ def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
             raise EmulatorError("name the kernel with --kernel, or write `// launch: kernel<<<grid, block>>>(...)` in "
                                 f"the file; it has {', '.join(known) or 'no kernel that is not a template'}")
         name = known[0]
-    given = tuple(name_and_value(text) for text in args.arg)
-    shared = read_integer(args.shared or "0")
-    return (LaunchText(name, read_size(args.grid or "1"), read_size(args.block or "128"), shared, given),)
+    return (LaunchText(**{"kernel": name, "grid": (1,), "block": (128,), "shared": 0, "arguments": given, **changes}),)
+
+
+def with_arguments(written: Arguments, given: Arguments) -> Arguments:
+    """Those of a comment with those of the options in their place: by name where all have one, else all of them."""
+    if all(name for name, _ in written + given):
+        return tuple({**dict(written), **dict(given)}.items())
+    return given or written
 
 
 def as_data(launch: LaunchText, kernel: RawKernel) -> dict[str, Any]:

@@ -43,6 +43,25 @@ def test_the_launch_in_options_and_json(capsys):
     assert [(c["requests"], c["transactions"], c["ideal"]) for c in stores] == [(32, 128, 128)]
 
 
+@pytest.mark.parametrize(("options", "expected"), [
+    ("", [((4,), (32,), 8, "5", "int32[9]")]),
+    ("--grid 2,3", [((2, 3), (32,), 8, "5", "int32[9]")]),
+    ("--block 8x8 --shared 0", [((4,), (8, 8), 0, "5", "int32[9]")]),
+    ("--arg n=7", [((4,), (32,), 8, "7", "int32[9]")]),
+])  # fmt: skip
+def test_options_change_their_part_of_the_launch_in_a_file(options, expected):
+    source = "// launch: k<<<4, 32, 8>>>(n = 5, x = int32[9])\n__global__ void k(int n, int* x) {}\n"
+    parser = ArgumentParser()
+    check.add_arguments(parser)
+    found = check.launches(parser.parse_args(["k.cu", *options.split()]), source)
+    assert [(each.grid, each.block, each.shared, *dict(each.arguments).values()) for each in found] == expected
+    [positional] = check.launches(parser.parse_args(["k.cu", "--arg", "1", "--arg", "null"]), source)
+    assert positional.arguments == (("", "1"), ("", "null"))
+    twice = source + source.partition("\n")[0].replace("<<<4", "<<<5")
+    assert len(check.launches(parser.parse_args(["k.cu"]), twice)) == 2
+    assert len(check.launches(parser.parse_args(["k.cu", "--grid", "6"]), twice)) == 1
+
+
 @needs_compiler
 def test_what_cannot_be_checked_is_status_two(tmp_path, capsys):
     broken = tmp_path / "broken.cu"
