@@ -54,17 +54,9 @@ def add_launch_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> int:
     from teachgrad.errors import TeachgradError
 
-    from ..emulator import RawKernel
-    from ..emulator.launching import values
-
     try:
         source = read(args.file)
-        checked = []
-        for launch in launches(args, source):
-            kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), check=True,
-                               seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))  # fmt: skip
-            kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
-            checked.append((launch, kernel))
+        checked = [(launch, launched(args, source, launch, check=True)) for launch in launches(args, source)]
     except TeachgradError as error:
         print(f"teachgrad cuda check: {args.file}: {error}", file=sys.stderr)
         return 2
@@ -120,6 +112,18 @@ def with_arguments(written: Arguments, given: Arguments) -> Arguments:
     if all(name for name, _ in written + given):
         return tuple({**dict(written), **dict(given)}.items())
     return given or written
+
+
+def launched(args: Namespace, source: str, launch: LaunchText, *, check: bool = False, record: int = 0) -> RawKernel:
+    """The kernel of a launch, when it has run as the options say."""
+    from ..emulator import RawKernel
+    from ..emulator.launching import values
+
+    kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), check=check,
+                       record=record, seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))
+    kernel.max_dynamic_shared_size_bytes = max(kernel.max_dynamic_shared_size_bytes, launch.shared)  # it is asked for
+    kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
+    return kernel
 
 
 def as_data(launch: LaunchText, kernel: RawKernel) -> dict[str, Any]:

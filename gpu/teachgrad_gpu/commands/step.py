@@ -18,7 +18,7 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from .check import add_launch_arguments, launches, read
+from .check import add_launch_arguments, launched, launches, read
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,17 +48,13 @@ def record(args: Namespace, path: Path) -> int:
     """Run the launch and write its trace; how many events it has."""
     from teachgrad.recording.kernel_trace import MOST_EVENTS, write_trace
 
-    from ..emulator import EmulatorError, RawKernel
-    from ..emulator.launching import values
+    from ..emulator import EmulatorError
     from ..tracing import trace_of
 
     if not 0 < args.most <= MOST_EVENTS:
         raise EmulatorError(f"--most is a number from 1 to {MOST_EVENTS}")
     source = read(args.file)
     launch = launches(args, source)[0]
-    kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), record=args.most,
-                       seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))  # fmt: skip
-    kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
-    trace = trace_of(kernel, launch.grid, launch.block)
+    trace = trace_of(launched(args, source, launch, record=args.most), launch.grid, launch.block)
     write_trace(path, trace)
     return len(trace.events)

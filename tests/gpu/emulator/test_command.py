@@ -63,6 +63,16 @@ def test_options_change_their_part_of_the_launch_in_a_file(options, expected):
 
 
 @needs_compiler
+def test_more_dynamic_memory_than_a_launch_has_unasked_is_asked_for(tmp_path, capsys):
+    large = tmp_path / "large.cu"
+    large.write_text("extern __shared__ float s[];\n__global__ void k(float* o) { s[14999] = 5; o[0] = s[14999]; }\n"
+                     "// launch: k<<<1, 1, 60000>>>(float32[1])\n")  # fmt: skip
+    assert run(large) == 0
+    assert run(large, "--shared", 300_000) == 2
+    assert "232448 is the most" in capsys.readouterr().err
+
+
+@needs_compiler
 def test_what_cannot_be_checked_is_status_two(tmp_path, capsys):
     broken = tmp_path / "broken.cu"
     for text, told in {
