@@ -96,6 +96,18 @@ def test_arrays_that_overlap_still_do(make):
     assert base.tolist() == [1, 2, 4, 8, 16, 32, 64, 128]
 
 
+@pytest.mark.parametrize("make", [np.zeros, emulator.zeros])
+def test_an_array_inside_of_another_leaves_the_rest_of_it(make):
+    copy, base = RawKernel(COPY, "copy", check=True), make(8, np.float32)
+    for x, y in ((base[2:4], base), (base[2:4], base[4:]), (base, base[2:4])):
+        copy((1,), (1,), (x, y, 2))
+        assert not copy.findings, copy.report()
+    copy((1,), (1,), (base[2:4], base, 5))  # what lies in the one or the other is no stranger's memory
+    assert not copy.findings, copy.report()
+    copy((1,), (1,), (base[2:4], base, 9))
+    assert [(f.kind, f.array, f.index) for f in copy.findings] == [("out of bounds", "y", (8,))]
+
+
 def test_a_read_only_array_is_for_const_parameters_alone():
     copy, x, y = RawKernel(COPY, "copy"), np.ones(4, np.float32), np.zeros(4, np.float32)
     x.flags.writeable = False

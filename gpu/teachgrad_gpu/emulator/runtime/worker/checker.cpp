@@ -200,9 +200,11 @@ void report(Finding f) {
 const Region* region_of(uintptr_t address, unsigned size) {
     auto after = std::upper_bound(regions.begin(), regions.end(), address,
                                   [](uintptr_t a, const Region& r) { return a < r.low; });
-    if (after == regions.begin()) return nullptr;
-    const Region& r = *--after;
-    return address + size <= r.low + r.size ? &r : nullptr;
+    while (after != regions.begin()) {  // an argument may lie inside of another one
+        const Region& r = *--after;
+        if (address + size <= r.low + r.size) return &r;
+    }
+    return nullptr;
 }
 
 static void add_region(Region region) {
