@@ -18,6 +18,8 @@ from .counters import Counter, merged, table
 
 Index = tuple[int, int, int]
 LINE = 1 << 63
+FIELDS = 12
+"""Of a finding. The last one, its message, quotes the kernel, so it may hold any character but a new line."""
 WIDTH = 100
 DTYPES: dict[str, np.dtype[Any]] = {
     name: np.dtype(kind) for name, kind in {
@@ -99,7 +101,8 @@ def as_finding(words: bytes) -> str:
     """The last words of a worker as the report that it could not write any more."""
     kind, place, line, block, thread, message = words.decode(errors="replace").split("\n", 5)
     site = LINE | int(line) if int(line) else int(place)
-    row = ["finding", kind, "1", str(site), "0", block, thread, "0 0 0", "0 0 0", "-", "0", "0", message]
+    row = ["finding", kind, "1", str(site), "0", block, thread, "0 0 0", "0 0 0", "-", "0", "0",
+           message.replace("\n", " ")]
     return "\t".join(row) + "\ndropped\t0\n"
 
 
@@ -167,8 +170,8 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
                 dynamic: tuple[str, str]) -> Report:  # fmt: skip
     """Make sense of what the worker writes."""
     rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "dropped": []}
-    for line in text.splitlines():
-        word, *rest = line.split("\t")
+    for line in text.split("\n")[:-1]:
+        word, *rest = line.split("\t", FIELDS)
         rows[word].append(rest)
     sites = {int(row[0]) for row in rows["counter"]} | set(extra_sites)
     for row in rows["finding"]:

@@ -58,6 +58,22 @@ def test_a_wrong_kernel_is_named_and_the_next_one_runs(kind, check):
     assert y.tolist() == list(range(32))
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_an_assertion_is_quoted_with_whatever_is_in_it(check):
+    source = 'extern "C" __global__ void k(int* x) {\n    assert(x[0] && R"(a\tb\x0cc\x1b[31m%d\ne)");\n}'
+    kernel = RawKernel(source, "k", check=check)
+    if check:
+        kernel((1,), (1,), (np.zeros(1, np.int32),))
+        [finding] = kernel.findings
+        told, line = finding.message, finding.line
+    else:
+        with pytest.raises(LaunchError) as error:
+            kernel((1,), (1,), (np.zeros(1, np.int32),))
+        told, line = str(error.value), error.value.line
+    assert 'the assertion `x[0] && R"(a b c [31m%d e)"` does not hold' in told.replace("\n", " ")
+    assert line in (2, 3)
+
+
 def test_a_thread_that_waits_for_a_later_one_lets_it_run():
     source = """
     extern "C" __global__ void k(volatile int* x) {

@@ -186,6 +186,7 @@ std::vector<Finding>& findings() { return found; }
 uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
 
 void report(Finding f) {
+    std::replace(f.message.begin(), f.message.end(), '\n', ' ');  // it may quote the kernel, and a finding is a line
     auto key = std::make_tuple(f.kind + f.message, f.site, f.other_site, f.origin, f.number);
     auto [place, fresh] = known.try_emplace(key, found.size());
     if (!fresh) {
