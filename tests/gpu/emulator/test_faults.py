@@ -41,17 +41,21 @@ HEAD = 'extern "C" long syscall(long, ...);\nextern "C" __global__ void bad(int*
 @pytest.mark.parametrize("kind", BAD)
 def test_a_wrong_kernel_is_named_and_the_next_one_runs(kind, check):
     kernel = RawKernel(HEAD + BAD[kind] + "\n}", "bad", timeout=0.5, check=check)
+    lines = (3,)
+    if kind == "stack overflow":  # GCC's probes stand where the function begins; clang gives its own no line
+        lines = (2, 3, None) if "clang" in building.compiler().version else (2, 3)
     x = np.zeros(64, np.int32)
     if check:
         kernel((1,), (32,), (x,))
         [finding] = kernel.findings
         expected = "out of bounds" if kind == "illegal address" else kind
-        assert (finding.kind, finding.line) == (expected, finding.line if kind == "stack overflow" else 3)
+        assert finding.kind == expected
+        assert finding.line in lines
     else:
         with pytest.raises(LaunchError) as error:
             kernel((1,), (32,), (x,))
         assert error.value.kind == kind
-        assert error.value.line in ((2, 3, None) if kind == "stack overflow" else (3,))
+        assert error.value.line in lines
         assert "block (0, 0, 0), thread (" in str(error.value)
     y = np.zeros(32, np.int32)
     RawKernel(GOOD, "good")((1,), (32,), (y,))
