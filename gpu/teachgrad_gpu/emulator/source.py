@@ -155,10 +155,16 @@ def with_shared(text: str, hidden: str) -> str:
         last = found.end()
     left = re.search(r"\b__shared__\b", SHARED.sub(lambda found: " " * len(found[0]), hidden))
     if left is not None:
-        line = line_of(hidden, left.start())
-        raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
-                               "write `__shared__ type name[size];`", line)
+        body = re.compile(r"__shared__\s[^;{=]*?\b(struct|union|class)\b[^;{=]*\{").match(hidden, left.start())
+        instead = (f"name the type first: `{body[1]} Name {{ ... }};`, then `__shared__ Name name;`" if body else
+                   "write `__shared__ type name[size];`")  # fmt: skip
+        raise not_understood(line_of(hidden, left.start()), instead)
     return "".join(parts) + text[last:]
+
+
+def not_understood(line: int, instead: str) -> UnsupportedError:
+    """The error for a declaration of a shared variable."""
+    return UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; {instead}", line)
 
 
 def shared_declaration(found: re.Match[str], hidden: str) -> str:
@@ -172,8 +178,7 @@ def shared_declaration(found: re.Match[str], hidden: str) -> str:
     declarators = split_declarators(after)
     match = re.match(r"(.*?[\s*&>])\s*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)$", declarators[0], re.DOTALL)
     if match is None:
-        raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
-                               "write `__shared__ type name[size];`", line)
+        raise not_understood(line, "write `__shared__ type name[size];`")
     base = ("volatile " if volatile else "") + " ".join(match[1].split())
     newlines = "\n" * found[0].count("\n")
     if external:
@@ -185,8 +190,7 @@ def shared_declaration(found: re.Match[str], hidden: str) -> str:
     for other in declarators[1:]:
         more = re.match(r"\s*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)$", other, re.DOTALL)
         if more is None:
-            raise UnsupportedError(f"line {line}: this declaration of __shared__ memory is not understood; "
-                                   "declare one variable at a time", line)
+            raise not_understood(line, "declare one variable at a time")
         named.append((more[1], more[2].strip()))
     return f"{base} " + ", ".join(f"(&{name}){dims} = TG_SHARED({name})" for name, dims in named) + f";{newlines}"
 

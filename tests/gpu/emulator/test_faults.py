@@ -104,7 +104,10 @@ def test_a_compiler_s_complaint_names_the_user_s_line():
     ("cuda::barrier<cuda::thread_scope_block> b;", "libcu"),
     ("cub::BlockReduce<int, 32> r;", "library of templates"),
     ("cudaDeviceSynchronize();", "host's runtime"),
-    ("__shared__ struct { int a; } s;", "__shared__"),
+    ("__shared__ struct { int a; } s;", r"__shared__ memory is not understood; name the type first: `struct Name \{"),
+    ("__shared__ alignas(16) union U { int a; float b; } u[2];", r"`union Name \{ ... \};`, then `__shared__ Name name;`"),
+    ("__shared__ int (*p)[3];", r"write `__shared__ type name\[size\];`"),
+    ("__shared__ int a, *b;", "one variable at a time"),
 ])  # fmt: skip
 def test_what_is_not_supported_is_refused_by_name_before_compiling(line, name):
     head = '// asm fork() <<< in a comment\nextern "C" __global__ void k(int* x) {\n    const char* s = "asm";\n'
