@@ -90,6 +90,36 @@ __device__ void load(const real* x, real* tile, int pitch, int first, int count,
     }
 }
 
+// The scores of query t against a tile of keys that begins at `first`, joined to those before: their weights go to a
+// row of p, and the query's m and sum are brought up to date. What was summed up before has to be multiplied by the
+// result, exp(old m - new m). The 16 threads of the query have KEYS / 16 scores each.
+__device__ real join(real (&score)[KEYS / 16], real* p, real& m, real& sum, int t, int first, int keys, real scale,
+                     int causal)
+{
+    int tx = threadIdx.x % 16;
+    real largest = m;
+#pragma unroll
+    for (int w = 0; w < KEYS / 16; w++) {
+        int s = first + tx + 16 * w;
+        score[w] = s < keys && (!causal || s <= t) ? score[w] * scale : NOTHING;
+        largest = fmax(largest, score[w]);
+    }
+    for (int distance = 8; distance > 0; distance /= 2)
+        largest = fmax(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
+    real factor = m == largest ? (real)1 : exp(m - largest), part = 0;
+#pragma unroll
+    for (int w = 0; w < KEYS / 16; w++) {
+        real weight = score[w] == NOTHING ? (real)0 : exp(score[w] - largest);
+        p[tx + 16 * w] = weight;
+        part += weight;
+    }
+    for (int distance = 8; distance > 0; distance /= 2)
+        part += __shfl_xor_sync(0xffffffffu, part, distance);
+    m = largest;
+    sum = sum * factor + part;
+    return factor;
+}
+
 // Tiled, with the online softmax of softmax.cu. A block takes QUERIES queries and walks over the keys in tiles of KEYS;
 // for each query it keeps the maximum m, the sum, and the weighted sum of values so far. When a tile raises m, both
 // sums are rescaled by exp(old m - new m).
@@ -140,27 +170,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
 #pragma unroll
         for (int u = 0; u < QUERIES / 16; u++) {
-            int t = top + ty + 16 * u;
-            real largest = m[u];
-#pragma unroll
-            for (int w = 0; w < KEYS / 16; w++) {
-                int s = first + tx + 16 * w;
-                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : NOTHING;
-                largest = fmax(largest, score[u][w]);
-            }
-            for (int distance = 8; distance > 0; distance /= 2)
-                largest = fmax(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
-            real factor = m[u] == largest ? (real)1 : exp(m[u] - largest), part = 0;
-#pragma unroll
-            for (int w = 0; w < KEYS / 16; w++) {
-                real weight = score[u][w] == NOTHING ? (real)0 : exp(score[u][w] - largest);
-                p[ty + 16 * u][tx + 16 * w] = weight;
-                part += weight;
-            }
-            for (int distance = 8; distance > 0; distance /= 2)
-                part += __shfl_xor_sync(0xffffffffu, part, distance);
-            m[u] = largest;
-            sum[u] = sum[u] * factor + part;
+            real factor = join(score[u], p[ty + 16 * u], m[u], sum[u], top + ty + 16 * u, first, keys, scale, causal);
 #pragma unroll
             for (int w = 0; w < WIDTH / 16; w++)
                 result[u][w] *= factor;
@@ -263,27 +273,7 @@ extern "C" __global__ void __launch_bounds__(256)
         }
 #pragma unroll
         for (int u = 0; u < QUERIES / 16; u++) {
-            int t = top + ty + 16 * u;
-            real largest = m[u];
-#pragma unroll
-            for (int w = 0; w < KEYS / 16; w++) {
-                int s = first + tx + 16 * w;
-                score[u][w] = s < keys && (!causal || s <= t) ? score[u][w] * scale : NOTHING;
-                largest = fmax(largest, score[u][w]);
-            }
-            for (int distance = 8; distance > 0; distance /= 2)
-                largest = fmax(largest, __shfl_xor_sync(0xffffffffu, largest, distance));
-            real factor = m[u] == largest ? (real)1 : exp(m[u] - largest), part = 0;
-#pragma unroll
-            for (int w = 0; w < KEYS / 16; w++) {
-                real weight = score[u][w] == NOTHING ? (real)0 : exp(score[u][w] - largest);
-                p[ty + 16 * u][tx + 16 * w] = weight;
-                part += weight;
-            }
-            for (int distance = 8; distance > 0; distance /= 2)
-                part += __shfl_xor_sync(0xffffffffu, part, distance);
-            m[u] = largest;
-            sum[u] = sum[u] * factor + part;
+            real factor = join(score[u], p[ty + 16 * u], m[u], sum[u], top + ty + 16 * u, first, keys, scale, causal);
 #pragma unroll
             for (int w = 0; w < WIDTH / 64; w++)
 #pragma unroll

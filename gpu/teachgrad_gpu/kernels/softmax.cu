@@ -132,15 +132,15 @@ __device__ real weight(real v, real m)
     return v == NOTHING ? (real)0 : exp(v - m);
 }
 
-// Rung 4. Maximum and sum in one walk: whenever a larger maximum comes, the sum so far is rescaled to it. Two reads of
-// x instead of three. Pairs (m, sum) of different lanes are joined by the same rule.
-extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int n)
+// The maximum m of a row and Σ exp(x - m), for every lane of the warp that has the row.
+struct Normalizer {
+    real m, sum;
+};
+
+// Both in one walk: whenever a larger maximum comes, the sum so far is rescaled to it. Pairs (m, sum) of different
+// lanes are joined by the same rule.
+__device__ Normalizer normalizer(const real* x, int n, int lane)
 {
-    int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-    if (row >= rows)
-        return;
-    x += row * n;
-    z += row * n;
     real m = x[0], sum = 0;
     for (int j = lane; j < n; j += 32) {
         real v = x[j], larger = fmax(m, v);
@@ -148,9 +148,20 @@ extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int 
         m = larger;
     }
     real largest = warp_max(m);
-    sum = warp_sum(rescaled(sum, m, largest));
+    return {largest, warp_sum(rescaled(sum, m, largest))};
+}
+
+// Rung 4. Maximum and sum in one walk: two reads of x instead of three.
+extern "C" __global__ void softmax_online(const real* x, real* z, int rows, int n)
+{
+    int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
+    if (row >= rows)
+        return;
+    x += row * n;
+    z += row * n;
+    Normalizer of = normalizer(x, n, lane);
     for (int j = lane; j < n; j += 32)
-        z[j] = exp(x[j] - largest) / sum;
+        z[j] = exp(x[j] - of.m) / of.sum;
 }
 
 // Rung 5. The row stays in registers: one read, one write, which is all that a copy does. A block of THREADS a row,
@@ -220,16 +231,10 @@ extern "C" __global__ void log_softmax(const real* x, real* z, int rows, int n)
         return;
     x += row * n;
     z += row * n;
-    real m = x[0], sum = 0;
-    for (int j = lane; j < n; j += 32) {
-        real v = x[j], larger = fmax(m, v);
-        sum = rescaled(sum, m, larger) + weight(v, larger);
-        m = larger;
-    }
-    real largest = warp_max(m);
-    real log_sum = log(warp_sum(rescaled(sum, m, largest)));
+    Normalizer of = normalizer(x, n, lane);
+    real log_sum = log(of.sum);
     for (int j = lane; j < n; j += 32)
-        z[j] = x[j] - largest - log_sum;
+        z[j] = x[j] - of.m - log_sum;
 }
 
 // gx = g - softmax(x) Σ g, where softmax(x) = exp(z)
