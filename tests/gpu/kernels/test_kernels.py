@@ -46,12 +46,11 @@ def test_a_kernel_computes_what_its_reference_does(kernel: Kernel, dtype: str) -
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", catalogue.values(), ids=lambda k: k.name)
 def test_a_kernel_has_no_mistake_that_checking_finds(kernel: Kernel) -> None:
-    device = Checked()
     for shape in kernel.shapes:
+        device = Checked()  # one that makes its kernel anew, so that the findings are of this launch
         example = kernel.example(np.random.default_rng(9), kernel.dtypes[0], *shape)
         assert check(kernel, device, example) == []
         assert device.made.findings == (), shape
-
 
 
 @pytest.mark.oracles
