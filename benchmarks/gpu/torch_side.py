@@ -139,7 +139,8 @@ def average_pool_backward(g: Any, gx: Any, **settings: Any) -> tuple[Any, ...]:
 
 
 def attended(q: Any, k: Any, v: Any, causal: bool) -> Any:
-    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    """With four axes: for three PyTorch has only its slow way, which keeps the matrix of weights in memory."""
+    return F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
 
 
 def attention(q: Any, k: Any, v: Any, *_: Any, causal: bool = False) -> tuple[Any, ...]:

@@ -58,6 +58,22 @@ def test_training_steps_on_the_emulator_have_the_losses_of_the_cpu() -> None:
     assert all(step.same and set(step.beside) == {"teachgrad on the CPU", "torch eager"} for step in found)
 
 
+@pytest.mark.oracles
+def test_attention_is_compared_with_pytorchs_fast_way() -> None:
+    """Which PyTorch has for four axes only; asked for that way alone, it refuses others."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    from benchmarks.gpu.torch_side import ANSWERS
+
+    q, k, v = torch.randn(3, 6, 32, 16)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        z, _ = ANSWERS["attention_vectorised"](q, k, v, causal=True)
+    with sdpa_kernel(SDPBackend.MATH):
+        slow, _ = ANSWERS["attention_vectorised"](q, k, v, causal=True)
+    torch.testing.assert_close(z, slow)
+
+
 def row(kernel: str, ms: float, of_copy: float, torch: float | None = None, compiled: float | None = None) -> Timed:
     return Timed(kernel, (8, 8), ms, 1e9, of_copy, 1e12, None, torch, compiled, True)
 
