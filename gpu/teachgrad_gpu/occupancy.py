@@ -16,8 +16,8 @@ from teachgrad.errors import SettingError
 WARP = 32
 REGISTERS = 65536
 """32-bit registers of a multiprocessor, in all architectures here."""
-MOST_REGISTERS = 255
-"""The most that a thread can have."""
+MOST_THREADS = 1024
+"""The most that a block can have."""
 PARTS = 4
 """A multiprocessor has four parts with a quarter of the registers each; a warp lives in one of them."""
 
@@ -71,6 +71,10 @@ def occupancy(arch: str, threads: int, registers: int, shared: int) -> Occupancy
     """
     if arch not in LIMITS:
         raise SettingError(f"the limits of {arch} are not known here; known are {', '.join(LIMITS)}")
+    if not 1 <= threads <= MOST_THREADS:
+        raise SettingError(f"a block has 1 to {MOST_THREADS} threads, not {threads}")
+    if shared < 0:
+        raise SettingError(f"a block has 0 bytes of shared memory or more, not {shared}")
     have = LIMITS[arch]
     warps = -(-threads // WARP)
     of_a_warp = rounded(max(registers, 1) * WARP, 256)

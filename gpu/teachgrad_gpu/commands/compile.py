@@ -19,7 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from teachgrad.errors import ExecutorError
+from teachgrad.errors import ExecutorError, SettingError
+
+THREADS = 256
+"""Of a block of a file's kernels, unless the user says otherwise."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,18 +31,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--arch", action="append", metavar="sm_NN",
                         help="an architecture; may be repeated (default: sm_75, sm_80 and sm_90)")
     parser.add_argument("-D", dest="macros", action="append", default=[], metavar="NAME[=VALUE]", help="define a macro")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of a block, for the occupancy (default: 256)")
-    parser.add_argument("--shared", type=int, default=0, metavar="BYTES", help="dynamic shared memory of a block")
+    parser.add_argument("--threads", type=int, metavar="N",
+                        help=f"threads of a block, for the occupancy (default: {THREADS})")
+    parser.add_argument("--shared", type=int, metavar="BYTES", help="dynamic shared memory of a block (default: 0)")
     parser.add_argument("--compiler", choices=("nvrtc", "nvcc"), help="which one (default: the first that is here)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def main(args: Namespace) -> int:
     from ..compile_report import rows_of_catalogue, rows_of_file, table
+    from ..compiling import ARCHITECTURES
 
     rows: list[Any] = []
-    archs = tuple(args.arch or ("sm_75", "sm_80", "sm_90"))
+    archs = tuple(args.arch or ARCHITECTURES)
+    threads = THREADS if args.threads is None else args.threads
     if not args.files:
+        if args.macros or args.threads is not None or args.shared is not None:
+            raise SettingError("-D, --threads and --shared go with a FILE.cu; teachgrad's own kernels are compiled and "
+                               "counted as the catalogue launches them")
         rows = rows_of_catalogue(archs, args.compiler)
     for file in args.files:
         try:
@@ -47,6 +56,6 @@ def main(args: Namespace) -> int:
         except (OSError, UnicodeDecodeError) as error:
             raise ExecutorError(f"{file} cannot be read: {error}") from error
         options = tuple(f"-D{macro}" for macro in args.macros)
-        rows += rows_of_file(file.name, source, archs, options, args.threads or 256, args.shared, args.compiler)
+        rows += rows_of_file(file.name, source, archs, options, threads, args.shared or 0, args.compiler)
     print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))
     return 0

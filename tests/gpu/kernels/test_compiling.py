@@ -155,6 +155,11 @@ def test_what_limits_the_occupancy() -> None:
     assert occupancy("sm_80", 1024, 32, 0).percent == 100.0
     with pytest.raises(SettingError, match="the limits of sm_30 are not known"):
         occupancy("sm_30", 32, 32, 0)
+    for threads in (0, 1025):
+        with pytest.raises(SettingError, match=f"1 to 1024 threads, not {threads}"):
+            occupancy("sm_90", threads, 32, 0)
+    with pytest.raises(SettingError, match="0 bytes of shared memory or more, not -1"):
+        occupancy("sm_90", 32, 32, -1)
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
@@ -177,6 +182,20 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run("compile", str(file), "--arch", "sm_75", "--json") == 0
     rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     assert [(r["kernel"], r["arch"], r["shared"]) for r in rows] == [("first", "sm_75", 0), ("second", "sm_75", 400)]
+
+
+@pytest.mark.parametrize("words", [("--threads", "64"), ("--shared", "0"), ("-D", "TILE=8")])
+def test_what_is_meant_for_a_file_is_refused_without_one(words: tuple[str, ...]) -> None:
+    with pytest.raises(SettingError, match=r"go with a FILE\.cu"):
+        run("compile", *words)
+
+
+@needs_compiler
+def test_a_block_that_cannot_be_has_no_occupancy(tmp_path: Path) -> None:
+    (tmp_path / "mine.cu").write_text(SOURCE)
+    for threads in ("0", "2000"):
+        with pytest.raises(SettingError, match=f"1 to 1024 threads, not {threads}"):
+            run("compile", str(tmp_path / "mine.cu"), "--arch", "sm_90", "--threads", threads)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
