@@ -41,12 +41,13 @@ def main(args: Namespace) -> int:
     from teachgrad.errors import TeachgradError
 
     try:
+        runs = any(given is not None for given in (args.check, args.picture, args.svg, args.trace))
         if args.puzzle is None:
+            if runs:
+                raise TeachgradError("say which puzzle, as in `teachgrad cuda puzzle 4 --check`")
             return listing(args)
         number, puzzle = chosen(args.puzzle)
-        if args.check is None and args.picture is None:
-            return task(args, number, puzzle)
-        return checked(args, number, puzzle)
+        return checked(args, number, puzzle) if runs else task(args, number, puzzle)
     except TeachgradError as error:
         print(f"teachgrad cuda puzzle: {error}", file=sys.stderr)
         return 2

@@ -100,6 +100,15 @@ def test_the_picture_is_that_of_the_learners_own_run(capsys: pytest.CaptureFixtu
 
 
 @needs_compiler
+def test_a_picture_or_a_trace_is_written_without_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("puzzle_9.cu").write_text(solution("reverse"))
+    status, out, _ = run(capsys, "9", "--svg", "p.svg", "--trace", "x.trace")
+    assert status == 0
+    assert out == run(capsys, "9", "--picture")[1]
+    assert {file.name for file in Path().iterdir()} == {"puzzle_9.cu", "p.svg", "x.trace"}
+
+
+@needs_compiler
 @pytest.mark.parametrize(("text", "said"), [
     ('extern "C" __global__ void guard(const float* a, float* out, int n) { this is no CUDA }', "does not compile"),
     ('extern "C" __global__ void guard(float* a) { a[0] = 1; }', "takes 1 parameters"),
@@ -132,7 +141,8 @@ def test_a_kernel_that_crashes_or_never_ends_is_given_up(
 
 
 @pytest.mark.parametrize("words", [("99",), ("nothing",), ("4", "--check"), ("4", "--check", "no/such.cu"),
-                                   ("4", "--picture", ".")])  # fmt: skip
+                                   ("4", "--picture", "."), ("4", "--svg", "p.svg"), ("--check",),
+                                   ("--trace", "x.trace")])  # fmt: skip
 def test_nothing_to_check(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, *words)
     assert status == 2
