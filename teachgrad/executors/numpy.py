@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TraceError, user_site
 from ..graph import Graph, describe, is_constant, names
 from ..interpreter import memory_of, own
 from ..op import Op, Spec, Vertex, explain, shares_memory
 from ..passes.layout import layouts
 from ..passes.plan import ALIGNMENT, Plan, lifetimes, storage
+from .bound import busy, check_writable, on_copies
 
 SMALL = 4096
 """Values below this many bytes are not released early: a `del` costs more than it frees."""
@@ -62,9 +62,7 @@ class NumpyProgram:
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
             if self.running:
-                raise TraceError.at(
-                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
-                    user_site(), "Its memory is in use.", "call the plain function there")
+                raise busy(self.graph)
             if cells is not self.bound:
                 self.bind(cells)
             self.running = True
@@ -85,10 +83,7 @@ class NumpyProgram:
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""
-        arrays = [array.copy() for array in inputs], [array.copy() for array in cells]
-        outputs = NumpyProgram(self.graph, self.plan)(*arrays)
-        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
-        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+        return on_copies(NumpyProgram(self.graph, self.plan), self.graph, inputs, cells)
 
     def bind(self, cells: list[Any]) -> None:
         """Make the function for these arrays as cells, if the one that is there is for others."""
@@ -286,15 +281,6 @@ class Writer:
 def is_big(v: Vertex) -> bool:
     """Whether giving the memory of `v` back early is worth a line."""
     return type(v._data) is not Spec or v._data.nbytes >= SMALL
-
-
-def check_writable(name: str, *arrays: Any) -> None:
-    """Refuse before anything is written."""
-    for array in arrays:
-        if not array.flags.writeable:
-            raise TraceError.at(
-                "TG-S09", f"{name} overwrites a tensor of shape {array.shape} whose memory is read-only", user_site(),
-                "Nothing has been written yet.", "give it memory of its own with copy()")
 
 
 def build(graph: Graph, plan: Plan) -> NumpyProgram:

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from teachgrad.devices import of
-from teachgrad.errors import TeachgradError, TraceError, user_site
-from teachgrad.executors.numpy import check_writable
+from teachgrad.executors.bound import busy, check_writable, on_copies, told, write_back
 from teachgrad.graph import Graph, is_constant
-from teachgrad.interpreter import evaluate
 from teachgrad.op import Spec, Vertex, explain
 
 from ..generating.building import CudaBuilding, Step
@@ -75,9 +73,7 @@ class CudaProgram:
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
             if self.running:
-                raise TraceError.at(
-                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
-                    user_site(), "Its memory is in use.", "call the plain function there")
+                raise busy(self.graph)
             self.running = True
             try:
                 return self.run(inputs, cells)
@@ -102,7 +98,7 @@ class CudaProgram:
             self.perform(step, next(batches) if step.call is None else None, made)
         if self.fallible and int(self.arrays[self.building.flag.id][0]):
             self.fail(given)
-        self.commit(made)
+        write_back(self.building, self.commits, lambda v: self.value(v, made), self.arrays)
         answers = self.answers(made)
         for leaf in self.written:
             if self.arrays[leaf.id] is not given[leaf.id]:
@@ -181,34 +177,14 @@ class CudaProgram:
         assert v.op is not None
         return v.op.forward(self.xp, self.seen(v.inputs[0], copies), **v.attrs)
 
-    def commit(self, made: dict[int, Any]) -> None:
-        """Write into the leaves, on the device, what has not been written straight over them."""
-        leaves = {v.id for v in self.graph.leaves}
-        pending = []
-        for leaf, new in self.commits:
-            value = self.value(new, made)
-            base = self.building.views.base(new).id
-            pending.append((leaf, value.copy() if base in leaves or base in self.building.direct else value))
-        for leaf, value in pending:
-            self.arrays[leaf.id][...] = value
-
     def fail(self, given: dict[int, Any]) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
         values = {number: of(array).to_host(array) for number, array in given.items()}
-        for v in self.graph.order:
-            assert v.op is not None
-            try:
-                values[v.id] = evaluate(v, values)
-            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-                raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
-        raise TeachgradError(f"the generated CUDA of {self.graph.name} refuses values that NumPy takes")
+        raise told(self.graph, values, "CUDA")
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""
-        arrays = [array.copy(order="K") for array in inputs], [array.copy(order="K") for array in cells]
-        outputs = CudaProgram(self.building, self.launcher)(*arrays)
-        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
-        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+        return on_copies(CudaProgram(self.building, self.launcher), self.graph, inputs, cells)
 
 
 def is_numpy(array: Any) -> bool:

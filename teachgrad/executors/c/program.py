@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import TeachgradError, TraceError, user_site
 from ...graph import Graph, is_constant
-from ...interpreter import evaluate, own
+from ...interpreter import own
 from ...op import Vertex, explain
 from ...passes.plan import ALIGNMENT
-from ..numpy import check_writable
+from ..bound import busy, check_writable, on_copies, told, write_back
 from .blas import blas
 from .building import Building
 
@@ -116,9 +115,7 @@ class CProgram:
     def __call__(self, inputs: Sequence[Any], cells: list[Any]) -> list[Any]:
         with self.lock:
             if self.running:
-                raise TraceError.at(
-                    "TG-S11", f"{self.graph.name} was called again while it ran, from the code of a tg.Function in it",
-                    user_site(), "Its memory is in use.", "call the plain function there")
+                raise busy(self.graph)
             held = self.held
             for k, array in enumerate(inputs):
                 if array is not held[k]:
@@ -159,7 +156,8 @@ class CProgram:
                 if step(pointers):
                     self.fail()
             answers = [make() for make in self.finish]
-            self.commit()
+            if self.commits:
+                write_back(self.building, self.commits, self.array, self.arrays)
             return answers
         finally:
             for _, b in self.given:
@@ -180,21 +178,11 @@ class CProgram:
 
     def fail(self) -> None:
         """Something is wrong with the values, and nothing is written yet: the interpreter says what, as NumPy does."""
-        values = {v.id: self.arrays[v.id] for v in self.graph.leaves}
-        for v in self.graph.order:
-            assert v.op is not None
-            try:
-                values[v.id] = evaluate(v, values)
-            except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-                raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
-        raise TeachgradError(f"the generated C of {self.graph.name} refuses values that NumPy takes")
+        raise told(self.graph, {v.id: self.arrays[v.id] for v in self.graph.leaves}, "C")
 
     def trial(self, inputs: Sequence[Any], cells: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """The outputs and the new values of updated leaves; nothing is written."""
-        arrays = [array.copy(order="K") for array in inputs], [array.copy(order="K") for array in cells]
-        outputs = CProgram(self.building)(*arrays)
-        after = dict(zip([v.id for v in self.graph.leaves], [*arrays[0], *arrays[1]], strict=True))
-        return outputs, [after[leaf.id] for leaf, _ in self.graph.updates]
+        return on_copies(CProgram(self.building), self.graph, inputs, cells)
 
     # ---- what a call does --------------------------------------------------------------------------------------------
 
@@ -256,17 +244,6 @@ class CProgram:
         if number == 0:
             self.copies[id(together)] = own(*[self.array(v) for v in together])
         return self.copies[id(together)][number]
-
-    def commit(self) -> None:
-        """Write into the leaves what has not been written straight over them."""
-        leaves = {v.id for v in self.graph.leaves}
-        pending = []
-        for leaf, new in self.commits:
-            value = self.array(new)
-            base = self.building.views.base(new).id
-            pending.append((leaf, value.copy() if base in leaves or base in self.building.direct else value))
-        for leaf, value in pending:
-            np.copyto(self.arrays[leaf.id], value)
 
 
 def references() -> int:
