@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from teachgrad.recording import Moment, Row
+from teachgrad.recording.schema import WITH_ELEMENTS
 
 from .calculus import as_float64
 from .formulas import op_named
@@ -126,7 +127,7 @@ class Replay:
             values = self._session.array(number)
             if values is None:
                 level = self._session.run.level
-                had = "then less was recorded" if level in ("values", "replay") else f"this one has {level}"
+                had = "then less was recorded" if level in WITH_ELEMENTS else f"this one has {level}"
                 raise CannotReplay(f"that needs a recording of level values; {had}")
             self._values[key] = as_float64(values)
         return self._values[key]

@@ -25,7 +25,18 @@ from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
 from .marks import mark, replayable
-from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, MAX_TEXT, PARAMETER, REQUIRES_GRAD, Level
+from .schema import (
+    DTYPE_NAMES,
+    DTYPES,
+    LEVELS,
+    MAX_BYTES,
+    MAX_SOURCE,
+    MAX_TEXT,
+    PARAMETER,
+    REQUIRES_GRAD,
+    WITH_ELEMENTS,
+    Level,
+)
 from .timeline import Timeline
 from .writer import Writer, about
 
@@ -52,7 +63,8 @@ class Recorder(Displayed):
       stderr. True listens on a Unix socket that only its owner can reach, or where there are none on a port of the
       loopback device with a token. Words in a string say more: `"tcp"` takes a port in any case; `"wait"` has the run
       wait at its first op for a viewer; `"signal"` records nothing, and costs nothing, until the process gets SIGUSR1;
-      `"spare"` records no elements, only statistics, while nobody is attached, nor when half of the disk is full.
+      `"spare"` records elements only while somebody is attached, else statistics; and of elements no more than half of
+      the disk that is free, or 8 GiB.
 
     Raises `RecordingError` if the file cannot be made, or no viewer can be listened for. A disk that fills up later
     ends the recording with a warning, not the run.
@@ -407,14 +419,16 @@ class _Sink:
 
     def _runs_again(self, op: str, inputs: tuple[int, ...], settings: str) -> bool:
         """Whether the result of an op is a function of what the recording has."""
-        return (replayable(REGISTRY.get(op)) and '{"text":' not in settings and '{"op":' not in settings
+        return (not self._forgets and replayable(REGISTRY.get(op))
+                and '{"text":' not in settings and '{"op":' not in settings
                 and all(vertex in self._made or vertex in self._leaves for vertex in inputs)
                 and None not in (self._known.get(vertex, True) for vertex in inputs))  # fmt: skip  (of several arrays)
 
     def _keep_made(self, vertex: int, array: Any) -> int | None:
         """What is kept of what the op of a vertex made, forward or backward."""
         kind = self._kind(array)
-        if self.level != "replay" or vertex not in self._again or kind is None:  # of devices, bits may differ
+        # Of leaves that are still to be told anew too little is kept; on other devices, bits may differ.
+        if self.level != "replay" or self._forgets or vertex not in self._again or kind is None:
             return self._keep(array)
         return self._writer.add_mark(*kind, mark(array))
 
@@ -430,7 +444,7 @@ class _Sink:
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index."""
-        return self._keep_values(array) if self.level in ("replay", "values") else None
+        return self._keep_values(array) if self.level in WITH_ELEMENTS else None
 
 
 @lru_cache(maxsize=4096)

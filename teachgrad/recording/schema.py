@@ -49,6 +49,8 @@ VERSION = 3
 
 Level = Literal["meta", "stats", "replay", "values"]
 LEVELS: tuple[Level, ...] = get_args(Level)
+WITH_ELEMENTS: tuple[Level, ...] = ("replay", "values")
+"""The levels at which elements are kept."""
 
 Phase = Literal["fwd", "bwd", "upd"]
 PHASES: tuple[Phase, ...] = get_args(Phase)

@@ -51,3 +51,34 @@ def test_what_is_kept_is_right_and_there_where_it_is_read(levels: tuple[Level, .
             else:
                 assert level in ("meta", "stats")
             assert sum(row.kind == "leaf" and row.vertex == w for row in step.rows) <= 1
+
+
+@pytest.mark.parametrize("before", ["meta", "stats", "values"])
+@pytest.mark.parametrize("late", [False, True])
+def test_nothing_is_out_of_reach_once_the_level_is_replay(before: Level, late: bool, tmp_path: Path) -> None:
+    """Also in the step in which it changes, in whose leaves there may be no elements: what is recorded from then on is
+    kept, or follows from what is. `late`: it changes between forward and backward."""
+    w = tg.tensor(np.linspace(-1, 1, 6, dtype="f4").reshape(3, 2), requires_grad=True, name="w")
+    x = tg.tensor(np.ones((2, 3), "f4"))
+    again = 0
+    with Recorder(tmp_path / "r.tgr", level=before) as recorder:
+        for number in range(3):
+            h = tg.tanh(x @ w)
+            if number == 1 and not late:
+                recorder._sink.set_level("replay")
+                first = recorder._writer._arrays + 1
+            loss = (h * h * w.sum()).sum()
+            if number == 1 and late:
+                recorder._sink.set_level("replay")
+                first = recorder._writer._arrays + 1
+            w.grad = None
+            loss.backward()
+            with tg.no_grad():
+                w.copy_(w - 0.1 * w.grad)
+    with Reader(tmp_path / "r.tgr") as run:
+        for row in (*run.step(1).rows, *run.step(2).rows):
+            for array in (row.value, row.delta):
+                if array is not None and array >= first:
+                    assert run.values(array) is not None, (row, run.why_not(array))
+                    again += run.array(array).marked
+    assert again
