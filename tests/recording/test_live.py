@@ -26,6 +26,7 @@ from teachgrad.recording import Reader, Recorder, RecordingError
 from teachgrad.recording.live import endpoint, server
 from teachgrad.recording.live.lines import MAX_LINE, UNITS, Command, Lines, Refused, command_of, decode
 from teachgrad.recording.moment import Moment
+from teachgrad.recording.schema import WITH_ELEMENTS, Level
 
 from .runs import edge, leaf, op, scalar, send
 
@@ -294,7 +295,8 @@ def test_a_level_that_rises_is_told(tmp_path: Path) -> None:
         assert reader.trouble is None
 
 
-def test_elements_are_spared_while_nobody_looks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", WITH_ELEMENTS)
+def test_elements_are_spared_while_nobody_looks(level: Level, tmp_path: Path) -> None:
     def known() -> tuple[bool, bool]:
         """Whether the elements and the statistics of the last op were recorded."""
         with Reader(recorder.path) as reader:
@@ -307,23 +309,23 @@ def test_elements_are_spared_while_nobody_looks(tmp_path: Path) -> None:
         return known()
 
     numbers = iter(range(10, 100))
-    with Recorder(tmp_path / "r.tgr", level="values", live="spare") as recorder:
+    with Recorder(tmp_path / "r.tgr", level=level, live="spare") as recorder:
         leaf(1, 0.5, "w", parameter=True)
         assert computed() == (False, True)
         viewer = attach(recorder)
-        viewer.until(lambda message: message.get("level") == "values")
+        viewer.until(lambda message: message.get("level") == level)
         assert computed() == (True, True)
         viewer.close()
         wait_until(lambda: observe.sink.level == "stats")  # type: ignore[union-attr]
         assert computed() == (False, True)
         viewer = attach(recorder)
-        viewer.until(lambda message: message.get("level") == "values")
+        viewer.until(lambda message: message.get("level") == level)
         assert computed() == (True, True)
         observe.sink.budget = 0  # type: ignore[union-attr]
         assert computed() == (False, True)
         viewer.until(lambda message: message.get("level") == "stats")
-        viewer.say(do="level", level="values")
-        viewer.until(lambda message: message.get("level") == "values")
+        viewer.say(do="level", level=level)
+        viewer.until(lambda message: message.get("level") == level)
         assert computed() == (True, True)
         viewer.close()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Protocol
 
-from ..schema import Level
+from ..schema import WITH_ELEMENTS, Level
 from .endpoint import Endpoint, is_stranger
 from .gate import Gate
 from .lines import MAX_LINE, VERSION, Command, Lines, Refused, command_of, decode, encode
@@ -74,7 +74,7 @@ class Server:
         """The level while somebody is attached."""
         self._process = os.getpid()
         if spares:
-            self._set_level("stats" if sink.level == "values" else sink.level)
+            self._set_level("stats" if sink.level in WITH_ELEMENTS else sink.level)
         self._viewers: list[Viewer] = []
         self._selector = selectors.DefaultSelector()
         self._ear, self._bell = socket.socketpair()
@@ -220,7 +220,7 @@ class Server:
             self._set_level(command.level)
 
     def _set_level(self, level: Level) -> None:
-        if self._spares and level == "values":
+        if self._spares and level in WITH_ELEMENTS:
             free = 0
             with suppress(OSError):  # somebody has removed the folder
                 free = shutil.disk_usage(self._recording.parent).free
@@ -283,7 +283,7 @@ class Server:
         """A connection may command no longer. With the last one goes whatever held the training."""
         was_known, viewer.known = viewer.known, False
         if was_known and not any(other.known for other in self._viewers):
-            if self._spares and self._sink.level == "values":
+            if self._spares and self._sink.level in WITH_ELEMENTS:
                 self._set_level("stats")
             self._gate.open()
 
