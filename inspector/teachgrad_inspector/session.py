@@ -250,7 +250,7 @@ class Session:
 
     def left_to_compute(self, step: int) -> int:
         """About how many rows of a training step are to be computed again before they can be looked at."""
-        if self.run.level != "replay" or self.has_kept("computed", step, self.run.length(step)):
+        if not self.run.recomputes or self.has_kept("computed", step, self.run.length(step)):
             return 0
         return 4 * self.weight(step)
 

@@ -108,11 +108,14 @@ class Reader(Displayed):
         except RecordingError:
             self._store.damage = "part of the file is damaged"
         self.about = about
-        """Facts about the recording: level, command, created (seconds), versions."""
+        """Facts about the recording: level, replay (whether it was that at some time), command, created (seconds),
+        versions."""
         level = self.about.get("level", "meta")
         if level not in LEVELS:
             raise RecordingError(f"{self.path} has the level {level!r}, which is unknown")
         self.level: Level = level
+        self.recomputes = self.about.get("replay") == "yes"
+        """Whether there was a time at which the level was `replay`: some arrays are computed again."""
         self._lacks_arrays = self.about.get("arrays") == "beside" and not self._store.find_large_arrays()
         self._measure()
         newest = max(list(self._steps), default=None)

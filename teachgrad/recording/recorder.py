@@ -212,6 +212,8 @@ class _Sink:
             if LEVELS.index(level) > LEVELS.index(self._highest):
                 self._highest = level
                 self._writer.add("about", ("level", level))
+            if level == "replay":
+                self._writer.add("about", ("replay", "yes"))
             # Leaves are told anew from the next training step on, with what is kept of them now.
             if LEVELS.index(level) > LEVELS.index(self.level):
                 self._forgets = True

@@ -227,6 +227,7 @@ def about(level: Level) -> dict[str, str]:
     """Facts about a recording that begins now."""
     return {
         "level": level,
+        "replay": "yes" if level == "replay" else "no",
         "command": " ".join(sys.argv)[:MAX_TEXT],
         "created": str(int(time())),
         "teachgrad": __version__,

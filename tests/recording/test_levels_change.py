@@ -38,6 +38,8 @@ def test_what_is_kept_is_right_and_there_where_it_is_read(levels: tuple[Level, .
     before = train(tmp_path / "r.tgr", levels)
     with Reader(tmp_path / "r.tgr") as run:
         assert run.steps == STEPS
+        assert run.level == max(levels, key=LEVELS.index)
+        assert run.recomputes == ("replay" in levels)
         for number in range(STEPS):
             step = run.step(number)
             product = next(row for row in step.rows if row.op == "matmul")
