@@ -11,16 +11,16 @@ itself is trusted. The status is 1 if fewer marks than --at-least were reached, 
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+
+from .recordings import add_arguments as add_recording
+from .recordings import carry_out, opened
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the score file")
-    parser.add_argument("--recording", metavar="RUN.tgr", type=Path, help="the recording that it is about")
-    parser.add_argument("--demo", metavar="NAME", help="or the demo that it is about")
+    add_recording(parser, "it is about")
     parser.add_argument("--tour", metavar="TOUR.tgl", nargs="?", const="", help="count all questions of this tour")
     parser.add_argument("--at-least", metavar="PERCENT", type=_percent, default=0.0, dest="least",
                         help="status 1 if fewer marks were reached")  # fmt: skip
@@ -29,40 +29,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
-    from teachgrad.errors import TeachgradError
-
-    if (args.recording is None) == (args.demo is None):
-        print("teachgrad score: name the recording with --recording, or a demo with --demo", file=sys.stderr)
-        return 2
-    try:
-        return _marked(args)
-    except TeachgradError as error:
-        print(f"teachgrad score: {error}", file=sys.stderr)
-        return 2
+    return carry_out("score", args, _marked)
 
 
 def _marked(args: Namespace) -> int:
     import json
 
-    from teachgrad.recording import Reader
-
-    from ..demos import write_demo
     from ..learning.marking import mark
     from ..learning.score import read
     from ..learning.tours import load, questions_of
-    from ..session import Session
     from ..views.plain import plain
 
     score = read(args.file)
-    with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
-        path = args.recording
-        if path is None:
-            path = Path(folder) / "run.tgr"
-            write_demo(args.demo, path)
-        with Reader(path) as run:
-            session = Session(run, args.demo or path.name)
-            wanted = questions_of(session, load(args.tour, args.demo)) if args.tour is not None else ()
-            marks = mark(session, score, wanted, args.solutions)
+    with opened(args) as session:
+        wanted = questions_of(session, load(args.tour, args.demo)) if args.tour is not None else ()
+        marks = mark(session, score, wanted, args.solutions)
     if args.output == "json":
         print(json.dumps({**plain(marks), "share": marks.share}, indent=2))
     else:

@@ -13,63 +13,42 @@ answer.
 from __future__ import annotations
 
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .recordings import add_arguments as add_recording
+from .recordings import carry_out, opened
+
+if TYPE_CHECKING:
+    from ..learning.tours import Tour
+    from ..session import Session
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("tour", metavar="TOUR.tgl", nargs="?", default="", help="the tour; of a demo, its own")
-    parser.add_argument("--recording", metavar="RUN.tgr", type=Path, help="the recording that it leads through")
-    parser.add_argument("--demo", metavar="NAME", help="or the demo that it leads through")
+    add_recording(parser, "it leads through")
     parser.add_argument("--export", choices=("html", "notebook"), help="write it as a page or as a notebook")
     parser.add_argument("--out", metavar="FILE", type=Path, help="where to (default: beside, named after the tour)")
 
 
 def main(args: Namespace) -> int:
-    from teachgrad.errors import TeachgradError
-
-    if (args.recording is None) == (args.demo is None):
-        print("teachgrad tour: name the recording with --recording, or a demo with --demo", file=sys.stderr)
-        return 2
-    try:
-        return _done(args)
-    except TeachgradError as error:
-        print(f"teachgrad tour: {error}", file=sys.stderr)
-        return 2
+    return carry_out("tour", args, _done)
 
 
 def _done(args: Namespace) -> int:
     import shlex
 
-    from teachgrad.recording import Reader
-
-    from ..demos import write_demo
-    from ..learning.tours import TourError, given_away, load, questions_at
+    from ..learning.tours import TourError, load
     from ..paper.tour import as_html, as_notebook
-    from ..session import Session
-    from ..stops import resolve
 
     tour = load(args.tour, args.demo)
-    with tempfile.TemporaryDirectory(prefix="teachgrad-") as folder:
-        path = args.recording
-        if path is None:
-            path = Path(folder) / "run.tgr"
-            write_demo(args.demo, path)
-        with Reader(path) as run:
-            session = Session(run, args.demo or path.name)
-            if args.export is None:
-                count = len(tour.stops)
-                print(f"{tour.title}: {count} {'stop' if count == 1 else 'stops'}")
-                for at, stop in enumerate(tour.stops, 1):
-                    kinds = ", ".join(question.kind for question in questions_at(session, stop))
-                    place = str(resolve(session, stop.at))
-                    print(f"{at:>3}  {place:<14}{stop.screen:<9}{stop.title}{f'   ({kinds})' if kinds else ''}")
-                for asks, shows in given_away(session, tour):
-                    print(f"stop {asks + 1} asks for what stop {shows + 1} has shown", file=sys.stderr)
-                return 0
-            source = f"--demo {shlex.quote(args.demo)}" if args.demo is not None else shlex.quote(str(path))
-            text = as_html(session, tour) if args.export == "html" else as_notebook(session, tour, source)
+    with opened(args) as session:
+        if args.export is None:
+            _list(session, tour)
+            return 0
+        source = f"--demo {shlex.quote(args.demo)}" if args.demo is not None else shlex.quote(str(args.recording))
+        text = as_html(session, tour) if args.export == "html" else as_notebook(session, tour, source)
     stem = Path(args.tour).with_suffix("") if args.tour else Path(args.demo)
     out = args.out or stem.with_suffix(".html" if args.export == "html" else ".ipynb")
     try:
@@ -78,3 +57,18 @@ def _done(args: Namespace) -> int:
         raise TourError(f"{out} cannot be written: {error.strerror}") from None
     print(out)
     return 0
+
+
+def _list(session: Session, tour: Tour) -> None:
+    """The stops, with what they ask; and what they give away, to stderr."""
+    from ..learning.tours import given_away, questions_at
+    from ..stops import resolve
+
+    count = len(tour.stops)
+    print(f"{tour.title}: {count} {'stop' if count == 1 else 'stops'}")
+    for at, stop in enumerate(tour.stops, 1):
+        kinds = ", ".join(question.kind for question in questions_at(session, stop))
+        place = str(resolve(session, stop.at))
+        print(f"{at:>3}  {place:<14}{stop.screen:<9}{stop.title}{f'   ({kinds})' if kinds else ''}")
+    for asks, shows in given_away(session, tour):
+        print(f"stop {asks + 1} asks for what stop {shows + 1} has shown", file=sys.stderr)
