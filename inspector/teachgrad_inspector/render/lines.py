@@ -91,9 +91,7 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
     if columns.shape_width and line.shape:
         canvas.put(x + columns.shape, y, shape(line.shape), style("dim"), columns.shape_width - 1)
     if columns.value_width and (line.value or line.trouble or not columns.shape_width):
-        text = f"{line.trouble} {line.value}".strip() if line.trouble not in ("", line.value) else line.value
-        if canvas.measure(text) > columns.value_width and not line.trouble:
-            text = text.rpartition("→")[2].strip() if "→" in text else shape(line.shape or ())
+        text = _value(canvas, line, columns)
         look = "err" if line.trouble else "hidden" if text == "?" else style("number")
         width_left = columns.value_width
         start = max(x + columns.value, x + columns.value + width_left - canvas.measure(text))
@@ -105,3 +103,18 @@ def draw_line(canvas: Canvas, x: int, y: int, width: int, line: TapeLine, column
         canvas.cursor = (x, y)
         canvas.put(x, y, g.cursor, "cursor")
         canvas.paint(y, "cursor-row", x, width)
+
+
+def _value(canvas: Canvas, line: TapeLine, columns: Columns) -> str:
+    """The value as far as there is room: of a sum what is new, of an array its shape, unless that stands beside it."""
+    if line.trouble:
+        return f"{line.trouble} {line.value}".strip() if line.trouble != line.value else line.value
+    if canvas.measure(line.value) <= columns.value_width:
+        return line.value
+    if "→" in line.value:
+        return line.value.rpartition("→")[2].strip()
+    if not columns.shape_width:
+        return shape(line.shape or ())
+    mean, sign, spread = line.value.partition(" ± ")
+    close = f"{mean}±{spread}" if sign else line.value
+    return close if canvas.measure(close) <= columns.value_width else f"{mean}{sign}{canvas.glyphs.ellipsis}"
