@@ -71,6 +71,8 @@ class Canvas:
         self._links: list[tuple[int, int, int, str]] = []
         self.cursor: tuple[int, int] | None = None
         """Where the eye should be: the cell of the row in question."""
+        self.unread = False
+        """Whether words of a tour go on where there was no room for them."""
 
     def text_of(self, text: str) -> str:
         """`text` as this canvas will draw it."""

@@ -240,7 +240,7 @@ def frame(
     if lesson is not None:
         below = lesson_height(canvas, lesson, body)
         body -= below
-        draw_lesson(canvas, lesson, 1 + body, below)
+        draw_lesson(canvas, lesson, 1 + body, below, options.turned)
     session, options = seen(session, moment, options), as_asked(session, moment, options)
     draw_head(canvas, head_of(session, moment, screen, options))
     try:

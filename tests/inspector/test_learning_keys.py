@@ -282,6 +282,44 @@ async def test_a_tour_is_played(session: Open) -> None:
         assert "a reaches L along two paths" in screen(pilot)
 
 
+@pytest.mark.parametrize("size", [(40, 10), (40, 12), (60, 20)])
+async def test_words_that_do_not_fit_are_read_page_by_page(size: tuple[int, int], session: Open) -> None:
+    """Every word of every stop can be read by `t` alone, in order."""
+    tour = load("", "micrograd")
+    app = Inspector(session("micrograd"), None, "tape", Options(tour=tour), UNICODE, {})
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        for place, stop in enumerate(tour.stops):
+            seen, pages = [], 0
+            while True:
+                pages += 1
+                assert app.options.place == place
+                top = next(at for at, line in enumerate(shown(pilot)) if f"{place + 1}/9" in line)
+                seen += [word for line in shown(pilot)[top + 1 : -3] for word in line.strip("│ …").split()]
+                if not app.unread:
+                    break
+                await pilot.press("t")
+            words = iter(seen)
+            assert all(word in words for word in stop.text.split())
+            if pages > 1:
+                await pilot.press("T")
+                assert (app.options.place, app.unread) == (place, True)
+                await pilot.press("t")
+            await pilot.press("t")
+        assert "that was the last stop" in shown(pilot)[-1]
+
+
+async def test_a_verdict_is_seen_before_all_words_are_read(session: Open) -> None:
+    app = Inspector(session("micrograd"), None, "tape", Options(tour=load("", "micrograd")), UNICODE, {})
+    async with app.run_test(size=(40, 10)) as pilot:
+        await settle(pilot)
+        while app.options.place < 1:
+            await pilot.press("t")
+        assert app.unread
+        await reply(pilot, "-6")
+        assert "right: -6" in screen(pilot)
+
+
 async def test_a_tour_is_recorded_by_keys(session: Open) -> None:
     async with running(session("net"), "t0/bwd/fc1.weight.grad", "chain", (100, 30)) as pilot:
         await pilot.press("t")

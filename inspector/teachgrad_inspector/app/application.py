@@ -205,6 +205,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
                 canvas.put(0, height - 1, " " * width)
                 canvas.put(1, height - 1, self._message, "warn", width - 2)
             self._drawn = self.moment, self.shown, self.options
+        self.unread = canvas.unread
         sheet.show(canvas, self._palette())
         if canvas.cursor is not None:  # screen readers and magnifiers follow the terminal's own cursor
             self.cursor_position = sheet.region.offset + canvas.cursor

@@ -36,6 +36,8 @@ class Learning(Acting):
     """The latest rewrite of a program that was shown on Passes since then."""
     _trouble: str = ""
     """Why answers are not kept."""
+    unread: bool = False
+    """Whether the words of a stop go on where there was no room for them."""
 
     def keep_in(self, score: str | None, tour: str | None) -> None:
         """Keep answers in a file, and the stops of a tour."""
@@ -184,12 +186,16 @@ class Learning(Acting):
     # ---- tours -------------------------------------------------------------------------------------------------------
 
     def action_tour(self, direction: int) -> None:
-        """The next stop of the tour, or the one before; back to this one, if somebody has left it."""
+        """The rest of the words, then the next stop of the tour; or the one before; back to this one, if somebody has
+        left it."""
         tour = self.options.tour
         if not isinstance(tour, Tour) or not tour.stops:
             self._set(message="no tour is played: teachgrad inspect FILE --tour TOUR.tgl, or + records one")
             return
         away = self.options.visited is not None and stop_of(self.options, self.moment) is None
+        if not away and (self.unread if direction > 0 else self.options.turned):
+            self._set(turned=self.options.turned + direction)
+            return
         place = self.options.place + (0 if away or self.options.visited is None else direction)
         if not 0 <= place < len(tour.stops):
             self._set(message="that was the last stop" if direction > 0 else "this is the first stop")

@@ -222,7 +222,7 @@ def arrived(session: Session, tour: Tour, place: int) -> tuple[Moment, dict[str,
     moment = resolve(session, stop.at)
     here = Moment(moment.step, moment.row, moment.phase)
     element = stop.element if stop.element is not None else moment.element
-    return here, {"place": place, "visited": here, "spotlight": stop.spot("op"), "predict": bool(stop.questions),
+    return here, {"place": place, "turned": 0, "visited": here, "spotlight": stop.spot("op"), "predict": bool(stop.questions),
                   "element": element}  # fmt: skip
 
 

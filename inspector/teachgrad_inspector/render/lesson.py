@@ -12,6 +12,7 @@ TEXT = 4
 """The rank of the words of a tour."""
 KEYS = "a answers  r gives up"
 KEYS_TOUR = "t on  T back  a answers  r shows"
+KEYS_UNREAD = "t more"
 
 
 class Said(NamedTuple):
@@ -47,21 +48,32 @@ def lesson_height(canvas: Canvas, view: LessonView, body: int) -> int:
     return min(max(needed, LEAST), max(LEAST, body // 2))
 
 
-def draw_lesson(canvas: Canvas, view: LessonView, y: int, height: int) -> None:
-    """Draw the pane: all lines, or those that matter most."""
+def draw_lesson(canvas: Canvas, view: LessonView, y: int, height: int, turned: int = 0) -> None:
+    """Draw the pane: all lines, or those that matter most. If that leaves words out, they come first, page by page."""
     lines = lesson_lines(canvas, view, canvas.width - 4)
-    room = max(0, height - 2)
+    room = max(1, height - 2)
     note = "" if len(lines) > room and canvas.width < 60 else KEYS_TOUR if view.place else KEYS
-    cut = False
-    while len(lines) > room:
-        worst = max(line.rank for line in lines)
-        places = [at for at, line in enumerate(lines) if line.rank == worst]
-        del lines[places[0 if worst == TEXT else -1]]  # of the words, the last are nearest to the question
-        cut |= worst == TEXT
+    words = [line for line in lines if line.rank == TEXT]
+    shown = most_telling(lines, room)
+    left_out = len(words) - sum(line.rank == TEXT for line in shown)
+    if turned * room < left_out and not view.verdict and not view.solution:
+        shown, note = words[turned * room : (turned + 1) * room], KEYS_UNREAD
+        canvas.unread = True
     canvas.box(0, y, canvas.width, height, f"{view.place}  {view.title}".strip(), note)
-    for row, line in enumerate(lines):
-        mark = f"{canvas.glyphs.ellipsis} " if cut and not row and line.rank == TEXT else ""
-        canvas.put(2, y + 1 + row, mark + line.text, line.style, canvas.width - 4)
+    for row, line in enumerate(shown, y + 1):
+        canvas.put(2, row, line.text, line.style, canvas.width - 4)
+    if left_out and shown[0].rank == TEXT and shown[0] is not words[0]:
+        canvas.put(1, y + 1, canvas.glyphs.ellipsis, "text")
+
+
+def most_telling(lines: list[Said], room: int) -> list[Said]:
+    """The lines that matter most, in their order; of the words the last, which are nearest to the question."""
+    kept = list(lines)
+    while len(kept) > room:
+        worst = max(line.rank for line in kept)
+        places = [at for at, line in enumerate(kept) if line.rank == worst]
+        del kept[places[0 if worst == TEXT else -1]]
+    return kept
 
 
 def packed(canvas: Canvas, items: tuple[str, ...], width: int) -> list[str]:

@@ -67,6 +67,8 @@ class Options:
     """The tour that is played: a `Tour` of `learning.tours`, or None."""
     place: int = 0
     """The stop of the tour."""
+    turned: int = 0
+    """Pages of its words that have been read, where there is no room for all of them."""
     visited: Moment | None = None
     """Where that stop is."""
     spotlight: str = ""
