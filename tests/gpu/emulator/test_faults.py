@@ -78,6 +78,28 @@ def test_an_assertion_is_quoted_with_whatever_is_in_it(check):
     assert line in (2, 3)
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_barrier_of_the_whole_grid_is_told_that_blocks_run_one_after_the_other(check):
+    source = """extern "C" __global__ void k(int* x) {
+        atomicAdd(x, 1);
+        while (atomicAdd(x, 0) < (int)(gridDim.x * gridDim.y)) {}
+    }"""
+    kernel, hint = RawKernel(source, "k", timeout=0.3, check=check), "blocks run one after the other here"
+
+    def told(grid, before):
+        x = np.array([before], np.int32)
+        if check:
+            kernel(grid, (1,), (x,))
+            return [finding.message for finding in kernel.findings if finding.kind == "timeout"][0]
+        with pytest.raises(LaunchError) as error:
+            kernel(grid, (1,), (x,))
+        return str(error.value)
+
+    assert hint in told((2,), 0)
+    assert hint in told((1, 2), -5)
+    assert hint not in told((1,), -5), "there is no other block"
+
+
 def test_a_thread_that_waits_for_a_later_one_lets_it_run():
     source = """
     extern "C" __global__ void k(volatile int* x) {

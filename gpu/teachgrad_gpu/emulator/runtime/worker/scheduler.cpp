@@ -207,7 +207,11 @@ void give_up() {
 }
 
 void expire(uint64_t place) {
-    fail("timeout", 0, "the kernel did not end in time");
+    bool last = true;
+    for (int axis = 0; axis < 3; axis++) last &= tg_now.block[axis] + 1 == tg_now.grid_dim[axis];
+    fail("timeout", 0, "the kernel did not end in time%s",
+         last ? "" : "; if it waits for a later block, as in a barrier of the whole grid, that one has not begun: "
+                     "blocks run one after the other here, so split the kernel in two");
     failure.place = place;
     give_up();
 }
