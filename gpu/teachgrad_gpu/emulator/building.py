@@ -240,9 +240,3 @@ def readable(text: str) -> str:
         if shown:
             kept.append(line)
     return "\n".join(kept[:40]) or text[:4000]
-
-
-def clear() -> None:
-    """Empty the cache."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(cache_dir())

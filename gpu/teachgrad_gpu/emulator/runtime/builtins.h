@@ -58,9 +58,9 @@ TG_INLINE int __syncthreads_count(int predicate, TG_LINE) { return tg_barrier(TG
 TG_INLINE int __syncthreads_and(int predicate, TG_LINE) { return tg_barrier(TG_AND, predicate, line); }
 TG_INLINE int __syncthreads_or(int predicate, TG_LINE) { return tg_barrier(TG_OR, predicate, line); }
 
-TG_INLINE void __threadfence_block(TG_LINE) { tg_fence(0, line); }
-TG_INLINE void __threadfence(TG_LINE) { tg_fence(1, line); }
-TG_INLINE void __threadfence_system(TG_LINE) { tg_fence(2, line); }
+TG_INLINE void __threadfence_block() { tg_fence(0); }
+TG_INLINE void __threadfence() { tg_fence(1); }
+TG_INLINE void __threadfence_system() { tg_fence(2); }
 TG_INLINE void __nanosleep(unsigned) { tg_yield(); }
 TG_INLINE void __trap(TG_LINE) { tg_trap("trap", "", line); }
 TG_INLINE void __brkpt() {}

@@ -47,7 +47,7 @@ enum tg_barrier_kind { TG_PLAIN, TG_COUNT, TG_AND, TG_OR };
 TG_EXPORT int tg_barrier(enum tg_barrier_kind kind, int predicate, int line);
 TG_EXPORT void tg_exit(void);                          // a thread returns while others wait
 TG_EXPORT void tg_yield(void);                         // let others run: the thread spins
-TG_EXPORT void tg_fence(int scope, int line);          // 0: block, 1: device, 2: system
+TG_EXPORT void tg_fence(int scope);                    // 0: block, 1: device, 2: system
 TG_EXPORT void* tg_malloc(size_t size);
 TG_EXPORT void tg_free(void* memory);
 TG_EXPORT void tg_trap(const char* why, const char* text, int line);

@@ -182,7 +182,6 @@ void out_of_bounds(uintptr_t address, unsigned size, int kind, uint64_t site) {
 }
 }  // namespace
 
-std::vector<Finding>& findings() { return found; }
 uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
 
 void report(Finding f) {
@@ -233,7 +232,8 @@ void check_launch(const std::vector<Region>& arguments) {
     const tg_library& library = *launch.library;
     for (unsigned i = 0; i < library.symbol_count; i++) {
         const tg_symbol& s = library.symbols[i];
-        add_region({(uintptr_t)s.address, s.size, s.constant ? Space::CONSTANT : Space::GLOBAL, (int)i, 'v', true, nullptr});
+        Space space = s.constant ? Space::CONSTANT : Space::GLOBAL;
+        add_region({(uintptr_t)s.address, s.size, space, (int)i, 'v', true, nullptr});
     }
     if (launch.shared) add_region({(uintptr_t)tg_dynamic, launch.shared, Space::SHARED, -1, 's', false, nullptr});
     for (unsigned i = 0; i < layout->arrays.size(); i++) check_shared_array(i);

@@ -54,6 +54,5 @@ std::string check_report();                // findings and counters as text
 
 uint64_t site_of_line(int line);
 const Region* region_of(uintptr_t address, unsigned size);
-std::vector<Finding>& findings();
 void report(Finding finding);
 }  // namespace tg

@@ -116,7 +116,8 @@ void set_timer(int microseconds) {
     timer.it_value.tv_usec = timer.it_interval.tv_usec = microseconds;
     setitimer(ITIMER_REAL, &timer, nullptr);
 }
-}void on_clock(int, siginfo_t*, void* context) {
+
+void on_clock(int, siginfo_t*, void* context) {
     if (getppid() != parent) _exit(4);  // nobody is left to answer to
     bool late = now() > deadline;
     if (!tg_now.inside) {
@@ -137,8 +138,7 @@ void handle(int number, void (*handler)(int, siginfo_t*, void*), int flags) {
     action.sa_flags = SA_SIGINFO | SA_NODEFER | flags;
     sigaction(number, &action, nullptr);
 }
-
-  // namespace
+}  // namespace
 
 void catch_faults(int socket) {
     answer_socket = socket;

@@ -30,12 +30,14 @@ unsigned tg_reserve(const void* declaration, const char* name, const char* type,
         if (known.declaration == declaration) return known.place;
     unsigned place = (layout->used + align - 1) / align * align;
     if (place + size > sizeof tg_static || size > LARGEST) {
-        fail("shared memory", line, "__shared__ %s has %u bytes; %u are the most, unless it is dynamic (extern __shared__)",
-             name, size, LARGEST);
+        fail("shared memory", line,
+             "__shared__ %s has %u bytes; %u are the most, unless it is dynamic (extern __shared__)", name, size,
+             LARGEST);
         give_up();
     }
     layout->used = (place + size + 2 * GAP - 1) / GAP * GAP;
-    layout->arrays.push_back({declaration, name, type, plain != 0, place, size, element, {shape[0], shape[1], shape[2]}, line});
+    layout->arrays.push_back(
+        {declaration, name, type, plain != 0, place, size, element, {shape[0], shape[1], shape[2]}});
     memset(tg_static + place, 0xCD, size);
     if (launch.checked) check_shared_array(layout->arrays.size() - 1);
     return place;

@@ -16,7 +16,6 @@ struct SharedArray {
     const char *name, *type;
     bool plain;  // its elements have no padding
     unsigned place, size, element, shape[3];
-    int line;
 };
 
 // The static shared memory of a library. One library runs at a time, so that all begin at the same place.

@@ -21,11 +21,10 @@ namespace tg {
 Failure failure;
 std::vector<Thread> threads;
 Launch launch;
-Context main_context;
-uint64_t switches;
 volatile bool expired, due;
 
 namespace {
+Context main_context;
 std::vector<unsigned> ready, order, alive;
 size_t ready_head;
 unsigned at_barrier;
@@ -238,7 +237,6 @@ void suspend(State state) {
     if (state == State::READY) ready.push_back(thread), yielding = true;
     if (state == State::BARRIER) at_barrier++;
     tg_now.suspended++;
-    switches++;
     Fiber* next = next_fiber();
     if (next != self) leave(self->context, next);
 }
@@ -267,7 +265,7 @@ void tg_yield() {
     suspend(State::READY);
 }
 
-void tg_fence(int scope, int) {
+void tg_fence(int scope) {
     if (!launch.checked) return;
     Outside now;
     settle_write();

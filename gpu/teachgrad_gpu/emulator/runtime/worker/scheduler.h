@@ -48,8 +48,6 @@ struct Failure {
 extern Failure failure;
 extern std::vector<Thread> threads;
 extern Launch launch;
-extern Context main_context;
-extern uint64_t switches;
 
 bool run(const Launch& what);    // the whole grid; false: see `failure`
 void fail(const char* kind, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
