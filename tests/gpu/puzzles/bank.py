@@ -238,8 +238,8 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
             "too-many-reads",
             [
                 (
-                    "    float m = -INFINITY, s = 0;",
-                    "    float m = -INFINITY, s = 0;\n"
+                    "    float m = -__int_as_float(0x7f800000), s = 0;",
+                    "    float m = -__int_as_float(0x7f800000), s = 0;\n"
                     "    for (int j = 0; j < columns; j++)\n        m = fmaxf(m, x[j]);",
                 )
             ],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from teachgrad_gpu import emulator
+from teachgrad_gpu.compiling import compile_cuda, compilers
 from teachgrad_gpu.emulator import building
 from teachgrad_gpu.puzzles import PUZZLES, Puzzle, check
 from teachgrad_gpu.puzzles.folder import handed_out
@@ -25,7 +24,6 @@ bank = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(bank)
 
 pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
-NVCC = "/usr/local/bin/nvcc" if Path("/usr/local/bin/nvcc").exists() else shutil.which("nvcc")
 BRIEF = ("guard", "reverse", "warp_sum", "coalesce")
 """A few for the fast tests: a result, a finding, a shuffle and a cost."""
 
@@ -95,11 +93,9 @@ def test_cases_have_odd_sizes_and_arrays_that_hold_no_answer() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(NVCC is None, reason="no nvcc")
-def test_nvcc_takes_every_solution(tmp_path: Path) -> None:
-    together = tmp_path / "all.cu"
+@pytest.mark.skipif(not compilers(), reason="neither NVRTC nor nvcc is installed")
+@pytest.mark.parametrize("compiler", compilers())
+def test_a_compiler_for_gpus_takes_every_solution(compiler: str) -> None:
     texts = {p.name: p.solution.read_text("utf-8").replace('extern "C" ', "") for p in PUZZLES}
-    together.write_text("".join(f"namespace {name} {{\n{text}\n}}\n" for name, text in texts.items()))
-    done = subprocess.run([str(NVCC), "-arch=sm_80", "-Werror", "all-warnings", "-cubin", "-o", "all.cubin", "all.cu"],
-                          cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    together = "".join(f"namespace {name} {{\n{text}\n}}\n" for name, text in texts.items())
+    assert len(compile_cuda(together, "sm_80", compiler=compiler).resources) == len(PUZZLES)

@@ -26,7 +26,7 @@ extern "C" __global__ void softmax(const float* x, float* out, int rows, int col
         return;
     x += row * columns;
     out += row * columns;
-    float m = -INFINITY, s = 0;
+    float m = -__int_as_float(0x7f800000), s = 0;  // m is -infinity, by its bits
     for (int j = 0; j < columns; j++)  // TODO: m and s together
         m = fmaxf(m, x[j]);
     for (int j = 0; j < columns; j++)
