@@ -12,6 +12,7 @@ import numpy as np
 from teachgrad.errors import TeachgradError
 
 from ..emulator import Counter, Finding, LaunchError, RawKernel, Recording
+from ..emulator.events import KINDS
 from ..emulator.source import masked
 from .hints import hint_for
 from .puzzle import Array, Bound, Case, Hint, Puzzle, Seen, same
@@ -20,6 +21,7 @@ SECONDS = 10.0
 """That a launch may take."""
 EVENTS = 200_000
 """That are kept of a launch, for the picture."""
+WRITES = KINDS.index("write"), KINDS.index("atomic")
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ def check(puzzle: Puzzle, source: str) -> Verdict:
         first = launched.events if number == 0 else first
         place = first_wrong(case, launched.got)
         costs = {bound.what: bound.measure(launched.counters, case) for bound in puzzle.bounds}
-        passed = [bound for bound in puzzle.bounds if costs[bound.what] > bound.most(case)]
-        if launched.findings or place or passed:
+        exceeded = [bound for bound in puzzle.bounds if costs[bound.what] > bound.most(case)]
+        if launched.findings or place or exceeded:
             seen = Seen(code, untouched, "", launched.findings, case, launched.got, place is not None,
-                        tuple(bound.key for bound in passed))  # fmt: skip
-            told = tuple(complaints(case, launched, place, passed, costs))
+                        tuple(bound.key for bound in exceeded))  # fmt: skip
+            told = tuple(complaints(case, launched, place, exceeded, costs))
             return Verdict(False, told, hint_for(puzzle.hints, seen), launched.findings, case, launched.events, place,
                            costs)  # fmt: skip
     right = f"right, without a mistake, in {len(cases)} launches: " + "; ".join(case.told for case in cases)
@@ -116,13 +118,13 @@ def first_wrong(case: Case, got: Mapping[str, Array]) -> tuple[str, int] | None:
     return None
 
 
-def complaints(case: Case, launched: Launched, place: tuple[str, int] | None, passed: list[Bound],
+def complaints(case: Case, launched: Launched, place: tuple[str, int] | None, exceeded: list[Bound],
                costs: Mapping[str, float]) -> list[str]:  # fmt: skip
     """What is wrong with a launch."""
     told = [str(finding) for finding in launched.findings]
     if place is not None:
         told.append(about_element(case, launched, *place))
-    told += [f"{bound.what}: {costs[bound.what]:.5g}, but at most {bound.most(case):.5g} will do" for bound in passed]
+    told += [f"{bound.what}: {costs[bound.what]:.5g}, but at most {bound.most(case):.5g} will do" for bound in exceeded]
     return told
 
 
@@ -146,7 +148,7 @@ def last_writer(events: Recording | None, name: str, position: int, itemsize: in
     data = events.data
     hits = [step for origin, number in numbers for step in np.flatnonzero(
         (data["number"] == number) & (data["origin"] == origin.encode()) & (data["offset"] // itemsize == position)
-        & np.isin(data["kind"], (1, 2)))]  # fmt: skip
+        & np.isin(data["kind"], WRITES))]  # fmt: skip
     if not hits:
         return "no thread has written it" + (" as far as it is recorded" if events.dropped else "")
     event: Any = events[int(max(hits))]

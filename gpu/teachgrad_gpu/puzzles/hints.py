@@ -31,7 +31,7 @@ def gives(mistaken: Callable[[Case], Array], name: str = "out") -> When:
 
 
 def over(key: str) -> When:
-    """A limit was passed."""
+    """A limit was exceeded."""
     return lambda seen: key in seen.over
 
 

@@ -57,7 +57,7 @@ class Seen:
     wrong: bool = False
     """Whether its result is not NumPy's."""
     over: tuple[str, ...] = ()
-    """The keys of the limits that were passed."""
+    """The keys of the limits that were exceeded."""
 
 
 @dataclass(frozen=True)
