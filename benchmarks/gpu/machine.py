@@ -40,7 +40,8 @@ class Gpu:
     def describe(self) -> dict[str, str]:
         runtime = self.device.cuda.runtime
         return {"date": date.today().isoformat(), "device": self.peaks.name, "driver": str(runtime.driverGetVersion()),
-                "runtime": str(runtime.runtimeGetVersion()), "python": platform.python_version(), **versions()}
+                "runtime": str(runtime.runtimeGetVersion()), "python": platform.python_version(),
+                "cupy": self.device.__version__, **versions()}
 
     def to(self, array: Any) -> Any:
         return self.device.asarray(array)
@@ -51,6 +52,11 @@ class Gpu:
 
     def numpy(self, array: Any) -> Any:
         return array.cpu().numpy() if isinstance(array, self.torch.Tensor) else self.device.asnumpy(array)
+
+    def compiled(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """By torch.compile, without a CUDA graph: that would copy the inputs first, which for one kernel is a lot."""
+        compiled: Callable[..., Any] = self.torch.compile(f, options={"triton.cudagraphs": False})
+        return compiled
 
     def milliseconds(self, run: Callable[[], object]) -> float:
         from teachgrad_gpu.timing import milliseconds
@@ -107,6 +113,11 @@ class Rehearsal:
     def numpy(self, array: Any) -> Any:
         return array.numpy() if isinstance(array, self.torch.Tensor) else np.asarray(array)
 
+    def compiled(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """Traced by torch.compile, but not made into code, which takes long."""
+        traced: Callable[..., Any] = self.torch.compile(f, backend="eager")
+        return traced
+
     def milliseconds(self, run: Callable[[], object]) -> float:
         start = time.perf_counter()
         run()
@@ -130,7 +141,7 @@ Machine = Gpu | Rehearsal
 
 def versions() -> dict[str, str]:
     found = {}
-    for name in ("teachgrad", "cupy-cuda13x", "torch", "numpy"):
+    for name in ("teachgrad", "torch", "numpy"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -139,8 +139,8 @@ def time_one(machine: Machine, kernel: Kernel) -> Timed:
     by_cupy = cupy_side.ANSWERS.get(kernel.name)
     cupy_ms = machine.milliseconds(lambda: by_cupy(machine.xp, *arrays)) if by_cupy and not settings else None
     compiled = None
-    if kernel.name in COMPILED and answers and not machine.rehearsal:
-        fused = machine.torch.compile(answers)
+    if kernel.name in COMPILED and answers:
+        fused = machine.compiled(answers)
         compiled = machine.milliseconds(lambda: fused(*tensors, **settings))
     plan = kernel.plan(*arrays, **settings)
     speed = kernel.least_traffic(*arrays, **settings) / (ours / 1e3)

@@ -43,6 +43,7 @@ def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "11 of 11 kernels and dtypes agree with NumPy" in text
     data = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert [row["agrees"] for row in data["timed"]] == [True, True, True, True, True, None, True]
+    assert [row["kernel"] for row in data["timed"] if row["compiled"]] == ["gelu_vectorised", "softmax_registers"]
     assert {goal["measured"] for goal in data["goals"]} == {NOT_RUN}
     assert data["checked"][0]["same_bits"] == data["checked"][0]["results"] > 0
 
