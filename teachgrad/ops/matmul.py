@@ -34,6 +34,8 @@ class Matmul(Op):
         if x._data.dtype is not y._data.dtype and x.dtype != y.dtype:
             dtype = dtypes.promote(x.dtype, y.dtype)
             x, y = astype(x, dtype, copy=False), astype(y, dtype, copy=False)
+        elif x._data.dtype is dtypes.bool:
+            raise no_bool(self, x, y)  # NumPy's function, which is called without detour, would take it
         return apply(self, (x, y))
 
     def infer(self, x: Spec, y: Spec) -> Spec:
@@ -41,7 +43,7 @@ class Matmul(Op):
             raise ShapeError(f"matmul needs at least one axis each, got shapes {x.shape} and {y.shape}; use * for "
                              "scalars")
         if x.dtype.kind == "b":
-            raise DTypeError("matmul does not take bool")
+            raise no_bool(self, x, y)
         inner = y.shape[-2] if y.ndim > 1 else y.shape[0]
         if x.shape[-1] != inner:
             raise ShapeError(f"matmul: {x.shape} @ {y.shape}: the inner lengths {x.shape[-1]} and {inner} differ")
@@ -126,6 +128,12 @@ class MatmulTN(Op):
         return matmul_nt(y, g) if x.requires_grad else None, x @ g if y.requires_grad else None
 
 
+def no_bool(op: Op, x: Any, y: Any) -> DTypeError:
+    """The error for truth values: sums of products are of numbers."""
+    return DTypeError(f"{op.name} of {x.dtype}{list(x.shape)} and {y.dtype}{list(y.shape)}: bool has no products.\n"
+                      "Way out: astype(tg.int64) counts how many are true together; `> 0` makes truth values of that")
+
+
 def turned(x: Spec) -> Spec:
     """The spec of a matrix with its last two axes exchanged."""
     return Spec((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
@@ -146,6 +154,8 @@ class Linear(Op):
             raise DTypeError(f"linear takes a tensor, not a {type(x).__name__}; write tg.tensor(...) around it")
         if x._data.dtype != weight._data.dtype:
             x = astype(x, dtypes.promote(x.dtype, weight.dtype), copy=False)
+        elif weight._data.dtype is dtypes.bool:
+            raise no_bool(self, x, weight)
         return apply(self, (x, weight) if bias is None else (x, weight, bias))
 
     def infer(self, x: Spec, weight: Spec, *bias: Spec) -> Spec:

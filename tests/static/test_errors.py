@@ -60,3 +60,14 @@ def test_an_index_out_of_range_leaves_everything_as_it_was(level: str) -> None:
     with pytest.raises(IndexError):
         step(tg.tensor(np.array([5])))
     assert count.numpy().tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("level", ["dynamic", "O0", "O3"])
+@pytest.mark.parametrize("product", [tg.matmul, F.linear, lambda x, y: tg.tensordot(x, y, axes=1)])
+def test_truth_values_have_no_matrix_product_in_any_mode(product: Any, level: str) -> None:
+    f = product if level == "dynamic" else tg.static(lambda x, y: product(x, y), level=level)
+    x = tg.tensor(np.array([[True, False], [True, True]]))
+    with pytest.raises(tg.DTypeError, match=r"bool.*\n.*astype"):
+        f(x, x)
+    ones = tg.ones((2, 2), dtype=tg.int64)
+    assert np.array_equal(f(x, ones).numpy(), np.array([[1, 1], [2, 2]]))
