@@ -85,6 +85,8 @@ def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: b
     `obj` is a number, nested sequences of numbers, or an array that NumPy understands. Foreign memory is copied, unless
     `copy=False` asks that it be shared; then later writes to it are noticed before a gradient could go wrong.
     """
+    if copy is False:
+        refuse_to_carry("asarray", obj, device)
     if isinstance(obj, Vertex):
         obj = obj if device is None else to_device(obj, device)
         converts = dtype is not None and dtypes.as_dtype(dtype) != obj.dtype
@@ -101,9 +103,17 @@ def asarray(obj: Any, /, *, dtype: DTypeLike = None, device: Any = None, copy: b
     return tensor(obj, dtype, device=device)
 
 
+def refuse_to_carry(name: str, x: Any, device: Any) -> None:
+    """For `copy=False`: what is elsewhere cannot be on a device without a copy."""
+    here = device_of(x) if isinstance(x, Vertex) else devices.of(x)
+    if device is not None and devices.find(device) is not here:
+        raise InplaceError(f"{name}: what is on \"{here.name}\" cannot be on another device without a copy.\n"
+                           "Way out: leave out copy=False")
+
+
 def shared(array: Array) -> Tensor:
-    """A tensor in memory that somebody else can write to."""
-    x = leaf(array)
+    """A tensor in memory that somebody else can write to; it stays there, also in a block of `tg.device`."""
+    x = Tensor(array)
     x.exposed = checksum(array)
     return x
 
@@ -114,6 +124,8 @@ def from_dlpack(x: object, /, *, device: Any = None, copy: builtins.bool | None 
     Writes by the other side are noticed where a gradient needs the old value. Some libraries share their memory for
     reading only (JAX does); then an overwrite of the tensor is refused. `copy=True` takes memory of its own.
     """
+    if copy is False:
+        refuse_to_carry("from_dlpack", x, device)
     if isinstance(x, Vertex):
         if x.requires_grad:
             raise GradientError("a tensor that requires a gradient cannot be shared through DLPack; detach() it first")
@@ -121,7 +133,8 @@ def from_dlpack(x: object, /, *, device: Any = None, copy: builtins.bool | None 
         return copy_of(x) if copy else x  # type: ignore[return-value]
     array = np.from_dlpack(x)  # type: ignore[arg-type]
     dtypes.as_dtype(array.dtype)
-    return leaf(array.copy(), device=device) if copy or device not in (None, "cpu") else shared(array)
+    carried = device is not None and devices.find(device) is not devices.CPU
+    return leaf(array.copy(), device=device) if copy or carried else shared(array)
 
 
 def _float(dtype: DTypeLike) -> dtypes.DType:

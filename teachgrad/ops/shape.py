@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..devices import find
 from ..errors import ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from ..sizes import as_length, broadcast_shapes
 from ..spelling import own_keywords
+from .transfer import to_device
 
 
 def normalize_axis(axis: int, ndim: int) -> int:
@@ -60,7 +60,7 @@ class Astype(Op):
 
     def __call__(self, x: Vertex, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
         if device is not None:
-            find(device)
+            x = to_device(x, device)
         dtype = dtypes.as_dtype(dtype)
         if not copy and x.dtype == dtype:
             return x

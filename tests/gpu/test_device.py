@@ -216,6 +216,25 @@ def test_ways_in_and_out(place: Any) -> None:
         assert y.to("cpu").numpy().tolist() == [[1.0, 2.0]]
 
 
+def test_astype_carries_and_what_shares_memory_stays(place: Any) -> None:
+    x = tg.tensor([1.0, 2.0])
+    for carried in (tg.astype(x, tg.float64, device=place.name), tg.astype(x, tg.float32, copy=False, device=place.name)):
+        assert carried.device == place.name
+        assert carried.to("cpu").numpy().tolist() == [1.0, 2.0]
+    array = np.array([1.0, 2.0])
+    for share in (tg.asarray, tg.from_dlpack):
+        assert share(array, device=place.name).device == place.name
+        for there in (x, array):
+            with pytest.raises(tg.InplaceError, match="without a copy"):
+                share(there, device=place.name, copy=False)
+        with tg.device(place.name):
+            y = share(array, copy=False)
+        y.requires_grad = True
+        assert y.device == share(array, device="cpu", copy=False).device == "cpu"
+        loss = (y * y).sum()
+        assert tg.grad(loss, y).numpy().tolist() == [2.0, 4.0]
+
+
 def test_a_block_makes_tensors_on_its_device(place: Any) -> None:
     device = tg.device(place.name)
     assert device == place.name
