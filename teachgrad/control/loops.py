@@ -40,7 +40,8 @@ def scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None,
     r"""c_t, y_t = body(c_{t-1}, x_t) for t = 1 ... n: the last carry c_n, and all y_t along a new first axis.
 
     The body may use any tensor from outside; gradients flow to the first carry, to xs and to those. In static mode the
-    loop is one vertex: the body is traced once, whatever the length.
+    loop is one vertex: the body is traced once, whatever the length. Last bits of third and higher derivatives may
+    then differ from those of dynamic mode.
 
     Args:
         body: called with the carry and the row x_t; returns the next carry and y_t (None for nothing).

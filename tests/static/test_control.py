@@ -776,3 +776,34 @@ def test_arithmetic_is_that_of_all_steps() -> None:
         flops = forward.op.flops(forward._data, *[x._data for x in forward.inputs], **forward.attrs)
         assert flops >= n * body
         assert flops % n == 0
+
+
+def test_third_derivatives_of_a_scan_agree_but_for_last_bits_and_those_of_a_plain_loop_in_every_bit() -> None:
+    rng = np.random.default_rng(0)
+    w = tg.tensor(rng.normal(size=(3, 3)) / 3, requires_grad=True)
+    x, h0 = tg.tensor(rng.normal(size=(6, 3))), tg.zeros(3, dtype=tg.float64)
+
+    def scan(x: Any) -> Any:
+        h, ys = tg.scan(lambda h, x: (tg.tanh(x + h @ w), h * h), h0, x)
+        return (h * h).sum() + ys.mean()
+
+    def loop(x: Any) -> Any:
+        h, ys = h0, []
+        for t in range(6):
+            h, y = tg.tanh(x[t] + h @ w), h * h
+            ys.append(y)
+        return (h * h).sum() + tg.stack(ys).mean()
+
+    def derivatives(loss: Any) -> Any:
+        found = []
+        for _ in range(4):
+            found.append(tg.grad(loss, w, create_graph=True))
+            loss = (found[-1] * found[-1]).sum()
+        return found
+
+    for f, same in ((scan, 2), (loop, 4)):
+        dynamic = derivatives(f(x))
+        static = tg.static(lambda x, f=f: derivatives(f(x)), level="O1")(x)
+        for k, (a, b) in enumerate(zip(dynamic, static, strict=True)):
+            assert k >= same or a.numpy().tobytes() == b.numpy().tobytes()
+            np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-12, atol=1e-12 * np.abs(a.numpy()).max())
