@@ -345,3 +345,29 @@ def test_a_wrong_class_is_refused(gpu: FakeGpu) -> None:
     with pytest.raises(IndexError, match="target 9 is not one of the 4"):
         step(x, tg.tensor([0, 9, 2], device="gpu"))
     assert model.weight.to("cpu").numpy().tobytes() == before.tobytes()
+
+
+def test_numbers_of_the_cpu_are_in_place_in_every_call(gpu: FakeGpu) -> None:
+    """Those of the last call are not copied again, so nothing else may be put where they are."""
+    def f(x: Any, scale: Any) -> Any:
+        rows = (x * scale).sum(axis=1)
+        square = (rows * rows).sum()
+        return tg.cumulative_sum(rows / square) + square
+
+    step = tg.static(f, level="O3", executor="cupy")
+    x = tg.tensor(np.arange(12.0).reshape(3, 4))
+    for number in (3.0, 3.0, 2.0, 2.0):
+        scale = tg.tensor(number, dtype=tg.float64)
+        got = step(x.to("gpu"), scale).to("cpu").numpy()
+        np.testing.assert_allclose(got, f(x, scale).numpy(), rtol=1e-12)
+
+
+def test_numbers_of_the_cpu_are_copied_to_new_memory(gpu: FakeGpu) -> None:
+    launcher = OnGpu(gpu)
+    memory = launcher.memory(64)
+    place = memory[:8].view(np.float64).reshape(())
+    launcher.copy_in(place, np.array(3.0))
+    place[...] = 0.0
+    launcher.memory(64)  # CuPy may hand out again what was given back
+    launcher.copy_in(place, np.array(3.0))
+    assert float(place) == 3.0

@@ -19,7 +19,7 @@ from teachgrad.errors import DeviceError
 from teachgrad.graph import Graph
 from teachgrad.passes.plan import Plan
 
-from ..generating.building import CudaBuilding
+from ..generating.building import FEW, CudaBuilding
 from .calls import tell_of_calls
 from .cublas import WORKSPACE, Cublas
 from .launching import Call
@@ -37,9 +37,11 @@ class OnGpu:
     def __init__(self, device: Any) -> None:
         self.cupy, self.xp = device.cupy, device.xp
         self.known: dict[int, bytes] = {}
-        """What numbers of the host were last copied to which address: most are the same in every call."""
+        """What numbers of the host were last copied to which address: most are the same in every call, and nothing
+        else is put there."""
 
     def memory(self, size: int) -> Any:
+        self.known.clear()  # the memory of a program that is gone may be given to the next one
         return self.cupy.empty(max(1, size), np.uint8)
 
     def adopts(self, array: Any) -> bool:
@@ -65,7 +67,7 @@ class OnGpu:
             array[...] = place
 
     def refuse(self, arrays: Sequence[Any], name: str) -> None:
-        if any(isinstance(array, np.ndarray) and array.size > 3 for array in arrays):
+        if any(isinstance(array, np.ndarray) and array.size > FEW for array in arrays):
             raise DeviceError(f"{name} runs on the executor \"cupy\", which takes tensors on \"gpu\".\n"
                               "Ways out: x.to(\"gpu\") and model.to(\"gpu\"); or executor=\"c\".")
 

@@ -24,6 +24,8 @@ from .nests import ThreadNest
 from .threads import KERNELS, Kernel, Work
 from .words import PRELUDE, RESERVED, combining
 
+FEW = 3
+"""An argument of so few elements may come from the host: it is a number, or where random bits are."""
 LEAST = 1 << 15
 """A product of fewer multiplications has a kernel of ours: a library would take longer to begin."""
 
@@ -95,10 +97,10 @@ class CudaBuilding(Placing):
 
     def blocks(self) -> list[Block]:
         last, end = self.last_reads(), len(self.order) + 1
-        written = {leaf.id for leaf, _ in self.graph.updates}
+        staying = {leaf.id for leaf, _ in self.graph.updates} | {v.id for v in self.graph.inputs if v.size <= FEW}
         blocks = [Block([self.flag], aligned(4), -1, end)]
-        blocks += [Block([v], aligned(v._data.nbytes), -1, end if v.id in written else last.get(v.id, -1))
-                   for v in self.graph.inputs]
+        blocks += [Block([v], aligned(v._data.nbytes), -1, end if v.id in staying else last.get(v.id, -1))
+                   for v in self.graph.inputs]  # few elements stay: whoever copies them in need not do so again
         blocks += [Block([v], aligned(v._data.nbytes), -1, end) for v in self.graph.cells]
         blocks += [Block([x], aligned(x._data.nbytes), -1, end) for x in self.constants.values()]
         for b in self.stored.values():
