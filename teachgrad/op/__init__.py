@@ -59,6 +59,5 @@ __all__ = [
     "INFERENCE", "NO_ATTRS", "REGISTRY", "Array", "Modes", "Op", "Overwritten", "Shape", "Spec", "Symbolic", "Vertex",
     "Witness", "apply", "bare", "beside", "checksum", "device_of", "explain", "mark_written", "memory_of", "mixed",
     "modes", "next_id", "overwritten", "refresh", "remember", "report", "sample_of", "shared_id", "shares_memory",
-    "spec_of", "state",
-    "value_is_gone", "version",
+    "spec_of", "state", "value_is_gone", "version",
 ]

@@ -101,7 +101,6 @@ class Update(Op):
             if sink:
                 sink(observe.Update(x.id, x.name, memory))
 
-
     def overwrite_elsewhere(self, there: devices.Device, x: Vertex, row: Sequence[Array], attrs: Any) -> None:
         """The same for a tensor on another device, beside which only numbers may be on the CPU."""
         others = [array for array in row if devices.of(array) is not there]

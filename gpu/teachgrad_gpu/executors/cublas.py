@@ -17,6 +17,8 @@ from ..generating.gemm import Gemm
 
 WORKSPACE = 32 << 20
 """The bytes that cuBLAS may use, as NVIDIA advises for its larger GPUs."""
+
+
 class Cublas:
     """The library, with a handle and a workspace of its own."""
 
