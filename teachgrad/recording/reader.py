@@ -1,11 +1,9 @@
-"""Reads a recording: rows by range, arrays by number, moments by address. Safe on any file, and on a growing
-one."""
+"""Reads a recording: rows by range, arrays by number, moments by address. Safe on any file, and on a growing one."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -20,14 +18,14 @@ from ..statistics import Statistics, statistics_of
 from .accounts import Account
 from .accounts import decode as decode_account
 from .addresses import find
+from .arrays import Arrays
 from .attributes import decode
 from .beside import path_beside
-from .checks import ArrayInfo, array_info, integer, row_of
-from .fingerprint import fingerprint
+from .checks import ArrayInfo, integer, row_of
 from .moment import Address, Moment, parse
-from .names import Names, names_in
 from .programs import Held, Ran, Rewritten, held, ran, rewritten
-from .schema import DTYPES, LEVELS, Level
+from .schema import LEVELS, Level
+from .sources import Sources
 from .step import Row, Site, Step
 from .store import Store
 from .text import clean
@@ -40,7 +38,6 @@ COLUMNS = (
 )
 UNFINISHED = "recording ended early, or is still being written"
 CACHED_STEPS = 6
-CACHED_BYTES = 64 << 20
 
 
 class Reader(Displayed):
@@ -57,14 +54,8 @@ class Reader(Displayed):
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._store = Store(self.path)
+        self._open()
         self._steps: OrderedDict[int, Step] = OrderedDict()
-        self._arrays: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._infos: dict[int, ArrayInfo] = {}
-        self._sites: dict[int, Site] = {}
-        self._files: dict[str, str] = {}
-        self._called: dict[int, Names] = {}
-        self._spans: dict[str, dict[tuple[int, int, int], Names]] = {}
         self._names: dict[int, str] = {}
         self._leaves: dict[int, Row] = {}
         self._accounts: dict[int, Account] = {}
@@ -72,11 +63,16 @@ class Reader(Displayed):
             self.refresh()
             if self._lacks_arrays:  # the recording may have become one file just now, between two looks
                 self._store.close()
-                self._store = Store(self.path)
+                self._open()
                 self.refresh()
         except BaseException:
             self._store.close()
             raise
+
+    def _open(self) -> None:
+        self._store = Store(self.path)
+        self._arrays = Arrays(self.path, self._store)
+        self._sources = Sources(self.path, self._store)
 
     def __repr__(self) -> str:
         return f"<recording {self.path}, {self.steps} training steps, level {self.level}>"
@@ -201,16 +197,11 @@ class Reader(Displayed):
         if self._salvaged is not None:
             yield from self._salvaged[step][start:end]
             return
-        yield from self._stream(
-            f"SELECT {COLUMNS} FROM event WHERE step = ? AND row >= ? AND row < ? ORDER BY row",
-            step,
-            start,
-            end,
-        )
+        query = f"SELECT {COLUMNS} FROM event WHERE step = ? AND row >= ? AND row < ? ORDER BY row"
+        yield from self._stream(query, step, start, end)
 
     def _stream(self, query: str, *parameters: Any) -> Iterator[Row]:
-        """Rows, checked; in order and without gaps, which also ends a walk through pages that form a
-        circle."""
+        """Rows, checked; in order and without gaps, which also ends a walk through pages that form a circle."""
         before: tuple[int, int] | None = None
         for values in self._store.rows(query, *parameters):
             row = row_of(values)
@@ -229,7 +220,7 @@ class Reader(Displayed):
                 raise RecordingError(f"{self.path} is damaged: step t{number} begins with row {rows[0].row}")
             for site in {row.site for row in rows if row.site is not None}:
                 self.site(site)
-            step = self._steps[number] = Step(number, rows, self._called, self._earlier_name)
+            step = self._steps[number] = Step(number, rows, self._sources.called, self._earlier_name)
             while len(self._steps) > CACHED_STEPS:
                 self._steps.popitem(last=False)
         self._steps.move_to_end(number)
@@ -276,8 +267,7 @@ class Reader(Displayed):
         return self.step(row.step).label(row)
 
     def value_at(self, vertex: int, moment: Moment) -> int | None:
-        """The number of the array that a vertex held at a moment, or None if it had none yet or it was not
-        kept."""
+        """The number of the array that a vertex held at a moment, or None if it had none yet or it was not kept."""
         step = self.step(moment.step)
         updates = [row for row in step.updates.get(vertex, ()) if row <= moment.row]
         if updates:
@@ -299,56 +289,18 @@ class Reader(Displayed):
 
     def array(self, number: int) -> ArrayInfo:
         """What is known of an array without its elements."""
-        info = self._infos.get(number)
-        if info is None:
-            found = self._store.row(
-                "SELECT dtype, shape, minimum, maximum, mean, std, zeros, nans, infs, counted, length(data), place, "
-                "fingerprint IS NOT NULL AND data IS NULL AND place IS NULL FROM array WHERE id = ?",
-                number,
-            )
-            if found is None:
-                raise RecordingError(f"{self.path} is damaged: array {number} is missing")
-            info = self._infos[number] = array_info(number, found)
-            if len(self._infos) > 1 << 16:
-                self._infos.clear()
-        return info
+        return self._arrays.info(number)
 
     def values(self, number: int) -> np.ndarray | None:
         """The elements of an array (read-only), or None if they were not recorded or are not here."""
-        array = self._arrays.get(number)
-        if array is not None:
-            self._arrays.move_to_end(number)
-            return array
-        info = self.array(number)
-        if not info.has_values:
-            return None
-        if info.marked:
-            return self.replayer.values(number)
-        query = "SELECT fingerprint, data, place FROM array WHERE id = ?"
-        mark, data, place = self._store.row(query, number) or (None, None, None)
-        if place is not None and not self._store.find_large_arrays():  # it may have become part of the recording
-            mark, data, place = self._store.row(query, number) or (None, None, None)
-            if place is not None:
-                return None
-        if place is not None:
-            data = self._store.large_array(integer(place, "an array"), info.nbytes)
-        if not isinstance(data, bytes) or len(data) != info.nbytes or fingerprint(data) != mark:
-            raise RecordingError(f"{self.path} is damaged: the elements of array {number} are not what was recorded")
-        stored = np.frombuffer(data, DTYPES[info.dtype]).reshape(info.shape)
-        array = self._arrays[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-        while sum(item.nbytes for item in self._arrays.values()) > CACHED_BYTES and len(self._arrays) > 1:
-            self._arrays.popitem(last=False)
-        return array
+        return self.replayer.values(number) if self.array(number).marked else self._arrays.elements(number)
 
     @cached_property
     def replayer(self) -> Replayer:
         """Computes what a recording of level `replay` did not keep."""
         from .replaying import Replayer  # it needs all ops, which is seldom wanted
 
-        def mark_of(number: int) -> int | None:
-            return (self._store.row("SELECT fingerprint FROM array WHERE id = ?", number) or (None,))[0]
-
-        return Replayer(self, mark_of)
+        return Replayer(self, self._arrays.mark)
 
     def why_not(self, number: int) -> str:
         """Why the elements of an array are not here: "" if they are, or were never to be."""
@@ -382,7 +334,7 @@ class Reader(Displayed):
         if values is None:
             return None
         computed = statistics_of(values)
-        self._infos[number] = replace(info, statistics=computed)
+        self._arrays.note(number, computed)
         return computed
 
     def attrs(self, row: Row) -> dict[str, Any]:
@@ -393,28 +345,11 @@ class Reader(Displayed):
 
     def site(self, number: int | None) -> Site | None:
         """A place in the user's source."""
-        if number is None:
-            return None
-        site = self._sites.get(number)
-        if site is None:
-            found = self._store.row("SELECT file, line, function, first, last, text FROM site WHERE id = ?", number)
-            if found is None or [type(item) for item in found] != [str, int, str, int, int, str]:
-                raise RecordingError(f"{self.path} is damaged: place {number} in the source is missing")
-            file, line, function, first, last, text = found
-            site = self._sites[number] = Site(clean(file), line, clean(function), first, last, clean(text))
-            if file not in self._spans:
-                source = self._store.row("SELECT text FROM source WHERE file = ?", file)
-                text = source[0] if source is not None and isinstance(source[0], str) else ""
-                self._files[site.file] = text
-                self._spans[file] = names_in(text)
-            names = self._spans[file].get((line, first, last))
-            if names is not None:
-                self._called[number] = names
-        return site
+        return None if number is None else self._sources.site(number)
 
     def source(self, file: str) -> list[str]:
         """The lines of a source file as it was when it ran; none if it was not kept."""
-        return [clean(line) for line in self._files.get(file, "").splitlines()]
+        return self._sources.lines(file)
 
     # ---- static programs -----------------------------------------------------------------------------------
 

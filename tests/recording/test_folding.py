@@ -112,12 +112,12 @@ def test_a_reader_in_this_process_goes_on(path: Path, looked: bool) -> None:
         run = Reader(path)
         if looked:
             check_elements(run)
-            run._arrays.clear()
+            run._arrays._elements.clear()
     assert not path_beside(path).exists()
     check_elements(run)
     run.refresh()
     assert run.trouble is None
-    run._arrays.clear()
+    run._arrays._elements.clear()
     check_elements(run)
     run.close()
     check(path)
@@ -142,7 +142,7 @@ rows = list(run.rows(0))
 some = run.values(rows[1].value).tobytes()
 print("open", flush=True)
 sys.stdin.readline()
-run._arrays.clear()
+run._arrays._elements.clear()
 assert run.values(rows[1].value).tobytes() == some
 run.refresh()
 assert run.trouble is None, run.trouble
