@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import warnings
-import weakref
 from collections.abc import Callable
 from functools import lru_cache
 from math import inf
@@ -18,13 +17,12 @@ import numpy as np
 from .. import devices, observe
 from ..displays import Displayed
 from ..errors import RecordingError, Where
-from ..op import REGISTRY
 from ..statistics import numbers_of
 from .accounts import MAX_ACCOUNT
 from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
-from .marks import mark, replayable
+from .marks import mark
 from .schema import (
     DTYPE_NAMES,
     DTYPES,
@@ -38,6 +36,7 @@ from .schema import (
     Level,
 )
 from .timeline import Timeline
+from .vertices import Vertices
 from .writer import Writer, about
 
 if TYPE_CHECKING:
@@ -144,17 +143,8 @@ class _Sink:
         self.level = self._highest = level
         self.budget = inf
         """Bytes of elements that there may be; when they are spent, statistics have to do."""
-        self._forgets = False
-        """Whether what is known is to be forgotten with this training step."""
-        self._retold: set[int] = set()
-        """The leaves that have been told since that was decided."""
         self._warned = False
-        self._known: dict[int, weakref.ref[np.ndarray] | None] = {}
-        """The arrays of vertices that have a row. `Leaf` events come with every use, and results without a gradient
-        look like leaves too; but a static program gives its inputs new arrays each time."""
-        self._made: set[int] = set()
-        """The vertices that have a row in this training step. A static program has the same ones each time."""
-        self._step = 0
+        self._vertices = Vertices()
         self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
         self._incoming: dict[int, int | None] = {}
@@ -165,10 +155,6 @@ class _Sink:
         self._keep_here = self._keeper(level)
         self.gate: Gate | None = None
         """Where the run waits, if somebody may hold it."""
-        self._leaves: set[int] = set()
-        """The vertices that are leaves."""
-        self._again: set[int] = set()
-        """The vertices of this training step whose op can run again."""
         self._handlers: dict[type, Callable[[Any], None]] = {
             observe.Leaf: self._leaf,
             observe.Forward: self._forward,
@@ -214,10 +200,8 @@ class _Sink:
                 self._writer.add("about", ("level", level))
             if level == "replay":
                 self._writer.add("about", ("replay", "yes"))
-            # Leaves are told anew from the next training step on, with what is kept of them now.
             if LEVELS.index(level) > LEVELS.index(self.level):
-                self._forgets = True
-                self._retold.clear()
+                self._vertices.forget()
             self.level, self._keep_here = level, self._keeper(level)
         if self.gate is not None:
             self.gate.told()
@@ -245,60 +229,36 @@ class _Sink:
 
     def _leaf(self, event: observe.Leaf) -> None:
         vertex, name, array, requires_grad, is_parameter = event
-        if vertex in self._known:
-            known = self._known[vertex]
-            # After a backward pass, an op that reads it may begin the next training step.
-            anew = self._forgets and self._timeline.pulled and vertex not in self._retold
-            if (known is None or known() is array) and not anew:
-                return
-            if vertex in self._made and not is_parameter and not anew:
-                self._begin_again()
-        self._note(vertex, array)
-        if self._forgets:
-            self._retold.add(vertex)
-        self._leaves.add(vertex)
+        pulled = self._timeline.pulled
+        if self._vertices.is_told(vertex, array, pulled):
+            return
+        if not is_parameter and self._vertices.comes_again(vertex, pulled):
+            self._begin_again()
+        self._vertices.tell_leaf(vertex, array)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
         self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
-        self._turn(vertex)
+        self._vertices.turn(vertex, self._timeline.step)
 
     def _forward(self, event: observe.Forward) -> None:
         vertex, op, inputs, attrs, array, name, where, scope, requires_grad = event
-        if vertex in self._made:
+        if vertex in self._vertices.made:
             self._begin_again()
-        self._note(vertex, array)
+        self._vertices.tell(vertex, array)
         settings = encode(attrs, self._keep_setting) if attrs else ""
         if self.level == "replay":
-            again = type(array) is np.ndarray and self._runs_again(op, inputs, settings)
-            (self._again.add if again else self._again.discard)(vertex)
+            self._vertices.ran(vertex, op, inputs, settings, array)
         values = (
             vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
             REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),
         )  # fmt: skip
         self._timeline.forward("op", values, requires_grad)
-        self._turn(vertex)
-
-    def _note(self, vertex: int, array: Any) -> None:
-        """Remember that a vertex has a row in this training step, and with which array."""
-        self._made.add(vertex)
-        self._known[vertex] = weakref.ref(array) if type(array) is np.ndarray else None
-
-    def _turn(self, vertex: int) -> None:
-        """If the row of this vertex has begun a new training step, it is the only one in it so far."""
-        if self._timeline.step != self._step:
-            self._step = self._timeline.step
-            self._made = {vertex}
-            self._again &= {vertex}
-            # The leaves of the op that begins the step have been told before it.
-            known = {i: self._known[i] for i in self._retold} if self._forgets else self._known
-            self._known = {i: old for i, old in known.items() if old is None or old() is not None}
-            self._forgets = False
-            self._retold.clear()
+        self._vertices.turn(vertex, self._timeline.step)
 
     def _begin_again(self) -> None:
         """A static program runs once more, with the vertices that it had before."""
-        if self._made:
+        if self._vertices.made:
             self._timeline.again()
-            self._made.clear()
+            self._vertices.made.clear()
 
     def _seed(self, event: observe.Seed) -> None:
         gradient = self._keep(event.gradient)
@@ -326,8 +286,7 @@ class _Sink:
 
     def _update(self, event: observe.Update) -> None:
         vertex, name, after = event
-        if vertex in self._known and type(after) is np.ndarray:
-            self._known[vertex] = weakref.ref(after)
+        self._vertices.update(vertex, after)
         self._timeline.update("update", (vertex, _short(name), self._keep(after)))
 
     # ---- other tables --------------------------------------------------------------------------------------
@@ -344,7 +303,7 @@ class _Sink:
             self._timeline.note("program", (_sound(text),))
 
     def _alloc(self, event: observe.Alloc) -> None:
-        if event.vertex in self._made:
+        if event.vertex in self._vertices.made:
             self._begin_again()
         self._timeline.note("alloc", event)
 
@@ -419,18 +378,10 @@ class _Sink:
             return self._keep_statistics(array)
         return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
 
-    def _runs_again(self, op: str, inputs: tuple[int, ...], settings: str) -> bool:
-        """Whether the result of an op is a function of what the recording has."""
-        return (not self._forgets and replayable(REGISTRY.get(op))
-                and '{"text":' not in settings and '{"op":' not in settings
-                and all(vertex in self._made or vertex in self._leaves for vertex in inputs)
-                and None not in (self._known.get(vertex, True) for vertex in inputs))  # fmt: skip  (of several arrays)
-
     def _keep_made(self, vertex: int, array: Any) -> int | None:
         """What is kept of what the op of a vertex made, forward or backward."""
         kind = self._kind(array)
-        # Of leaves that are still to be told anew too little is kept; on other devices, bits may differ.
-        if self.level != "replay" or self._forgets or vertex not in self._again or kind is None:
+        if self.level != "replay" or not self._vertices.follows(vertex) or kind is None:  # of devices, bits may differ
             return self._keep(array)
         return self._writer.add_mark(*kind, mark(array))
 
