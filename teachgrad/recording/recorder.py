@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
 from math import inf
 from os import PathLike
 from pathlib import Path
@@ -23,18 +22,8 @@ from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
 from .marks import mark
-from .schema import (
-    DTYPE_NAMES,
-    DTYPES,
-    LEVELS,
-    MAX_BYTES,
-    MAX_SOURCE,
-    MAX_TEXT,
-    PARAMETER,
-    REQUIRES_GRAD,
-    WITH_ELEMENTS,
-    Level,
-)
+from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, PARAMETER, REQUIRES_GRAD, WITH_ELEMENTS, Level
+from .text import short, sound
 from .timeline import Timeline
 from .vertices import Vertices
 from .writer import Writer, about
@@ -236,7 +225,7 @@ class _Sink:
             self._begin_again()
         self._vertices.tell_leaf(vertex, array)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
-        self._timeline.forward("leaf", (vertex, _short(name), flags, self._keep(array)), False)
+        self._timeline.forward("leaf", (vertex, short(name), flags, self._keep(array)), False)
         self._vertices.turn(vertex, self._timeline.step)
 
     def _forward(self, event: observe.Forward) -> None:
@@ -248,7 +237,7 @@ class _Sink:
         if self.level == "replay":
             self._vertices.ran(vertex, op, inputs, settings, array)
         values = (
-            vertex, op, _short(name), _short(scope), ",".join(map(str, inputs)), settings, self._site(where),
+            vertex, op, short(name), short(scope), ",".join(map(str, inputs)), settings, self._site(where),
             REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),
         )  # fmt: skip
         self._timeline.forward("op", values, requires_grad)
@@ -287,7 +276,7 @@ class _Sink:
     def _update(self, event: observe.Update) -> None:
         vertex, name, after = event
         self._vertices.update(vertex, after)
-        self._timeline.update("update", (vertex, _short(name), self._keep(after)))
+        self._timeline.update("update", (vertex, short(name), self._keep(after)))
 
     # ---- other tables --------------------------------------------------------------------------------------
 
@@ -300,7 +289,7 @@ class _Sink:
 
         text = tell(account_of(event.trace, event.arrays), self._site)
         if len(text) <= MAX_ACCOUNT:
-            self._timeline.note("program", (_sound(text),))
+            self._timeline.note("program", (sound(text),))
 
     def _alloc(self, event: observe.Alloc) -> None:
         if event.vertex in self._vertices.made:
@@ -321,22 +310,13 @@ class _Sink:
         number = self._sites.get(key)
         if number is None:
             number = self._sites[key] = len(self._sites) + 1
-            self._writer.add(
-                "site",
-                (
-                    number,
-                    _short(where.file),
-                    where.line,
-                    _short(where.function),
-                    where.column,
-                    where.end_column,
-                    _short(where.text),
-                ),
-            )
+            place = (number, short(where.file), where.line, short(where.function), where.column, where.end_column,
+                     short(where.text))  # fmt: skip
+            self._writer.add("site", place)
             if where.file not in self._files:
                 self._files.add(where.file)
                 text = "".join(linecache.getlines(where.file))
-                self._writer.add("source", (_short(where.file), _sound(text[:MAX_SOURCE])))
+                self._writer.add("source", (short(where.file), sound(text[:MAX_SOURCE])))
         return number
 
     # ---- arrays --------------------------------------------------------------------------------------------
@@ -398,17 +378,3 @@ class _Sink:
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index."""
         return self._keep_values(array) if self.level in WITH_ELEMENTS else None
-
-
-@lru_cache(maxsize=4096)
-def _short(text: str | None) -> str:
-    return _sound(text[:MAX_TEXT]) if text else ""
-
-
-def _sound(text: str) -> str:
-    """`text` without halves of surrogate pairs, which UTF-8 cannot hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
-    return text

@@ -1,8 +1,11 @@
-"""Text from strangers, made fit to be shown in a terminal."""
+"""Text from strangers, made fit to be shown in a terminal; and text of a run, made fit for a file."""
 
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
+
+from .schema import MAX_TEXT
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"}
 
@@ -26,3 +29,18 @@ def _shown(character: str) -> str:
         code = ord(character)
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return " " if character.isspace() else character
+
+
+@lru_cache(maxsize=4096)
+def short(text: str | None) -> str:
+    """The beginning of a text, as much as is recorded of a name or of a line of source."""
+    return sound(text[:MAX_TEXT]) if text else ""
+
+
+def sound(text: str) -> str:
+    """`text` without halves of surrogate pairs, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
