@@ -35,8 +35,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--level",
         choices=LEVELS,
-        help="how much of each array to keep: its shape, its statistics, its elements (default: values; with --live "
-        "and without --record, values while somebody is attached, else stats)",
+        help="how much of each array to keep: its shape (meta), its statistics too (stats), its elements (values), or "
+        "those that cannot be computed again from the others (replay) (default: values; with --live and without "
+        "--record, values while somebody is attached, else stats)",
     )
     parser.add_argument("script", metavar="SCRIPT", help="the Python file to run")
     parser.add_argument("arguments", metavar="ARGS", nargs=REMAINDER, help="arguments for the script")
