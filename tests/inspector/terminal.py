@@ -69,6 +69,13 @@ class Terminal:
             time.sleep(0.02)  # looking takes a process: more often, it would take the core from the program
         raise AssertionError(f"{pattern!r} did not appear within {seconds} s:\n{self.capture()}")
 
+    def wait_for(self, screen: str, seconds: float = 10.0) -> None:
+        """Wait until exactly this is on the screen."""
+        deadline = time.monotonic() + seconds
+        while (shown := self.capture()) != screen:
+            assert time.monotonic() < deadline, f"after {seconds} s there is another screen:\n{shown}"
+            time.sleep(0.02)
+
     def settled(self, pattern: str) -> str:
         """The same, once the screen has stopped changing: where something is painted below what is looked for."""
         screens = [self.wait(pattern)]
