@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from teachgrad.errors import TeachgradError
-from teachgrad.recording import Moment
+from teachgrad.recording import Address, Moment
 from teachgrad.recording.live.lines import Unit
 
 from ..app.acting import Find
@@ -353,6 +353,9 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
         told = watch(self.seen, self.moment, self.options, item)
         if told.state == "error":
             raise TeachgradError(told.value)
+        if told.state == "unknown":
+            for name in sorted(item.condition.names - {"it"}):  # a name of nothing is not one that is still to come
+                self.session.run.resolve(Address(name=name), self.moment)
         if told.state in ("value", "true", "false"):
             value = item.condition.at(self.seen, self.moment)
             if 1 < np.size(value) <= NUMBERS:
