@@ -14,12 +14,19 @@ lets it go on, ? helps, q quits.
 from __future__ import annotations
 
 import gc
-import os
+import os.path
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..live import Attachment
+    from ..session import Session
+    from ..views.options import Options
+    from .beginning import Beginning
 
 SCREENS = ("tape", "chain", "map", "passes", "memory", "train", "kernels", "doctor", "explain", "compare", "what-if",
            "stops")  # fmt: skip
@@ -32,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--demo", metavar="NAME", help="micrograd, mlp, static_mlp or layered:N instead")
     parser.add_argument("--at", metavar="MOMENT", help="where to start: t0/bwd/41, W1.grad, last, ...")
-    parser.add_argument("--screen", choices=SCREENS, default="tape", help="what to show (default: tape)")
+    parser.add_argument("--screen", choices=SCREENS, help="what to show (default: tape)")
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument("--print", choices=("text", "json", "svg", "html", "dot", "png"), dest="output",
                       help="print the screen and end")  # fmt: skip
@@ -135,147 +142,79 @@ def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
     return temporary, os.path.basename(args.what)
 
 
-def _show(args: Namespace, path: Path, title: str, live) -> int:  # type: ignore[no-untyped-def]
-    from teachgrad.recording import Reader, RecordingError
+def _show(args: Namespace, path: Path, title: str, live: Attachment | None) -> int:
+    """Print, tell, serve or show a recording."""
+    from teachgrad.recording import Reader
 
-    from ..glyphs import choose
-    from ..keys import load_keymap
-    from ..learning.past import GIVES_AWAY, gives_away
-    from ..learning.tours import arrived, load
     from ..live import words
-    from ..plain.console import Console, converse
     from ..session import Session
-    from ..stops import resolve, stop
-    from ..views.compare import other_of, start_of
-    from ..views.options import Options
-    from ..views.passes import went_to
-    from ..views.whatif import edit_of
-    from .printing import format_of
+    from .beginning import beginning
+    from .printing import wanted_format
 
     with Reader(path) as run, ExitStack() as opened:
         session = Session(run, title)
         if live is not None:
             session.live, session.grows = words(live.state, run), not live.state.ended
-        if args.predict and args.at is not None and gives_away(args.at):
-            raise RecordingError(GIVES_AWAY)
-        watched = tuple(stop(text) for text in args.watch)
-        options = Options(predict=args.predict, check=args.check, level=args.inside, stops=watched)
-        if args.what_if is not None:
-            here = resolve(session, args.at) if args.at is not None else session.first
-            args.screen, options = "what-if", options.but(edit=edit_of(session, args.what_if, here))
-        if args.compare is not None:
-            other = other_of(session, args.compare, opened)
-            args.screen, options = "compare", options.but(other=other)
-            if args.at is None and other.session is not None and other.step is None:
-                args.at = str(start_of(session, other.session))
+        kind = None if args.plain or args.serve else wanted_format(args)
+        begun = beginning(args, session, opened, kind is not None)
         if args.doctor:
-            return _doctor(args, session, options)
-        if args.inside and session.run.steps:
-            args.at = _inside(args, session)
-        if (args.ways or args.filter is not None) and session.run.steps:
-            options = options.but(keep=_kept(args, session))
+            return _doctor(args, session, begun.options)
+        if kind is not None:
+            return _print(args, session, begun, kind)
+        if begun.address is not None:
+            begun.moment(session)  # an address that leads nowhere is told before the screen is taken
         if args.serve:
             from ..serving.keeper import serve
 
-            if args.at is not None and not args.at.startswith("pass:"):
-                resolve(session, args.at)  # an address that leads nowhere is told here, not in the page
             if live is not None:  # each page attaches by itself
                 live.close()
                 path = Path(args.what)
             return serve(args, path, session.title)
-        if args.at is not None and args.at.startswith("pass:"):
-            options, args.at, args.screen = (
-                options.but(**went_to(session, session.first, options, args.at)),
-                None,
-                "passes",
-            )
-        if args.tour is not None:
-            tour = load(args.tour, session.title)
-            options = options.but(tour=tour)
-            if args.output is not None and args.at is None and tour.stops:
-                here, changes = arrived(session, tour, 0)
-                args.at, args.screen, options = str(here), tour.stops[0].screen, options.but(**changes)
-        if args.plain:
-            glyphs = choose(args.ascii)
-            console = Console(session, args.at, args.screen, options, glyphs, args.size, load_keymap(), opened, live)
-            console.keep_in(args.score, args.tour)
-            return converse(console)
-        if args.file is not None and args.output is None:
-            args.output = format_of(args.file)
-        # In a page, textual-serve says what to draw on; else there must be a terminal.
-        screen = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
-        if args.output is None and not screen:
-            args.output = "text"
-        if args.output is not None:
-            return _print(args, session, options)
-        from ..app.application import Inspector
-        from ..app.themes import chosen
-
-        theme = chosen(args.theme)
-        if args.at is not None:
-            resolve(session, args.at)  # an address that leads nowhere is told before the screen is taken
-        inspector = Inspector(session, args.at, args.screen, options, choose(args.ascii), load_keymap(), live,
-                              args.follow, theme)  # fmt: skip
-        inspector.keep_in(args.score, args.tour)
-        inspector.run()
-        inspector.keep_the_rest()
-        return inspector.return_code or 0
+        return (_converse if args.plain else _open)(args, session, begun, opened, live)
 
 
-def _inside(args: Namespace, session) -> str:  # type: ignore[no-untyped-def]
-    """Where to start so that the inside of the module is shown: at the given moment, else at the module's first row."""
-    from teachgrad.recording import RecordingError
+def _converse(args: Namespace, session: Session, begun: Beginning, opened: ExitStack, live: Attachment | None) -> int:
+    """The conversation, line by line."""
+    from ..glyphs import choose
+    from ..keys import load_keymap
+    from ..plain.console import Console, converse
 
-    from ..navigation import within
-
-    start = session.run.resolve(args.at) if args.at is not None else session.first
-    scopes = session.lanes(start.step, frozenset()).scopes
-    row = next((row for row, scope in enumerate(scopes) if within(scope, args.inside)), None)
-    if row is None:
-        modules = sorted({scope.partition(".")[0] for scope in scopes if scope})
-        known = "; there are " + ", ".join(map(repr, modules[:8])) if modules else "; its ops are in no modules"
-        raise RecordingError(f"there is no module {args.inside!r} in t{start.step}{known}")
-    return args.at or str(session.run.at(start.step, row))
+    console = Console(session, begun.address, begun.screen, begun.options, choose(args.ascii), args.size,
+                      load_keymap(), opened, live)  # fmt: skip
+    console.keep_in(args.score, args.tour)
+    return converse(console)
 
 
-def _kept(args: Namespace, session):  # type: ignore[no-untyped-def]
-    """What part of the rows is shown; and start at one of them."""
-    from teachgrad.recording import RecordingError
+def _open(args: Namespace, session: Session, begun: Beginning, opened: ExitStack, live: Attachment | None) -> int:
+    """The application."""
+    from ..app.application import Inspector
+    from ..app.themes import chosen
+    from ..glyphs import choose
+    from ..keys import load_keymap
 
-    from ..learning.past import keep_gives_away
-    from ..navigation import settled
-    from ..queries import query
-    from ..slicing import slice_at
-    from ..stops import resolve
-
-    moment = resolve(session, args.at) if args.at is not None else session.first
-    keep = query(args.filter) if args.ways is None else slice_at(session.step(moment), session.row(moment), args.ways)
-    if args.predict and (why := keep_gives_away(keep)):
-        raise RecordingError(why)
-    number = next((step for step in range(moment.step, session.run.steps) if session.kept_rows(step, keep)), None)
-    if number is None:
-        raise RecordingError(f"nothing matches {args.filter!r} from t{moment.step} on")
-    moment = moment if number == moment.step else session.run.at(number, 0)
-    args.at = str(settled(session, moment, frozenset(), True, keep))
-    return keep
+    inspector = Inspector(session, begun.address, begun.screen, begun.options, choose(args.ascii), load_keymap(), live,
+                          args.follow, chosen(args.theme))  # fmt: skip
+    inspector.keep_in(args.score, args.tour)
+    inspector.run()
+    inspector.keep_the_rest()
+    return inspector.return_code or 0
 
 
-def _print(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
+def _print(args: Namespace, session: Session, begun: Beginning, kind: str) -> int:
     """The screen in the format that was asked for; warnings go to stderr."""
     from ..glyphs import choose
-    from ..stops import resolve
     from ..views.compare import differs
     from .printing import rendered, write
 
-    moment = resolve(session, args.at) if args.at is not None else session.first
+    moment = begun.moment(session)
     if session.trouble:
         print(f"teachgrad inspect: {session.trouble}", file=sys.stderr)
-    answer = rendered(session, moment, args.screen, options, args.size, choose(args.ascii), args.output, args.file)
+    answer = rendered(session, moment, begun.screen, begun.options, args.size, choose(args.ascii), kind, args.file)
     write(answer, args.file)
-    return 1 if args.screen == "compare" and differs(session, moment, options) else 0
+    return 1 if begun.screen == "compare" and differs(session, moment, begun.options) else 0
 
 
-def _doctor(args: Namespace, session, options) -> int:  # type: ignore[no-untyped-def]
+def _doctor(args: Namespace, session: Session, options: Options) -> int:
     """The doctor's report as text or JSON; status 1 if something was found."""
     import json
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from teachgrad.errors import TeachgradError
@@ -29,6 +31,15 @@ def format_of(file: str) -> str:
     if found not in FORMATS:
         raise TeachgradError(f"{file} does not say what to write; end it in .{', .'.join(FORMATS)}, or give --print")
     return found
+
+
+def wanted_format(args: Namespace) -> str | None:
+    """The format to print in: the one that is asked for, or text where there is no terminal. None is for showing."""
+    if args.output is not None or args.file is not None:
+        return args.output or format_of(args.file)
+    # In a page, textual-serve says what to draw on.
+    terminal = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
+    return None if terminal else "text"
 
 
 def rendered(session: Session, moment: Moment, screen: str, options: Options, size: tuple[int, int], glyphs: Glyphs,

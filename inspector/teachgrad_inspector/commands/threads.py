@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import Namespace
 
 from teachgrad.errors import TeachgradError
@@ -17,12 +15,13 @@ from ..stepping.keys import footer
 from ..stepping.moves import Steps
 from ..views.plain import to_json
 from ..views.threads import ThreadsView, view_threads
-from .printing import format_of, write
+from .printing import wanted_format, write
 
 FORMATS = ("text", "json", "svg")
 OTHERS = {"plain": "plain", "serve": "serve", "doctor": "doctor", "predict": "predict", "check": "check",
           "follow": "follow", "tour": "tour", "what_if": "what-if", "compare": "compare", "inside": "inside",
-          "ways": "slice", "filter": "filter", "watch": "watch", "score": "score"}  # fmt: skip
+          "ways": "slice", "filter": "filter", "watch": "watch", "score": "score",
+          "screen": "screen"}  # fmt: skip
 """Options of `teachgrad inspect` that are about recordings of a training, by where they are kept."""
 
 
@@ -34,16 +33,14 @@ def show_trace(args: Namespace) -> int:
         raise TeachgradError(f"--{option} is for recordings of a training; {args.what} is a kernel trace")
     steps = Steps(read_trace(args.what))
     place = steps.resolve(args.at) if args.at else steps.resolve("0")
-    kind = args.output or (format_of(args.file) if args.file is not None else None)
-    terminal = "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
-    if kind is None and terminal:
+    kind = wanted_format(args)
+    if kind is None:
         from ..app.stepper import Stepper
         from ..app.themes import chosen
 
         app = Stepper(steps, place, choose(args.ascii), load_keymap(), chosen(args.theme))
         app.run()
         return app.return_code or 0
-    kind = kind or "text"
     if kind not in FORMATS:
         raise TeachgradError(f"a kernel trace is printed as {', '.join(FORMATS)}; not as {kind}")
     view = view_threads(steps.trace, steps.walk(place), place)
