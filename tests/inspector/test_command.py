@@ -150,6 +150,9 @@ def test_without_a_terminal_text_is_printed(tmp_path: Path, capsys: pytest.Captu
     (["--demo", "layered:0"], "a number of ops N from 1 to 10,000,000, not '0'"),
     (["--demo", "layered:10000001"], "a number of ops N from 1 to 10,000,000, not '10000001'"),
     (["--demo", "layered:many"], "a number of ops N from 1 to 10,000,000, not 'many'"),
+    (["--demo", "micrograd", "--compare", "missing.py"], "there is no file missing.py"),
+    (["--demo", "mlp", "--compare", "t1", "--what-if", "fc1.bias[0]=1"], "--what-if and --compare show different"),
+    (["--demo", "micrograd", "--screen", "map", "--what-if", "a=1"], "--what-if and --screen map show different"),
     (["--demo", "micrograd", "--at", "t9"], "there is no training step t9"),
     (["--demo", "micrograd", "--at", "a.gard", "--print", "text"], "did you mean 'a.grad'"),
 ])  # fmt: skip

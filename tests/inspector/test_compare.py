@@ -162,6 +162,22 @@ def test_gradients_that_are_to_be_predicted_are_not_given_away(session: Open) ->
         assert (line.difference, line.relative) == ((None, None) if hidden else (known.difference, known.relative))
 
 
+def test_scripts_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where exactly two scripts part: one adds where the other subtracts."""
+    for name, sign in (("one", "+"), ("other", "-")):
+        lines = "import teachgrad as tg", "a = tg.tensor(2.0, requires_grad=True)", "b = a * a", f"c = b {sign} a"
+        (tmp_path / f"{name}.py").write_text("\n".join(lines))
+    one, other = str(tmp_path / "one.py"), str(tmp_path / "other.py")
+    assert main(["inspect", one, "--compare", one, "--print", "text"]) == 0
+    assert "one.py.tgr t0" in capsys.readouterr().out
+    for compared in (other, f"{other} t0"):
+        assert main(["inspect", one, "--compare", compared, "--print", "json"]) == 1
+        view = json.loads(capsys.readouterr().out)["view"]
+        assert (view["left"], view["right"]) == ("one.py t0", "other.py.tgr t0")
+        parting = view["lines"][view["parting"] - view["first"]]
+        assert (view["same"], parting["label"], parting["place"]) == (2, "c", "one.py:4")
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = train(tmp_path / "a.tgr"), train(tmp_path / "b.tgr")
     c = train(tmp_path / "c.tgr", spoil=lambda number, x: x + (number == 2))

@@ -347,6 +347,7 @@ def test_a_trace_is_printed_as_text_json_and_svg(tmp_path: Path, capsys: pytest.
     assert told["sentence"] == "line 8: thread 3 reads s[4]: -9"
     assert run(str(path), "-o", str(tmp_path / "turn.svg")) == 0
     assert "<svg" in (tmp_path / "turn.svg").read_text()
-    for words in (["--print", "html"], ["--plain"], ["--at", "nowhere"], ["--doctor"]):
+    for words in (["--print", "html"], ["--plain"], ["--at", "nowhere"], ["--doctor"],
+                  ["--screen", "tape"]):  # fmt: skip
         assert run(str(path), *words) == 2
         assert capsys.readouterr().err.startswith("teachgrad inspect: ")

@@ -5,16 +5,17 @@
     teachgrad inspect /tmp/teachgrad-1000/4711.sock
     teachgrad inspect --demo micrograd --at t0/bwd/a.grad --screen chain --print text
 
-A script is run and recorded first. `teachgrad run --live` prints the address of a training. A kernel trace, which
-`teachgrad cuda step` writes, is stepped through thread by thread. Without a terminal, or with --print, the screen is
-printed: as text, or as JSON for programs. Keys: s and S step forward and back, enter opens, space pauses a training and
-lets it go on, ? helps, q quits.
+Scripts are run and recorded first, one to --compare with, too. `teachgrad run --live` prints the address of a training.
+A kernel trace, which `teachgrad cuda step` writes, is stepped through thread by thread. Without a terminal, or with
+--print, the screen is printed: as text, or as JSON for programs. Keys: s and S step forward and back, enter opens,
+space pauses a training and lets it go on, ? helps, q quits.
 """
 
 from __future__ import annotations
 
 import gc
 import os.path
+import re
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -65,8 +66,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--doctor", action="store_true", help="say what goes wrong in a training; then status 1")
     parser.add_argument("--what-if", metavar="NAME=VALUE", dest="what_if",
                         help="change a number and see what becomes of the loss: a=2.01, W1[0,3]=0.5")  # fmt: skip
-    parser.add_argument("--compare", metavar="OTHER", help="another recording, or a training step such as t3; printed, "
-                        "the status is 1 if they differ")  # fmt: skip
+    parser.add_argument("--compare", metavar="OTHER", help="another recording or script, or a training step such as "
+                        "t3; printed, the status is 1 if they differ")  # fmt: skip
     parser.add_argument("--port", metavar="N", type=_port, help="the port for --serve (default: 8000, or a free one)")
     parser.add_argument("--title", metavar="NAME", help="what to call the recording")
     parser.add_argument("--follow", action="store_true", help="wait for a recording that is being written, and go with "
@@ -99,6 +100,8 @@ def main(args: Namespace) -> int:
                 path, title = live.recording, live.title
             else:
                 path, title = _recording(args, Path(folder) / "run.tgr")
+            if args.compare is not None:
+                args.compare = _compared(args.compare, Path(folder))
             if live is not None or args.follow:
                 wait_for_rows(path, live)
             return _show(args, path, args.title or title, live)
@@ -123,9 +126,6 @@ def _keys() -> int:
 
 def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
     """The recording to show and what to call it; made now, if a demo or a script was named."""
-    from teachgrad.recording import Recorder, RecordingError
-    from teachgrad.recording.command import run_script
-
     from ..demos import write_demo
 
     if args.demo is not None:
@@ -133,13 +133,31 @@ def _recording(args: Namespace, temporary: Path) -> tuple[Path, str]:
         return temporary, args.demo
     if not args.what.endswith(".py"):
         return Path(args.what), os.path.basename(args.what)
-    if not os.path.isfile(args.what):
-        raise RecordingError(f"there is no file {args.what}")
-    with Recorder(temporary, level="values"):
-        status = run_script(args.what, [])
-    if status:
-        print(f"{args.what} ended with status {status}; this is what it did until then", file=sys.stderr)
+    _record(args.what, temporary)
     return temporary, os.path.basename(args.what)
+
+
+def _compared(text: str, folder: Path) -> str:
+    """What to compare with; a script is recorded into a folder now, and the recording named instead."""
+    script = re.fullmatch(r"\s*(?P<file>.+\.py)(?P<step> t\d+)?\s*", text)
+    if script is None:
+        return text
+    other = folder / f"{os.path.basename(script['file'])}.tgr"
+    _record(script["file"], other)
+    return f"{other}{script['step'] or ''}"
+
+
+def _record(script: str, path: Path) -> None:
+    """Run a script and record what it does."""
+    from teachgrad.recording import Recorder, RecordingError
+    from teachgrad.recording.command import run_script
+
+    if not os.path.isfile(script):
+        raise RecordingError(f"there is no file {script}")
+    with Recorder(path, level="values"):
+        status = run_script(script, [])
+    if status:
+        print(f"{script} ended with status {status}; this is what it did until then", file=sys.stderr)
 
 
 def _show(args: Namespace, path: Path, title: str, live: Attachment | None) -> int:
