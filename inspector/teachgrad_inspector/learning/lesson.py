@@ -66,7 +66,7 @@ def view_lesson(session: Session, moment: Moment, options: Options, screen: str)
         title=stop.title if stop is not None else "predict" if options.predict else tour.title if tour else "",
         place=f"{options.place + 1}/{len(tour.stops)}" if tour is not None and tour.stops else "",
         spotlight=f"look at {stop.spotlight}" if stop is not None and stop.spotlight else "",
-        text=stop.text if stop is not None else "",
+        text=words_of(tour, options.place) if tour is not None and stop is not None else "",
         question=words, given=givens(session, question) if question is not None else "",
         choices=tuple(f"{letter}  {option.name}" for letter, option in listed.items()), how=how,
         verdict=options.verdict, right=options.verdict.startswith("right"), solution=solution,
@@ -81,6 +81,12 @@ def stop_of(options: Options, moment: Moment) -> TourStop | None:
     if (options.visited.step, options.visited.row) != (moment.step, moment.row):
         return None
     return tour.stops[options.place]
+
+
+def words_of(tour: Tour, place: int) -> str:
+    """The words of a stop; before those of the first stand the words about the whole tour."""
+    text = tour.stops[place].text
+    return f"{tour.text}\n\n{text}".strip() if place == 0 else text
 
 
 def _asked_here(session: Session, moment: Moment, options: Options, screen: str) -> tuple[Question, ...]:
