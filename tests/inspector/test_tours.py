@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from teachgrad.cli import main
 from teachgrad.recording import Reader
+from teachgrad.recording.text import clean
 from teachgrad_inspector.commands import tour as command
 from teachgrad_inspector.demos import write_demo
 from teachgrad_inspector.learning.tours import (
@@ -54,7 +55,7 @@ def test_reading() -> None:
 
 
 words = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=40).map(
-    lambda text: " ".join(text.split())
+    lambda text: clean(" ".join(text.split()))  # text is normalized when it is read
 )
 stops = st.builds(
     TourStop, words.filter(bool), st.sampled_from(["t0/fwd/0", "W1.grad[3,1]", "last"]),
@@ -67,10 +68,7 @@ stops = st.builds(
 @given(st.builds(Tour, words.filter(bool), words, words.filter(lambda text: not text.startswith("##")),
                  st.lists(stops, max_size=4).map(tuple)))  # fmt: skip
 def test_what_is_written_is_read(tour: Tour) -> None:
-    again = parse(written(tour))
-    assert written(parse(written(again))) == written(again)  # text is normalized when it is read
-    assert [(stop.at, stop.screen, stop.spotlight, stop.questions) for stop in again.stops] == [
-        (stop.at, stop.screen, stop.spotlight, stop.questions) for stop in tour.stops]  # fmt: skip
+    assert parse(written(tour)) == tour
 
 
 @pytest.mark.parametrize(("text", "what"), [
