@@ -11,6 +11,7 @@
 #include "clocks.h"
 #include "events.h"
 #include "output.h"
+#include "warp.h"
 
 tg_block tg_now;
 extern "C" {
@@ -40,6 +41,26 @@ unsigned random_below(unsigned n) {
 void leave(Context& from, Fiber* next) {
     running = next;
     switch_to(from, next ? next->context : main_context);
+}
+
+void make_ready(unsigned thread) {
+    threads[thread].state = State::READY;
+    ready.push_back(thread);
+}
+
+void make_ready(unsigned warp, unsigned lanes) {
+    for (unsigned l = 0; l < 32; l++)
+        if (lanes >> l & 1) make_ready(warp * 32 + l);
+}
+
+bool release_active() {
+    bool some = false;
+    for (unsigned w = 0; w < alive.size(); w++) {
+        unsigned lanes = settle_active(w);
+        make_ready(w, lanes);
+        some |= lanes != 0;
+    }
+    return some;
 }
 
 Fiber* next_fiber();
@@ -123,7 +144,7 @@ Fiber* next_fiber() {
             release_barrier();
             continue;
         }
-        if (settle_active()) continue;
+        if (release_active()) continue;
         report_deadlock();
         return nullptr;
     }
@@ -179,11 +200,6 @@ void index_of(unsigned thread, unsigned* index) {
 }
 
 const Fiber* running_fiber() { return running; }
-
-void make_ready(unsigned thread) {
-    threads[thread].state = State::READY;
-    ready.push_back(thread);
-}
 
 void fail(const char* kind, int line, const char* format, ...) {
     if (failure.kind[0]) return;
@@ -255,9 +271,44 @@ int tg_barrier(tg_barrier_kind kind, int predicate, int line) {
     return answer;
 }
 
+void tg_warp(tg_operation operation, unsigned mask, int source, void* value, unsigned size, int line) {
+    Outside now;
+    unsigned thread = tg_now.current, lane = thread % 32;
+    Thread& t = threads[thread];
+    if (launch.checked) settle_write(), record_wait(EVENT_WARP, thread, line);
+    if (!(mask >> lane & 1)) {
+        fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask,
+             lane);
+        give_up();
+    }
+    t.kind = operation, t.mask = mask, t.source = source, t.size = size, t.line = line;
+    memcpy(t.value, value, size);
+    t.state = State::WARP;
+    if (unsigned here = settle_lane(thread)) {
+        t.state = State::NEW;
+        make_ready(thread / 32, here & ~(1u << lane));
+    } else {
+        suspend(State::WARP);
+    }
+    memcpy(value, t.answer, size);
+}
+
+// Which lanes are here together? A warp of the machine knows; here threads come one by one. So whoever asks waits until
+// no other thread can go on, and those that then wait at the same line are together.
+unsigned tg_active(int line) {
+    Outside now;
+    Thread& t = threads[tg_now.current];
+    t.kind = TG_ACTIVE, t.mask = 0, t.line = line;
+    suspend(State::WARP);
+    unsigned answer;
+    memcpy(&answer, t.answer, sizeof answer);
+    return answer;
+}
+
 void tg_exit() {
     if (launch.checked) check_exit(tg_now.current), record_wait(EVENT_EXIT, tg_now.current, 0);
-    if (tg_now.suspended) settle_warp(tg_now.current / 32);
+    unsigned warp = tg_now.current / 32;
+    if (tg_now.suspended) make_ready(warp, settle_warp(warp));
 }
 
 void tg_yield() {

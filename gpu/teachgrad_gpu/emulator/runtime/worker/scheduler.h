@@ -54,14 +54,11 @@ void fail(const char* kind, int line, const char* format, ...) __attribute__((fo
 [[noreturn]] void give_up();     // leave the block for good, back to `run`
 [[noreturn]] void stop_thread(); // the current thread ends here, in the middle
 void suspend(State state);       // the current thread waits, others run
-void make_ready(unsigned thread);
 void index_of(unsigned thread, unsigned* index);
 const Fiber* running_fiber();
-void settle_warp(unsigned warp); // complete the warp operations for which everybody has come
 void expire(uint64_t place);     // the time is up
 extern volatile bool expired;
 extern volatile bool due;        // a thread that is checked has run for long: another one is to run
-bool settle_active();            // answer who asks which lanes are together, when nobody else can go on
 
 // While the runtime works, the clock must not take the processor from it.
 struct Outside {

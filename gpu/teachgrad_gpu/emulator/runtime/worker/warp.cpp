@@ -1,9 +1,8 @@
-// Warp operations: lanes come one after the other, and the last to come works out the answer for all.
-#include <stdlib.h>
+#include "warp.h"
+
 #include <string.h>
 
 #include "checker.h"
-#include "events.h"
 #include "scheduler.h"
 
 namespace tg {
@@ -92,74 +91,36 @@ unsigned complete(const Thread* warp, unsigned lane, unsigned alive) {
 }
 }  // namespace
 
-void settle_warp(unsigned number_of_warp) {
-    Thread* warp = &threads[number_of_warp * 32];
-    unsigned alive = tg_now.alive[number_of_warp];
-    for (unsigned lane = 0; lane < 32; lane++) {
-        if (!(alive >> lane & 1) || warp[lane].state != State::WARP || warp[lane].kind == TG_ACTIVE) continue;
-        unsigned here = complete(warp, lane, alive);
-        if (!here) continue;
-        exchange(warp, here, warp[lane].kind);
-        for (unsigned l = 0; l < 32; l++)
-            if (here >> l & 1) make_ready(number_of_warp * 32 + l);
-    }
+unsigned settle_lane(unsigned thread) {
+    Thread* warp = &threads[thread / 32 * 32];
+    unsigned lane = thread % 32, here = complete(warp, lane, tg_now.alive[thread / 32]);
+    if (here) exchange(warp, here, warp[lane].kind);
+    return here;
 }
-bool settle_active() {
-    bool found = false;
-    for (unsigned first = 0; first < threads.size(); first++) {
-        Thread* warp = &threads[first / 32 * 32];
-        if (threads[first].state != State::WARP || threads[first].kind != TG_ACTIVE) continue;
-        unsigned here = 0;
-        for (unsigned l = 0; l < 32 && first / 32 * 32 + l < threads.size(); l++)
-            if (warp[l].state == State::WARP && warp[l].kind == TG_ACTIVE && warp[l].line == threads[first].line)
-                here |= 1u << l;
-        for (unsigned l = 0; l < 32; l++) {
-            if (!(here >> l & 1)) continue;
-            memcpy(warp[l].answer, &here, sizeof here);
-            make_ready(first / 32 * 32 + l);
-        }
-        found = true;
+
+unsigned settle_warp(unsigned number_of_warp) {
+    const Thread* warp = &threads[number_of_warp * 32];
+    unsigned settled = 0, alive = tg_now.alive[number_of_warp];
+    for (unsigned lane = 0; lane < 32; lane++) {
+        if (!((alive & ~settled) >> lane & 1)) continue;
+        if (warp[lane].state == State::WARP && warp[lane].kind != TG_ACTIVE)
+            settled |= settle_lane(number_of_warp * 32 + lane);
     }
-    return found;
+    return settled;
+}
+
+unsigned settle_active(unsigned number_of_warp) {
+    Thread* warp = &threads[number_of_warp * 32];
+    unsigned asking = 0, alive = tg_now.alive[number_of_warp];
+    for (unsigned l = 0; l < 32; l++)
+        if (alive >> l & 1 && warp[l].state == State::WARP && warp[l].kind == TG_ACTIVE) asking |= 1u << l;
+    for (unsigned lane = 0; lane < 32; lane++) {
+        if (!(asking >> lane & 1)) continue;
+        unsigned here = 0;
+        for (unsigned l = 0; l < 32; l++)
+            if (asking >> l & 1 && warp[l].line == warp[lane].line) here |= 1u << l;
+        memcpy(warp[lane].answer, &here, sizeof here);
+    }
+    return asking;
 }
 }  // namespace tg
-
-using namespace tg;
-
-void tg_warp(tg_operation operation, unsigned mask, int source, void* value, unsigned size, int line) {
-    Outside now;
-    unsigned thread = tg_now.current, lane = thread % 32, alive = tg_now.alive[thread / 32];
-    Thread* warp = &threads[thread / 32 * 32];
-    Thread& t = warp[lane];
-    if (launch.checked) settle_write(), record_wait(EVENT_WARP, thread, line);
-    if (!(mask >> lane & 1)) {
-        fail("warp mask", line, "the mask 0x%08x of this warp operation does not name the thread's own lane %u", mask,
-             lane);
-        give_up();
-    }
-    t.kind = operation, t.mask = mask, t.source = source, t.size = size, t.line = line;
-    memcpy(t.value, value, size);
-    t.state = State::WARP;
-    unsigned here = complete(warp, lane, alive);
-    if (here) {
-        exchange(warp, here, operation);
-        t.state = State::NEW;
-        for (unsigned l = 0; l < 32; l++)
-            if (l != lane && here >> l & 1) make_ready(thread / 32 * 32 + l);
-    } else {
-        suspend(State::WARP);
-    }
-    memcpy(value, t.answer, size);
-}
-
-// Which lanes are here together? A warp of the machine knows; here threads come one by one. So whoever asks waits until
-// no other thread can go on, and those that then wait at the same line are together.
-unsigned tg_active(int line) {
-    Outside now;
-    Thread& t = threads[tg_now.current];
-    t.kind = TG_ACTIVE, t.mask = 0, t.line = line;
-    suspend(State::WARP);
-    unsigned answer;
-    memcpy(&answer, t.answer, sizeof answer);
-    return answer;
-}
