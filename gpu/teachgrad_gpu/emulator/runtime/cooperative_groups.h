@@ -103,7 +103,8 @@ template <class Group, class T> TG_INLINE coalesced_group labeled_partition(cons
     return {{__match_any_sync(group.mask, label, line)}};
 }
 // A copy that a device may do in the background; here each thread of the group does its part at once.
-template <class Group> TG_INLINE void memcpy_async(const Group& group, void* to, const void* from, size_t size, TG_LINE) {
+template <class Group>
+TG_INLINE void memcpy_async(const Group& group, void* to, const void* from, size_t size, TG_LINE) {
     size_t step = 4 * group.size();
     for (size_t at = 4 * group.thread_rank(); at < size; at += step)
         tg::copy((char*)to + at, (const char*)from + at, size - at < 4 ? size - at : 4, line);

@@ -11,15 +11,12 @@
 #include "guesses.h"
 #include "output.h"
 #include "scheduler.h"
-#include "shadow.h"
 
 namespace tg {
 namespace {
-constexpr size_t PAGE_WORDS = 1024;
 constexpr size_t MOST = 500;              // findings
 constexpr uint64_t LINE = 1ull << 63;     // a site that is a line, not an instruction
 
-std::vector<Region> regions;              // by address
 std::vector<Finding> found;
 std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
 bool damaged;                             // a thread of this block was stopped: what follows from that is not news
@@ -34,28 +31,6 @@ struct Announced {
 Announced announced;
 unsigned watched, unwritten;              // cells of the access that is looked at; those that nobody has written
 uintptr_t first_unwritten;
-
-void make_shadow(Region& region) {
-    size_t pages = (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1;
-    region.pages = new Cell*[pages]();
-}
-
-void drop_shadow(Region& region) {
-    size_t pages = (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1;
-    for (size_t i = 0; i < pages; i++) {
-        if (!region.pages[i]) continue;
-        for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
-        delete[] region.pages[i];
-    }
-    delete[] region.pages;
-}
-
-Cell& cell_of(const Region& region, uintptr_t word) {
-    size_t index = word / 4 - region.low / 4;
-    Cell*& page = region.pages[index / PAGE_WORDS];
-    if (!page) page = new Cell[PAGE_WORDS];
-    return page[index % PAGE_WORDS];
-}
 
 void block_of(uint32_t number, unsigned* index) {
     const unsigned* n = tg_now.grid_dim;
@@ -166,15 +141,7 @@ void stop_here() {
 }
 
 void out_of_bounds(uintptr_t address, unsigned size, int kind, uint64_t site) {
-    const Region* nearest = nullptr;
-    uintptr_t best = ~(uintptr_t)0;
-    for (const Region& r : regions) {
-        uintptr_t distance = address < r.low ? r.low - address : address - r.low - r.size + 1;
-        if (address >= r.low && address < r.low + r.size) distance = 0;
-        if (distance < best) best = distance, nearest = &r;
-    }
-    if (best > 1 << 30) nearest = nullptr;
-    Finding f = finding_here("out of bounds", site, nearest, address);
+    Finding f = finding_here("out of bounds", site, nearest_region(address), address);
     f.message = kind & WRITE ? "write" : "read";
     f.message += " of " + std::to_string(size) + " bytes";
     report(f);
@@ -197,31 +164,13 @@ void report(Finding f) {
     }
 }
 
-const Region* region_of(uintptr_t address, unsigned size) {
-    auto after = std::upper_bound(regions.begin(), regions.end(), address,
-                                  [](uintptr_t a, const Region& r) { return a < r.low; });
-    while (after != regions.begin()) {  // an argument may lie inside of another one
-        const Region& r = *--after;
-        if (address + size <= r.low + r.size) return &r;
-    }
-    return nullptr;
-}
-
-static void add_region(Region region) {
-    make_shadow(region);
-    auto after = std::upper_bound(regions.begin(), regions.end(), region.low,
-                                  [](uintptr_t a, const Region& r) { return a < r.low; });
-    regions.insert(after, region);
-}
-
 void check_shared_array(unsigned index) {
     const SharedArray& a = layout->arrays[index];
     add_region({(uintptr_t)tg_static + a.place, a.size, Space::SHARED, (int)index, 's', a.plain, nullptr});
 }
 
 void check_launch(const std::vector<Region>& arguments) {
-    for (Region& r : regions) drop_shadow(r);
-    regions.clear();
+    forget_regions();
     found.clear();
     known.clear();
     forget_guesses();

@@ -6,23 +6,13 @@
 #include <vector>
 
 #include "../interface.h"
+#include "regions.h"
 
 namespace tg {
-enum class Space : uint8_t { GLOBAL, SHARED, CONSTANT };
 enum Kind : uint8_t {
     READ = 0, WRITE = 1, ATOMIC = 2, VOLATILE = 4,
     CHANGES = 8,   // the old value matters
     COMPARES = 16  // and is compared with what the thread took it to be
-};
-
-// A piece of memory that a kernel may use: an argument, a variable of the module, an array in shared memory.
-struct Region {
-    uintptr_t low, size;
-    Space space;
-    int number;            // of the argument, the variable, or the shared array (-1: the dynamic one)
-    char origin;           // 'a', 'v', 's'
-    bool plain;            // its elements are numbers or vectors of them: all their bytes matter, none is padding
-    struct Cell** pages;   // what is known of its words, made when they are touched
 };
 
 // Something that is wrong, once for each pair of places; `count` says how often.
@@ -53,6 +43,5 @@ void report_failure();                     // what ended the launch is a finding
 std::string check_report();                // findings and counters as text
 
 uint64_t site_of_line(int line);
-const Region* region_of(uintptr_t address, unsigned size);
 void report(Finding finding);
 }  // namespace tg

@@ -2,7 +2,6 @@
 // whether what it has read is still so: the loop around atomicCAS that NVIDIA's guide begins with such a read.
 #pragma once
 #include "checker.h"
-#include "shadow.h"
 
 namespace tg {
 void guess(unsigned thread, uintptr_t address, const Finding& race);  // a race, unless the thread compares

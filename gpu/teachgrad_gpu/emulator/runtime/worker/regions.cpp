@@ -1,0 +1,62 @@
+#include "regions.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace tg {
+namespace {
+constexpr size_t PAGE_WORDS = 1024;
+constexpr uintptr_t FAR = 1 << 30;
+std::vector<Region> regions;  // by address
+
+size_t pages_of(const Region& region) { return (region.size + 4 * PAGE_WORDS - 1) / (4 * PAGE_WORDS) + 1; }
+
+std::vector<Region>::iterator first_above(uintptr_t address) {
+    return std::upper_bound(regions.begin(), regions.end(), address,
+                            [](uintptr_t a, const Region& r) { return a < r.low; });
+}
+}  // namespace
+
+void add_region(Region region) {
+    region.pages = new Cell*[pages_of(region)]();
+    regions.insert(first_above(region.low), region);
+}
+
+void forget_regions() {
+    for (Region& region : regions) {
+        for (size_t i = 0; i < pages_of(region); i++) {
+            if (!region.pages[i]) continue;
+            for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
+            delete[] region.pages[i];
+        }
+        delete[] region.pages;
+    }
+    regions.clear();
+}
+
+const Region* region_of(uintptr_t address, unsigned size) {
+    for (auto after = first_above(address); after != regions.begin();) {  // an argument may lie inside of another one
+        const Region& r = *--after;
+        if (address + size <= r.low + r.size) return &r;
+    }
+    return nullptr;
+}
+
+const Region* nearest_region(uintptr_t address) {
+    const Region* nearest = nullptr;
+    uintptr_t best = FAR + 1;
+    for (const Region& r : regions) {
+        uintptr_t distance = address < r.low ? r.low - address : address - r.low - r.size + 1;
+        if (address >= r.low && address < r.low + r.size) distance = 0;
+        if (distance < best) best = distance, nearest = &r;
+    }
+    return nearest;
+}
+
+Cell& cell_of(const Region& region, uintptr_t word) {
+    size_t index = word / 4 - region.low / 4;
+    Cell*& page = region.pages[index / PAGE_WORDS];
+    if (!page) page = new Cell[PAGE_WORDS];
+    return page[index % PAGE_WORDS];
+}
+}  // namespace tg

@@ -1,0 +1,25 @@
+// The memory that a kernel may use, and what is known of each word of it.
+#pragma once
+#include <stdint.h>
+
+#include "shadow.h"
+
+namespace tg {
+enum class Space : uint8_t { GLOBAL, SHARED, CONSTANT };
+
+// A piece of memory that a kernel may use: an argument, a variable of the module, an array in shared memory.
+struct Region {
+    uintptr_t low, size;
+    Space space;
+    int number;            // of the argument, the variable, or the shared array (-1: the dynamic one)
+    char origin;           // 'a', 'v', 's'
+    bool plain;            // its elements are numbers or vectors of them: all their bytes matter, none is padding
+    Cell** pages;          // what is known of its words, made when they are touched
+};
+
+void add_region(Region region);
+void forget_regions();
+const Region* region_of(uintptr_t address, unsigned size);  // with all these bytes inside; null: there is none
+const Region* nearest_region(uintptr_t address);            // null: none is anywhere near
+Cell& cell_of(const Region& region, uintptr_t word);
+}  // namespace tg
