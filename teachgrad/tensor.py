@@ -385,7 +385,8 @@ class Parameter(Tensor):
 
 
 def _rebuild(cls: type[Tensor], array: Any, requires_grad: bool, name: str | None, device: str = "cpu") -> Tensor:
-    return cls(devices.find(device).from_host(array), requires_grad, name)
+    with autodiff.modes(device=None):  # where it was, also in a block of another device
+        return cls(devices.find(device).from_host(array), requires_grad, name)
 
 
 __all__ = ["Parameter", "Tensor"]

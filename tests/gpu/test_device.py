@@ -214,6 +214,9 @@ def test_ways_in_and_out(place: Any) -> None:
     for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
         assert y.device == place.name
         assert y.to("cpu").numpy().tolist() == [[1.0, 2.0]]
+    parameter = tg.Parameter([1.0])
+    with tg.device(place.name):
+        assert copy.deepcopy(parameter).device == pickle.loads(pickle.dumps(parameter)).device == "cpu"
 
 
 def test_astype_carries_and_what_shares_memory_stays(place: Any) -> None:
