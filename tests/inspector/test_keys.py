@@ -337,9 +337,13 @@ async def test_what_if(session: Open) -> None:
         await pilot.press("x")
         await type_in(pilot, "what if a = many")
         assert "'many' is not a number" in shown(pilot)[-1]
-        await pilot.press("p", "x")
+        await pilot.press("x")
         await type_in(pilot, "what if a = 2.01")
+        await pilot.press("p")
         assert "hidden as long as" in "\n".join(shown(pilot))
+        await pilot.press("x")
+        assert "not as long as you predict" in shown(pilot)[-1]
+        assert not pilot.app.query_one("#prompt", Input).display
 
 
 async def test_explaining_a_number(session: Open) -> None:

@@ -216,6 +216,21 @@ async def test_every_screen_while_predicting(name: str, session: Open) -> None:
         assert app_of(pilot).is_running
 
 
+@pytest.mark.parametrize("key", ["x", "d"])
+async def test_a_question_that_would_give_away_is_not_asked(key: str, session: Open) -> None:
+    async with running(session("net"), None, "tape", (100, 30)) as pilot:
+        await pilot.press("p", key)
+        assert "not as long as you predict: it would tell what is to come" in shown(pilot)[-1]
+        assert not app_of(pilot).query_one("#prompt").display
+        await pilot.press("s", "p")  # no prompt takes what is typed then
+        assert (app_of(pilot).moment.row, app_of(pilot).options.predict) == (1, False)
+        await pilot.press(key)
+        assert app_of(pilot).query_one("#prompt").display
+    said = conversation(session("net"), Options(predict=True), f"{key} t1", "show")
+    assert "  not as long as you predict: it would tell what is to come" in said
+    assert "2 Chain" in said  # the screen is still the tape
+
+
 def conversation(session: Session, options: Options, *commands: str, at: str | None = None) -> str:
     said = io.StringIO()
     with ExitStack() as opened, redirect_stdout(said):

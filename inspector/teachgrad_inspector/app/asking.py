@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from teachgrad.errors import TeachgradError
 
+from ..learning.past import is_shut
 from ..numbers import index
 from ..views.chain import element_of
 from ..views.compare import chosen_pair, comparison, other_of
@@ -31,6 +32,8 @@ class Asking(Acting):
 
     def action_what_if(self) -> None:
         """Ask for a change of what this row is about; on Memory, compute the chosen value again, or keep it."""
+        if self._is_shut("what-if"):
+            return
         if self.shown != "memory":
             row = self.session.row(self.moment)
             element = element_of(self.session, self.moment, row, self.options)
@@ -53,7 +56,8 @@ class Asking(Acting):
         self._set(screen="what-if", edit=edit)
 
     def action_compare(self) -> None:
-        self._ask("compare with ")
+        if not self._is_shut("compare"):
+            self._ask("compare with ")
 
     def compare(self, text: str) -> None:
         """Compare with a training step, or with another recording."""
@@ -64,6 +68,13 @@ class Asking(Acting):
             return
         self._leave_for("compare")
         self._set(screen="compare", other=other, line=None)
+
+    def _is_shut(self, screen: str) -> bool:
+        """Whether there would be no answer, because somebody predicts; then say so."""
+        shut = is_shut(screen, self.moment, self.options)
+        if shut:
+            self._refuse("not as long as you predict: it would tell what is to come; p ends predicting")
+        return shut
 
     def _leave_for(self, screen: str) -> None:
         if self.shown != screen:
