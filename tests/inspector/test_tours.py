@@ -203,6 +203,10 @@ def test_the_first_stop_printed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1/1  One" in out
     assert "What is a.grad after this contribution?" in out
     assert "+6" not in out
+    assert main(["inspect", str(recording), "--tour", str(tour)]) == 0  # where there is no terminal
+    assert capsys.readouterr().out == out
+    assert main(["inspect", str(recording), "--tour", str(tour), "-o", str(tmp_path / "stop.txt")]) == 0
+    assert (tmp_path / "stop.txt").read_text(encoding="utf-8") == out
     assert main(["inspect", str(recording), "--tour", "--print", "text"]) == 2
     assert "name the file of a tour" in capsys.readouterr().err
 
