@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
 
 from textual import on, work
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -25,7 +24,6 @@ from ..keys import ACTIONS, footer, keys_of
 from ..keys import shown as key_shown
 from ..learning.past import is_shut
 from ..live import Attachment
-from ..palette import Palette
 from ..screens import SCREENS, Going, body_height, frame, left_to_read, status_of
 from ..session import Session
 from ..slicing import SLICES, WAYS
@@ -40,8 +38,7 @@ from .opening import Opening
 from .progress import Progress
 from .sheet import Sheet
 from .stopping import Stopping
-from .styles import palette_of
-from .themes import THEMES
+from .themed import Themed
 
 SLOW_ROWS = 5000
 """Training steps with more rows are laid out in the background."""
@@ -51,7 +48,7 @@ TICK = 0.25
 """Seconds between looks at how far something is."""
 
 
-class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
+class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, Themed):
     """Shows a recording, moment by moment."""
 
     TITLE = "teachgrad"
@@ -86,12 +83,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
         theme: str = "dark",
     ) -> None:
         """`live` is the training that writes the recording; `follows` goes with its end from the start."""
-        no_colour = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if no_colour else None)
-        for known in THEMES.values():
-            self.register_theme(known)
-        self.theme = "ansi" if no_colour else theme
-        self._palettes: dict[str, Palette] = {}
+        super().__init__(theme)
         self.session = session
         self.live = live
         self.follows = follows or live is not None
@@ -175,11 +167,6 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
             self.draw()
 
     # ---- drawing -----------------------------------------------------------------------------------------------------
-
-    def _palette(self) -> Palette:
-        if self.theme not in self._palettes:
-            self._palettes[self.theme] = palette_of(self.current_theme, not self.no_color)
-        return self._palettes[self.theme]
 
     def draw(self) -> None:
         """Draw the present moment for the present size."""
@@ -312,10 +299,7 @@ class Inspector(Asking, Finding, Learning, Living, Opening, Stopping, App[int]):
 
     def action_next_theme(self) -> None:
         """The next theme of the inspector."""
-        names = list(THEMES)
-        at = names.index(self.theme) + 1 if self.theme in names else 0
-        self.theme = names[at % len(names)]
-        self._set(message=f"theme {self.theme}")
+        self._set(message=self._next_theme())
 
     def action_escape(self) -> None:
         if self.query_one("#prompt", Input).display:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from ..canvas import Canvas
 from ..glyphs import Glyphs
-from ..palette import Palette
 from ..render.threads import draw_threads
 from ..stepping.keys import ACTIONS, fitting, footer, help_text
 from ..stepping.moves import Steps
@@ -20,11 +18,10 @@ from ..stepping.places import Place
 from ..views.threads import view_threads
 from .help import HelpScreen
 from .sheet import Sheet
-from .styles import palette_of
-from .themes import THEMES
+from .themed import Themed
 
 
-class Stepper(App[int]):
+class Stepper(Themed):
     """Shows what the threads of a kernel did, step by step."""
 
     TITLE = "teachgrad"
@@ -38,12 +35,7 @@ class Stepper(App[int]):
 
     def __init__(self, steps: Steps, place: Place, glyphs: Glyphs, keymap: Mapping[str, str],
                  theme: str = "dark") -> None:  # fmt: skip
-        no_colour = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if no_colour else None)
-        for known in THEMES.values():
-            self.register_theme(known)
-        self.theme = "ansi" if no_colour else theme
-        self._palettes: dict[str, Palette] = {}
+        super().__init__(theme)
         self.steps = steps
         self.place = place
         self.glyphs = glyphs
@@ -60,11 +52,6 @@ class Stepper(App[int]):
         self.app_resume_signal.subscribe(self, lambda app: self.call_after_refresh(self.draw))
         self.query_one(Sheet).focus()
         self.draw()
-
-    def _palette(self) -> Palette:
-        if self.theme not in self._palettes:
-            self._palettes[self.theme] = palette_of(self.current_theme, not self.no_color)
-        return self._palettes[self.theme]
 
     def draw(self) -> None:
         """Draw the present place for the present size."""
@@ -112,10 +99,7 @@ class Stepper(App[int]):
         self._set(self.steps.choose(self.place, self.place.lane + by))
 
     def action_next_theme(self) -> None:
-        names = list(THEMES)
-        at = names.index(self.theme) + 1 if self.theme in names else 0
-        self.theme = names[at % len(names)]
-        self._set(self.place, f"theme {self.theme}")
+        self._set(self.place, self._next_theme())
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
