@@ -23,6 +23,7 @@ from teachgrad.recording import Moment, Row
 from ..numbers import index, number
 from ..numbers import shape as shape_text
 from ..session import Session
+from ..views.arrays import inside, largest
 from ..views.options import Options
 from .order import can_run_next, choices
 from .rewriting import is_asked, next_rewrite, ops_after, rewrite_asked
@@ -115,12 +116,10 @@ def _element(session: Session, row: Row, wish: tuple[int, ...] | None) -> tuple[
     values = session.array(row.value)
     if values is None:
         return None
-    part = part_of(session, row)
-    if wish is not None and len(wish) == values.ndim and all(i < n for i, n in zip(wish, values.shape, strict=True)):
+    if wish is not None and inside(wish, values):
         return wish
-    flat = np.abs((values if part is None else part).astype(np.float64)).reshape(-1)
-    at = int(np.nanargmax(flat)) if np.isfinite(flat).any() else 0
-    return tuple(int(i) for i in np.unravel_index(at, values.shape))
+    part = part_of(session, row)
+    return largest((values if part is None else part).astype(np.float64))
 
 
 def part_of(session: Session, row: Row) -> np.ndarray | None:
@@ -165,7 +164,7 @@ def element_of(values: np.ndarray | None, element: tuple[int, ...], where: str) 
     """An element as a number. Raises `AnswerError` where there is none."""
     if values is None:
         raise AnswerError(f"the numbers at {where} were not recorded")
-    if len(element) != values.ndim or any(not 0 <= i < n for i, n in zip(element, values.shape, strict=True)):
+    if not inside(element, values):
         raise AnswerError(f"there is no element [{','.join(map(str, element))}] at {where}: {shape_text(values.shape)}")
     return float(values[element])
 

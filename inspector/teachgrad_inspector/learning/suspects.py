@@ -13,6 +13,7 @@ from teachgrad.recording import Row
 
 from ..formulas import op_named
 from ..session import Session
+from ..views.arrays import inside
 
 LARGE = 1 << 20
 """Of larger arrays no misconception is computed that needs all elements."""
@@ -60,11 +61,7 @@ def quietly() -> Iterator[None]:
 
 def at(values: np.ndarray | None, element: tuple[int, ...]) -> float | None:
     """An element as a number, where there is one."""
-    if values is None or values.ndim != len(element):
-        return None
-    if any(not 0 <= i < n for i, n in zip(element, values.shape, strict=True)):
-        return None
-    return float(values[element])
+    return float(values[element]) if values is not None and inside(element, values) else None
 
 
 def mirrored(element: tuple[int, ...]) -> tuple[int, ...]:

@@ -129,3 +129,18 @@ def blocks(matrix: np.ndarray, row_block: int, column_block: int) -> np.ndarray:
     heights = np.diff([*range(0, rows, row_block), rows])
     widths = np.diff([*range(0, columns, column_block), columns])
     return sums / np.outer(heights, widths)
+
+
+# ---- one element -----------------------------------------------------------------------------------------------------
+
+
+def inside(element: tuple[int, ...], values: np.ndarray) -> bool:
+    """Whether an array has such an element."""
+    return len(element) == values.ndim and all(0 <= i < n for i, n in zip(element, values.shape, strict=True))
+
+
+def largest(values: np.ndarray) -> tuple[int, ...]:
+    """The element of largest magnitude, nan aside; the first where no element is finite."""
+    magnitude = np.abs(values).reshape(-1)
+    at = int(np.nanargmax(magnitude)) if np.isfinite(magnitude).any() else 0
+    return tuple(int(i) for i in np.unravel_index(at, values.shape))

@@ -11,9 +11,9 @@ from teachgrad.recording import Moment, Row
 from .. import formulas
 from ..numbers import bracketed, number, shape
 from ..session import Session
-from .arrays import ArrayView, view_array
+from .arrays import ArrayView, inside, largest, view_array
 from .check import Check, view_check
-from .ledger import Ledger, inside, view_ledger
+from .ledger import Ledger, view_ledger
 from .narrate import narrate
 from .options import Options
 from .paths import Paths, view_paths
@@ -152,11 +152,7 @@ def element_of(session: Session, moment: Moment, row: Row, options: Options) -> 
     for wish in (options.element, moment.element):
         if wish is not None and inside(wish, values):
             return wish
-    if info.size == 1:
-        return (0,) * len(info.shape)
-    magnitude = np.abs(values).reshape(-1)
-    at = int(np.nanargmax(magnitude)) if np.isfinite(magnitude).any() else 0
-    return tuple(int(i) for i in np.unravel_index(at, info.shape))
+    return largest(values)
 
 
 def _subject(row: Row, name: str) -> str:

@@ -8,7 +8,7 @@ from teachgrad.recording import Moment
 
 from ..replay import CannotReplay, Difference, Replay, best
 from ..session import Session
-from .ledger import inside
+from .arrays import inside
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from teachgrad.recording import Moment, Row
 
 from ..session import Session
+from .arrays import inside
 from .options import Options
 
 NORM_LIMIT = 1 << 22
@@ -118,11 +119,6 @@ def _norm(session: Session, number: int | None) -> float | None:
         return None
     values = session.array(number)
     return None if values is None else float(np.linalg.norm(values.astype(np.float64)))
-
-
-def inside(element: tuple[int, ...], values: np.ndarray) -> bool:
-    """Whether an array has such an element."""
-    return len(element) == values.ndim and all(0 <= i < n for i, n in zip(element, values.shape, strict=True))
 
 
 def rows_into(session: Session, moment: Moment, vertex: int) -> list[Row]:

@@ -18,7 +18,7 @@ from teachgrad.recording import Moment, Row, Step
 from ..calculus import local_row
 from ..formulas import op_named
 from ..session import Session
-from .ledger import inside
+from .arrays import inside
 from .terms import Sum, view_sum
 
 LARGEST = 1 << 20

@@ -16,7 +16,7 @@ from ..conditions import latest
 from ..numbers import shape
 from ..replay import CannotReplay, Replay
 from ..session import Session
-from .ledger import inside
+from .arrays import inside
 from .options import Edit, Options
 
 POINTS = 4
