@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..canvas import Canvas
 from ..learning.lesson import LessonView
+from .panes import in_lines
 
 LEAST = 3
 TEXT = 4
@@ -98,12 +99,5 @@ def wrapped(canvas: Canvas, text: str, width: int) -> list[str]:
         if paragraph.startswith("    "):
             lines += [line for line in paragraph.rstrip().split("\n") if line.strip()]
             continue
-        line = ""
-        for word in paragraph.split():
-            if line and canvas.measure(line) + 1 + canvas.measure(word) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}".strip()
-        lines.append(line)
+        lines += in_lines(canvas, paragraph, width)
     return lines

@@ -192,15 +192,18 @@ def draw_source(canvas: Canvas, x: int, y: int, width: int, height: int, source:
 
 def draw_text(canvas: Canvas, x: int, y: int, width: int, height: int, text: str, style: str = "text") -> int:
     """Words, wrapped; the row after the last."""
-    line = ""
-    lines = []
-    for word in text.split():
-        if line and canvas.measure(line) + 1 + canvas.measure(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    lines.append(line)
-    for row, content in enumerate(lines[:height]):
+    lines = in_lines(canvas, text, width)[: max(0, height)]
+    for row, content in enumerate(lines):
         canvas.put(x, y + row, content, style, width)
-    return y + min(len(lines), height)
+    return y + len(lines)
+
+
+def in_lines(canvas: Canvas, text: str, width: int) -> list[str]:
+    """Words, wrapped to a width; at least one line."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and canvas.measure(lines[-1]) + 1 + canvas.measure(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

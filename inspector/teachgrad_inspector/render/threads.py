@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
 
 from ..canvas import Canvas
 from ..views.threads import Cell, Lane, Memory, ThreadsView, spans
@@ -98,7 +97,7 @@ def lanes_part(view: ThreadsView) -> Part:
             canvas.put(x, y + rows, chosen_text(chosen), "text", width)
         rows += 1
         if view.note and rows < height:
-            rows += draw_note(canvas, x, y + rows, width, height - rows, view.note)
+            rows = draw_text(canvas, x, y + rows, width, height - rows, view.note, "warn") - y
         if any(each.doing for each in view.memory):
             draw_accesses(canvas, x, y + rows, width, height - rows, view)
 
@@ -123,14 +122,6 @@ def draw_accesses(canvas: Canvas, x: int, y: int, width: int, height: int, view:
     for i, lane in enumerate(acting[: max(0, height) * columns]):
         left = x + i % columns * (width // columns)
         canvas.put(left, y + i // columns, f"{lane.thread} {lane.did}", "dim", width // columns - 1)
-
-
-def draw_note(canvas: Canvas, x: int, y: int, width: int, height: int, note: str) -> int:
-    """Why steps are one by one; the lines it takes."""
-    lines = wrap(note, width)[:height]
-    for row, line in enumerate(lines):
-        canvas.put(x, y + row, line, "warn", width)
-    return len(lines)
 
 
 def draw_lane(canvas: Canvas, x: int, y: int, lane: Lane) -> None:
