@@ -222,8 +222,8 @@ def arrived(session: Session, tour: Tour, place: int) -> tuple[Moment, dict[str,
     moment = resolve(session, stop.at)
     here = Moment(moment.step, moment.row, moment.phase)
     element = stop.element if stop.element is not None else moment.element
-    return here, {"place": place, "turned": 0, "visited": here, "spotlight": stop.spot("op"), "predict": bool(stop.questions),
-                  "element": element}  # fmt: skip
+    changes = {"place": place, "turned": 0, "visited": here, "element": element}
+    return here, changes | {"spotlight": stop.spot("op"), "predict": bool(stop.questions)}
 
 
 def questions_at(session: Session, stop: TourStop) -> tuple[Question, ...]:
