@@ -76,8 +76,9 @@ class FakeModule:
     def get_function(self, name: str) -> Any:
         kernel = self.module.get_function(name)
 
-        def launch(grid: Any, block: Any, args: Any) -> None:
+        def launch(grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
             assert all(type(a) is StrictArray for a in args)
+            assert shared_mem == 0
             done_or_captured(lambda: kernel(grid, block, tuple(a._array for a in args)))
 
         return launch
@@ -91,7 +92,11 @@ class FakeKernel:
 
     def __call__(self, grid: Any, block: Any, args: Any, shared_mem: int = 0) -> None:
         given = tuple(a._array if type(a) is StrictArray else a for a in args)
-        self.kernel(grid, block, given, shared_mem=shared_mem)
+        done_or_captured(lambda: self.kernel(grid, block, given, shared_mem=shared_mem))
+
+    def compile(self) -> None:
+        assert FakeStream.captured is None, "nothing is compiled during a capture"
+        self.kernel.compile()
 
 
 class FakeBlas:
@@ -236,6 +241,24 @@ def test_products_of_all_kinds(gpu: FakeGpu) -> None:
             np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
+def test_kernels_of_the_catalogue_are_captured_too(gpu: FakeGpu) -> None:
+    def attend(x: Any, w: Any) -> Any:
+        q, k, v = tg.unstack(tg.permute_dims((x @ w).reshape((2, 40, 3, 2, 16)), (2, 0, 3, 1, 4)))
+        return tg.grad((F.scaled_dot_product_attention(q, k, v, is_causal=True) ** 2.0).sum(), w)
+
+    rng = np.random.default_rng(6)
+    x, w = (tg.tensor(rng.normal(size=shape), requires_grad=True) for shape in ((2, 40, 32), (32, 96)))
+    want = attend(x, w).numpy()
+    x, w = (tg.tensor(a.numpy(), requires_grad=True, device="gpu") for a in (x, w))
+    step = tg.static(attend, level="O3", executor="cupy")
+    for _ in range(3):
+        np.testing.assert_allclose(step(x, w).to("cpu").numpy(), want, rtol=1e-9, atol=1e-9)
+    (batch,) = step.trace.program.batches
+    assert batch.graph.count == len(batch.calls), "kernels, copies and products, all in one graph"
+    assert [call.name for call in batch.calls if call.source is not None] == [
+        "attention_tiled", "attention_backward_dots", "attention_backward_keys", "attention_backward_queries"]
+
+
 def test_tensors_must_be_where_the_executor_is(gpu: FakeGpu) -> None:
     step = tg.static(lambda x: x * 2.0, level="O3", executor="cupy")
     with pytest.raises(tg.DeviceError, match='computes on "gpu"'):
@@ -258,6 +281,20 @@ def test_moving_parameters_makes_the_launches_anew(gpu: FakeGpu) -> None:
         assert step(x).to("cpu").numpy().tolist() == [3.0, 8.0]
     w.data = tg.tensor([5.0, 5.0], device="gpu")._data
     assert step(x).to("cpu").numpy().tolist() == [15.0, 20.0]
+
+
+def test_parameters_that_kernels_cannot_use_where_they_are(gpu: FakeGpu, monkeypatch: Any) -> None:
+    """They are copied in; and the array that was there before belongs to somebody else by then."""
+    monkeypatch.setattr(OnGpu, "adopts", lambda self, array: array.size == array._array.base.size
+                        if array._array.base is not None else True)
+    w = tg.tensor([1.0, 2.0], device="gpu")
+    before = w._data
+    step = tg.static(lambda x: x * w, level="O3", executor="cupy")
+    x = tg.tensor([3.0, 4.0], device="gpu")
+    assert step(x).to("cpu").numpy().tolist() == [3.0, 8.0]
+    w.data = tg.tensor([0.0, 5.0, 6.0], device="gpu")._data[1:]
+    assert step(x).to("cpu").numpy().tolist() == [15.0, 24.0]
+    assert before.get().tolist() == [1.0, 2.0]
 
 
 def test_a_failed_capture_is_said_and_launched_one_by_one(gpu: FakeGpu, monkeypatch: Any) -> None:

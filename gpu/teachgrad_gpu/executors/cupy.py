@@ -20,12 +20,15 @@ from teachgrad.graph import Graph
 from teachgrad.passes.plan import Plan
 
 from ..generating.building import FEW, CudaBuilding
+from ..generating.catalogued import ALIGNMENT
 from .calls import tell_of_calls
 from .cublas import WORKSPACE, Cublas
 from .launching import Call
 from .measured import Measurable
 
 OPTIONS = ("--std=c++17",)
+DYNAMIC = 48 << 10
+"""Bytes of dynamic shared memory that a launch may have without asking for more."""
 
 
 class OnGpu:
@@ -45,7 +48,8 @@ class OnGpu:
         return self.cupy.empty(max(1, size), np.uint8)
 
     def adopts(self, array: Any) -> bool:
-        return isinstance(array, self.cupy.ndarray) and bool(array.flags.c_contiguous)
+        return (isinstance(array, self.cupy.ndarray) and bool(array.flags.c_contiguous)
+                and array.data.ptr % ALIGNMENT == 0)
 
     def synchronize(self) -> None:
         self.cupy.cuda.get_current_stream().synchronize()
@@ -91,9 +95,19 @@ class Batch:
 
     def __init__(self, device: OnGpu, module: Any, calls: Sequence[Call]) -> None:
         self.device, self.calls = device, calls
-        self.kernels = {call.name: module.get_function(call.name) for call in calls if call.product is None}
+        self.kernels = [self.kernel(module, call) if call.product is None else None for call in calls]
         self.graph: Any = None
         self.runs = 0
+
+    def kernel(self, module: Any, call: Call) -> Any:
+        """The kernel of a call, compiled: while launches are captured nothing else may happen."""
+        if call.source is None:
+            return module.get_function(call.name)
+        kernel = self.device.cupy.RawKernel(call.source.text, call.name, (*OPTIONS, *call.source.options))
+        if call.shared > DYNAMIC:
+            kernel.max_dynamic_shared_size_bytes = call.shared
+        kernel.compile()
+        return kernel
 
     def __call__(self) -> None:
         if self.runs == 1:
@@ -123,14 +137,12 @@ class Batch:
         """Launch all, on the present stream."""
         if any(call.product is not None for call in self.calls):
             self.device.cublas.on(self.device.cupy.cuda.get_current_stream().ptr)
-        for call in self.calls:
+        for call, kernel in zip(self.calls, self.kernels, strict=True):
             if call.product is None:
-                self.kernels[call.name]((call.grid,), (call.block,), call.arrays)
+                kernel(call.grid, call.block, call.arguments, shared_mem=call.shared)
             else:
-                x, y, z = call.arrays
-                size = z.dtype.itemsize
-                self.device.cublas.multiply(call.product, size, x.data.ptr + size * call.offsets[0],
-                                            y.data.ptr + size * call.offsets[1], z.data.ptr)
+                x, y, z = call.arguments
+                self.device.cublas.multiply(call.product, z.dtype.itemsize, x.data.ptr, y.data.ptr, z.data.ptr)
 
 
 def build(graph: Graph, plan: Plan) -> Measurable:

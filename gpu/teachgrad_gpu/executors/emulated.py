@@ -17,7 +17,7 @@ from teachgrad.graph import Graph
 from teachgrad.passes.plan import Plan
 
 from .. import emulator
-from ..generating.building import CudaBuilding
+from ..generating.building import CudaBuilding, Source
 from .calls import tell_of_calls
 from .launching import Call
 from .measured import Measurable
@@ -58,16 +58,33 @@ class Emulated:
 
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source, check=self.check)
-        module.compile()
-        return [functools.partial(self.launch, [(module.get_function(call.name), call) for call in batch])
+        if any(call.source is None for batch in calls for call in batch):
+            module.compile()
+        return [functools.partial(self.launch, [(self.kernel(module, call), call) for call in batch])
                 for batch in calls]
+
+    def kernel(self, module: emulator.RawModule, call: Call) -> emulator.RawKernel:
+        """The kernel of a call."""
+        if call.source is None:
+            return module.get_function(call.name)
+        kernel = compiled(call.source, self.check).get_function(call.name)
+        kernel.max_dynamic_shared_size_bytes = max(call.shared, kernel.max_dynamic_shared_size_bytes)
+        return kernel
 
     def launch(self, launches: Sequence[tuple[Any, Call]]) -> None:
         """Launch kernels one after the other."""
         for kernel, call in launches:
-            kernel((call.grid,), (call.block,), call.arrays)
+            kernel(call.grid, call.block, call.arguments, shared_mem=call.shared)
             if self.check:
                 self.findings += kernel.findings
+
+
+@functools.cache
+def compiled(source: Source, check: bool) -> emulator.RawModule:
+    """A file of the catalogue, compiled with options; most programs have kernels from the same ones."""
+    module = emulator.RawModule(source.text, source.options, check=check)
+    module.compile()
+    return module
 
 
 def build(graph: Graph, plan: Plan) -> Measurable:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..generating.building import Source
 from ..generating.gemm import Gemm
 
 
@@ -14,13 +15,16 @@ class Call:
     """A launch with its arrays."""
 
     name: str
-    grid: int
-    block: int
-    arrays: tuple[Any, ...]
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    arguments: tuple[Any, ...]
+    """Arrays and numbers."""
     product: Gemm | None = None
     """The product of matrices that it is, if not a kernel."""
-    offsets: tuple[int, int] = (0, 0)
-    """The elements at which the factors begin in their arrays."""
+    source: Source | None = None
+    """The file of the catalogue that the kernel comes from; None if it was written for this program."""
+    shared: int = 0
+    """Bytes of dynamic shared memory."""
 
 
 class Launcher(Protocol):
@@ -46,7 +50,8 @@ class Launcher(Protocol):
         """Copy a value from its place to the array of a tensor."""
 
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
-        """Compile a source; for each batch of calls a function that makes them, one after the other."""
+        """Compile a source, and those of the catalogue that calls name; for each batch of calls a function that makes
+        them, one after the other."""
 
     def synchronize(self) -> None:
         """Wait until all that was launched has ended."""

@@ -17,7 +17,7 @@ from teachgrad.executors.bound import busy, check_writable, on_copies, told, wri
 from teachgrad.graph import Graph, is_constant
 from teachgrad.op import Spec, Vertex, explain
 
-from ..generating.building import CudaBuilding, Step
+from ..generating.building import At, CudaBuilding, Step
 from .launching import Call, Launcher
 
 
@@ -47,7 +47,8 @@ class CudaProgram:
     def values(self) -> list[Vertex]:
         """All that has a place."""
         building = self.building
-        return [building.flag, *self.graph.leaves, *building.constants.values(), *building.stored.values()]
+        return [building.flag, *self.graph.leaves, *building.constants.values(), *building.stored.values(),
+                *building.workspaces]
 
     def in_arena(self, v: Vertex) -> Any:
         """The place of a value, as an array."""
@@ -63,10 +64,17 @@ class CudaProgram:
 
     def prepare(self) -> None:
         """Make the launches for the arrays as they are now."""
-        batches = [[Call(launch.name, launch.grid, launch.block, tuple(self.arrays[k] for k in launch.arguments),
-                         launch.product, launch.offsets)
+        batches = [[Call(launch.name, launch.grid, launch.block, tuple(map(self.argument, launch.arguments)),
+                         launch.product, launch.source, launch.shared)
                     for launch in step.launches] for step in self.building.steps if step.call is None]
-        self.batches = self.launcher.prepare(self.source, batches) if batches else ()
+        self.batches = self.launcher.prepare(self.building.code, batches) if batches else ()
+
+    def argument(self, x: At | np.generic) -> Any:
+        """An argument of a launch."""
+        if not isinstance(x, At):
+            return x
+        array = self.arrays[x.id]
+        return array if x.size is None else array.reshape(-1)[x.first:x.first + x.size]
 
     # ---- a call ------------------------------------------------------------------------------------------------------
 
@@ -119,8 +127,11 @@ class CudaProgram:
         """Let kernels use cells where they are, if they can; make the launches anew where one has moved."""
         moved = False
         for k, (v, array) in enumerate(zip(self.graph.cells, cells, strict=True)):
-            if v.id in self.placed and array is not self.adopted[k] and self.launcher.adopts(array):
-                self.adopted[k] = self.arrays[v.id] = array
+            if v.id not in self.placed or array is self.adopted[k]:
+                continue
+            fitting = array if self.launcher.adopts(array) else None
+            if fitting is not self.adopted[k]:  # what is no cell any more may not be written to
+                self.adopted[k], self.arrays[v.id] = fitting, self.in_arena(v) if fitting is None else fitting
                 moved = True
         if moved:
             self.prepare()

@@ -39,12 +39,16 @@ def can_write(v: Vertex, views: Views) -> bool:
             and v.inputs[0].ndim - 2 <= len(LEAD))
 
 
+def results_of(v: Vertex, items: Sequence[Vertex]) -> dict[str, Vertex]:
+    """Those of its results that somebody reads, by name."""
+    assert v.op is not None
+    return {NAMES[v.op][1][item.attrs["index"]]: item for item in items}
+
+
 def kernels(v: Vertex, items: Sequence[Vertex], views: Views, name: str, comment: str) -> list[Kernel]:
     """The kernels of an attention, or of the gradient of one, with those of its results that somebody reads."""
     assert v.op is not None
-    names, results = NAMES[v.op]
-    work = Work(v, views, name, comment, {results[item.attrs["index"]]: item for item in items},
-                names[:len(v.inputs)])
+    work = Work(v, views, name, comment, results_of(v, items), NAMES[v.op][0][:len(v.inputs)])
     WRITERS[v.op](Head(work))
     return work.kernels
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,12 +16,14 @@ from teachgrad.op import Spec, Vertex
 from teachgrad.ops.matmul import matmul
 from teachgrad.passes.plan import Block, aligned
 
-from . import attention, classes, division, drawing, lines, moves, products, windows  # noqa: F401  (they add their recipes)
+from ..kernels.kernel import source_of
+from . import attention, classes, division, drawing, flash, lines, moves, products, windows  # noqa: F401  (they add their recipes)
+from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .fusion import ThreadFusion
 from .gemm import Gemm
 from .loops import FusedKernel
 from .nests import ThreadNest
-from .threads import KERNELS, Kernel, Work
+from .threads import KERNELS, Kernel, Threads, Work
 from .words import PRELUDE, RESERVED, combining
 
 FEW = 3
@@ -31,20 +33,42 @@ LEAST = 1 << 15
 
 
 @dataclass(frozen=True)
+class At:
+    """An array among the arguments of a launch: that of a value, or so many elements of it, from the first on."""
+
+    id: int
+    first: int = 0
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the catalogue, and the options with which it is compiled."""
+
+    family: str
+    options: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return source_of(self.family)
+
+
+@dataclass(frozen=True)
 class Launch:
     """A kernel, and what it is launched with."""
 
     name: str
-    grid: int
-    block: int
-    arguments: tuple[int, ...]
-    """The ids of the values whose arrays are its arguments."""
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    arguments: tuple[At | np.generic, ...]
     group: int
     """The position of the group of ops that it computes."""
     product: Gemm | None = None
     """The product of matrices that it is, if a library makes it."""
-    offsets: tuple[int, int] = (0, 0)
-    """The elements at which the factors of a product begin in their arrays."""
+    source: Source | None = None
+    """Where the kernel comes from, if it is not written here."""
+    shared: int = 0
+    """Bytes of dynamic shared memory."""
 
 
 @dataclass
@@ -71,6 +95,8 @@ class CudaBuilding(Placing):
                     x._data = np.ascontiguousarray(x._data).reshape(x.shape)
         self.flag = Vertex(Spec((1,), np.dtype(np.int32)))
         """Where kernels say that they refuse their values."""
+        self.ways: dict[int, Way] = {}
+        """The groups that kernels of the catalogue compute, by their position."""
         super().__init__(replace(graph, strides={}))
         self.steps: list[Step] = []
         self.kernels: list[Kernel] = []
@@ -95,6 +121,24 @@ class CudaBuilding(Placing):
         return {x.id: x for v in self.graph.order for x in v.inputs if is_constant(x)} | {
             v.id: v for v in self.graph.results if is_constant(v)}
 
+    def lay_out(self) -> None:
+        for position, group in enumerate(self.order):
+            way = self.way_of(group)
+            if way is not None:
+                self.ways[position] = way
+        super().lay_out()
+
+    def way_of(self, group: Group) -> Way | None:
+        """How kernels of the catalogue compute a group, where they are better than those that are written here."""
+        v, *items = group.members
+        if group.kind not in ("attention", "kernel") or v.op not in WAYS:
+            return None
+        if group.kind == "attention":
+            names, results = attention.NAMES[v.op][0], attention.results_of(v, items)
+        else:
+            names, results = KERNELS[type(v.op)].names, {"z": v}
+        return find_way(v, results, names, self.views, self.comment(v), self.by_library)
+
     def blocks(self) -> list[Block]:
         last, end = self.last_reads(), len(self.order) + 1
         staying = {leaf.id for leaf, _ in self.graph.updates} | {v.id for v in self.graph.inputs if v.size <= FEW}
@@ -107,7 +151,14 @@ class CudaBuilding(Placing):
             if b.id not in self.direct:
                 born = self.position[id(self.fusion.home[b.id])]
                 blocks.append(Block([b], aligned(b._data.nbytes), born, last.get(b.id, born)))
+        blocks += [Block([w], aligned(w._data.nbytes), position, position)
+                   for position, way in self.ways.items() for w in way.workspaces]
         return blocks
+
+    @property
+    def workspaces(self) -> list[Vertex]:
+        """What lies in memory only while one group is computed."""
+        return [w for way in self.ways.values() for w in way.workspaces]
 
     # ---- text --------------------------------------------------------------------------------------------------------
 
@@ -124,18 +175,34 @@ class CudaBuilding(Placing):
             if product is not None:
                 self.launch(product)
                 continue
-            for kernel in self.kernels_of(group, len(self.kernels) + 1, fallible):
-                work = f"{pattern(kernel.text, kernel.name)} {kernel.grid} {kernel.block}"
-                same = known.setdefault(work, kernel.name)
-                if same == kernel.name:
-                    self.kernels.append(kernel)
-                    combines |= kernel.combines
-                ids = [self.place_of(v).id for v in kernel.arguments] + [self.flag.id] * kernel.uses_flag
-                self.launch(Launch(same, kernel.grid, kernel.block, tuple(ids), number))
-        name = remark(self.graph.name)
-        title = f"/* {name}: {len(self.graph.order)} ops in {len(self.kernels)} kernels, written by teachgrad. */"
-        self.source = "\n".join([title, "", PRELUDE, *combining(sorted(combines)),
-                                 *(kernel.text for kernel in self.kernels), *self.calls()])
+            for part in self.parts_of(group, number, fallible):
+                if not isinstance(part, Kernel):
+                    self.launch(self.ready(part, number))
+                    continue
+                work = f"{pattern(part.text, part.name)} {part.grid} {part.block}"
+                same = known.setdefault(work, part.name)
+                if same == part.name:
+                    self.kernels.append(part)
+                    combines |= part.combines
+                arrays = [At(self.place_of(v).id) for v in part.arguments] + [At(self.flag.id)] * part.uses_flag
+                self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number))
+        self.code = "\n".join([self.title(), "", PRELUDE, *combining(sorted(combines)),
+                               *(kernel.text for kernel in self.kernels)])
+        """What is compiled: the kernels that are written here."""
+        self.source = "\n".join([self.code, *self.calls(), *self.files()])
+        """What is shown: these, what a call does, and the files of the catalogue that it takes kernels from."""
+
+    def title(self) -> str:
+        """The first line of the source."""
+        taken = len({(launch.name, launch.source) for launch in self.launches if launch.source is not None})
+        others = f" and {taken} of the catalogue" if taken else ""
+        return (f"/* {remark(self.graph.name)}: {len(self.graph.order)} ops in {len(self.kernels)} kernels{others}, "
+                "written by teachgrad. */")
+
+    @property
+    def launches(self) -> list[Launch]:
+        """All launches of a call."""
+        return [launch for step in self.steps for launch in step.launches]
 
     def launch(self, launch: Launch) -> None:
         """Add a launch to what a call does."""
@@ -154,15 +221,38 @@ class CudaBuilding(Placing):
             return None
         first, second = v.inputs[::-1] if product.turned else v.inputs
         of_x, of_y = self.views.of(first), self.views.of(second)
-        ids = (self.place_of(of_x.base).id, self.place_of(of_y.base).id, v.id)
-        return Launch("gemm", 0, 0, ids, number, gemm, (of_x.offset, of_y.offset))
+        x, y = (Operand(a.base, (a.base.size - a.offset,), a.offset) for a in (of_x, of_y))
+        return self.ready(ByLibrary(gemm, (x, y), Operand(v, v.shape)), number)
+
+    def ready(self, part: FromCatalogue | ByLibrary, number: int) -> Launch:
+        """A part of the way of a group as a launch."""
+        if isinstance(part, ByLibrary):
+            return Launch("gemm", (), (), tuple(map(self.at, (*part.factors, part.result))), number, part.gemm)
+        arguments = tuple(self.at(x) if isinstance(x, Operand) else x for x in part.arguments)
+        plan = part.plan
+        return Launch(part.kernel.name, plan.grid, plan.block, arguments, number,
+                      source=Source(part.kernel.family, part.options), shared=plan.shared)
+
+    def at(self, x: Operand) -> At:
+        """Where the elements of an operand are."""
+        place = self.place_of(x.vertex)
+        return At(place.id) if x.size == place.size else At(place.id, x.offset, x.size)
 
     def place_of(self, v: Vertex) -> Vertex:
         """The value in whose memory a value lies: the leaf, if it is written straight over one."""
         return self.direct.get(v.id, v)
 
+    def parts_of(self, group: Group, position: int, fallible: bool) -> Sequence[Kernel | FromCatalogue | ByLibrary]:
+        """What computes a group: kernels that are written here, and in between those of the catalogue."""
+        number = len(self.kernels) + 1
+        way = self.ways.get(position)
+        if way is None:
+            return self.kernels_of(group, number, fallible)
+        way.work.name = self.name_of(group, number)
+        return [part.kernel() if isinstance(part, Threads) else part for part in way.parts]
+
     def kernels_of(self, group: Group, number: int, fallible: bool) -> list[Kernel]:
-        """The kernels of a group."""
+        """The kernels of a group, all written here."""
         name = self.name_of(group, number)
         if group.kind in ("loops", "scalar"):
             nest = self.nests[id(group)]
@@ -212,12 +302,20 @@ class CudaBuilding(Placing):
                 inputs = ", ".join(self.label.get(x.id, "constant") for x in v.inputs)
                 yield f"    {self.label[v.id]} = {v.op}({inputs}) by the array library: there is no kernel for it"
             for launch in step.launches:
+                v = self.order[launch.group].members[0]
                 if launch.product is not None:
-                    v = self.order[launch.group].members[0]
                     yield f"    {self.label[v.id]} = {v.op}({', '.join(map(self.told, v.inputs))}) by cuBLAS"
+                elif launch.source is None:
+                    yield f"    {told_launch(launch)}"
                 else:
-                    yield f"    {launch.name}<<<{launch.grid}, {launch.block}>>>"
+                    macros = "".join(f" {option}" for option in launch.source.options)
+                    yield f"    {told_launch(launch)} of {launch.source.family}.cu{macros} for {self.label[v.id]}"
         yield "*/"
+
+    def files(self) -> Iterator[str]:
+        """The files of the catalogue from which kernels are launched, each compiled on its own."""
+        for family in dict.fromkeys(launch.source.family for launch in self.launches if launch.source is not None):
+            yield f"\n/* ---- {family}.cu, from the catalogue, a program of its own ---- */\n\n{source_of(family)}"
 
     @property
     def without_kernel(self) -> list[Vertex]:
@@ -229,3 +327,9 @@ def has_elements(v: Vertex) -> bool:
     """Whether something is computed of elements; taking a result out of several computes nothing."""
     specs = v._data if type(v._data) is tuple else (v._data,)
     return any(spec.size for spec in specs) and any(type(x._data) is not tuple and x.size for x in v.inputs)
+
+
+def told_launch(launch: Launch) -> str:
+    """A launch as CUDA C writes it."""
+    grid, block = (str(x[0]) if len(x) == 1 else f"dim3({', '.join(map(str, x))})" for x in (launch.grid, launch.block))
+    return f"{launch.name}<<<{grid}, {block}{f', {launch.shared}' if launch.shared else ''}>>>"

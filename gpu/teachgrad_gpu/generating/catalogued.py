@@ -1,0 +1,169 @@
+"""Ops that kernels of the catalogue compute, in place of kernels that are written here.
+
+What a thread for each element reads, its neighbours read again. Kernels of the catalogue (`kernels`) share it, in
+shared memory and in registers, which is worth a barrier now and then where there is much to compute. They take arrays
+that lie row by row, so what lies otherwise is put in order first, into memory that the plan gives for as long as the op
+lasts.
+
+An op has a *way* of this kind if a function says so (`way_of`), which looks at shapes alone; the plan of a launch is
+the catalogue's own. All else stays with the recipes of `threads`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from teachgrad.errors import ShapeError
+from teachgrad.executors.c.views import Views
+from teachgrad.op import Op, Shape, Spec, Vertex
+
+from ..kernels import Kernel as KernelOfCatalogue
+from ..kernels import Plan, catalogue
+from ..kernels.kernel import GRID
+from .gemm import Gemm
+from .threads import Threads, Work
+
+ALIGNMENT = 16
+"""Kernels of the catalogue read up to so many bytes at a time, so arrays begin at multiples of it."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Elements of a value that lie side by side, seen in a shape: what the catalogue needs to know of an array."""
+
+    vertex: Vertex
+    """The value in whose memory they lie."""
+    shape: Shape
+    offset: int = 0
+    """The number of the first of them."""
+
+    flags = SimpleNamespace(c_contiguous=True)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.vertex.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    def seen(self, *shape: int) -> Operand:
+        """The same elements in another shape."""
+        return replace(self, shape=shape)
+
+
+@dataclass(frozen=True)
+class FromCatalogue:
+    """A kernel of the catalogue with its plan and its arguments."""
+
+    kernel: KernelOfCatalogue
+    plan: Plan
+    options: tuple[str, ...]
+    arguments: tuple[Operand | np.generic, ...]
+
+    @classmethod
+    def of(cls, name: str, *operands: Operand, **settings: Any) -> FromCatalogue:
+        """A launch for these arrays.
+
+        Raises:
+            ShapeError: where the kernel does not fit them.
+        """
+        kernel = catalogue[name]
+        kernel.check(operands)
+        plan = kernel.plan(*operands, **settings)
+        if not all(0 < n <= most for n, most in zip(plan.grid, GRID, strict=False)):
+            raise ShapeError(f"{name}: there is no grid of {plan.grid} blocks")
+        return cls(kernel, plan, kernel.options(operands, plan), kernel.arguments(operands, plan))
+
+
+@dataclass(frozen=True)
+class ByLibrary:
+    """A product of matrices that cuBLAS makes."""
+
+    gemm: Gemm
+    factors: tuple[Operand, Operand]
+    result: Operand
+
+
+class Way:
+    """What computes an op, as it is put together: kernels of the catalogue, products of a library, and kernels that
+    are written here, one after the other."""
+
+    def __init__(self, work: Work, by_library: bool) -> None:
+        self.work, self.by_library = work, by_library
+        """Whether a library makes products of matrices."""
+        self.parts: list[Threads | FromCatalogue | ByLibrary] = []
+        self.workspaces: list[Vertex] = []
+        """Memory that it needs while it lasts."""
+
+    def workspace(self, *shape: int) -> Operand:
+        """Memory for numbers of the type of the op."""
+        made = Vertex(Spec(shape, self.work.inputs[self.work.names[0]].dtype))
+        self.workspaces.append(made)
+        return Operand(made, shape)
+
+    def result(self, name: str, *shape: int) -> Operand:
+        """Where a result goes, seen in a shape; if nobody wants it, it has to go somewhere, too."""
+        wanted = self.work.results.get(name)
+        return self.workspace(*shape) if wanted is None else Operand(wanted, shape)
+
+    def rows(self, name: str) -> Operand:
+        """An input, row by row: where it is if it lies so, else a copy."""
+        x, views = self.work.inputs[name], self.work.views
+        access = views.of(x)
+        if views.dense(x) and access.offset * x.dtype.itemsize % ALIGNMENT == 0:
+            return Operand(access.base, x.shape, access.offset)
+        copy = self.workspace(*x.shape)
+        k = self.threads(f"_{name}_in_rows", **{f"{name}_rows": copy})
+        axes = [f"i{axis}" for axis in range(x.ndim)]
+        k.spread(axes, x.shape)
+        k.put(k.store(k.number(axes, x.shape), k.load(name, *axes), f"{name}_rows"))
+        return copy
+
+    def threads(self, suffix: str, **results: Operand) -> Threads:
+        """One more kernel that is written here, which begins empty, and what it writes besides the results."""
+        self.work.results |= {name: operand.vertex for name, operand in results.items()}
+        self.parts.append(k := self.work.threads(suffix))
+        return k
+
+    def launch(self, name: str, *operands: Operand, **settings: Any) -> None:
+        """One more kernel of the catalogue."""
+        self.parts.append(FromCatalogue.of(name, *operands, **settings))
+
+
+WAYS: dict[Op, Callable[[Way], bool]] = {}
+"""What says how an op is computed so; False if the recipes of `threads` are better, or none of this fits."""
+
+
+def way_of(op: Op) -> Callable[[Callable[[Way], bool]], Callable[[Way], bool]]:
+    """Let a function say how an op is computed."""
+    def note(write: Callable[[Way], bool]) -> Callable[[Way], bool]:
+        WAYS[op] = write
+        return write
+
+    return note
+
+
+def find_way(v: Vertex, results: dict[str, Vertex], names: Sequence[str], views: Views, comment: str,
+             by_library: bool) -> Way | None:
+    """The way of a vertex, if it has one as it is. The name of its kernels is not yet known."""
+    assert v.op is not None
+    way = Way(Work(v, views, "", comment, dict(results), tuple(names)[:len(v.inputs)]), by_library)
+    try:
+        return way if WAYS[v.op](way) else None
+    except ShapeError:
+        return None

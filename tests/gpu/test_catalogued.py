@@ -1,0 +1,110 @@
+"""Kernels of the catalogue in static programs: chosen where they should be, right, and without a mistake of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import teachgrad as tg
+from teachgrad.nn import functional as F
+from teachgrad_gpu.emulator.building import compiler
+from teachgrad_gpu.executors.emulated import Emulated
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+
+
+def launched(step: Any) -> list[str]:
+    """The kernels of the catalogue that a program launches, in order."""
+    return [launch.name for launch in step.trace.program.building.launches if launch.source is not None]
+
+
+def gradients(function: Callable[..., Any], *xs: Any, seed: int = 3) -> list[Any]:
+    """The result of a function, and what flows back to each of its arguments."""
+    z = function(*xs)
+    weights = tg.tensor(np.random.default_rng(seed).normal(size=z.shape).astype(str(z.dtype)))
+    return [z, *tg.grad((z * weights).sum(), list(xs))]
+
+
+def agrees(function: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str] = (), check: bool = False) -> Any:
+    """Whether a function and its gradients are the same on the emulated device and in dynamic mode; the program."""
+    xs = [tg.tensor(a, requires_grad=True) for a in arrays]
+    want = gradients(function, *xs)
+    step = tg.static(lambda *given: gradients(function, *given), level="O3", executor="emulated")
+    step(*xs)
+    tolerance = 2e-5 if arrays[0].dtype == np.float32 else 1e-12
+    for got, expected in zip(step(*xs), want, strict=True):
+        largest = np.abs(expected.numpy()).max()
+        np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=tolerance, atol=tolerance * largest)
+    assert launched(step) == list(names)
+    assert step.trace.program.launcher.findings == []
+    return step
+
+
+def normal(dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
+    rng = np.random.default_rng(7)
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+# ---- attention -------------------------------------------------------------------------------------------------------
+
+BACKWARD = ("attention_backward_dots", "attention_backward_keys", "attention_backward_queries")
+
+
+@pytest.mark.parametrize(("dtype", "lead", "queries", "keys", "width", "causal", "name"), [
+    ("float32", (2,), 33, 40, 16, False, "attention_tiled"),
+    ("float32", (2, 3), 64, 64, 64, True, "attention_vectorised"),
+    pytest.param("float64", (1, 2), 70, 37, 17, True, "attention_tiled", marks=pytest.mark.slow),
+    pytest.param("float32", (), 40, 100, 96, False, "attention_vectorised", marks=pytest.mark.slow),
+    pytest.param("float64", (3,), 65, 33, 80, False, "attention_tiled", marks=pytest.mark.slow),
+])
+def test_attention(dtype: str, lead: tuple[int, ...], queries: int, keys: int, width: int, causal: bool, name: str,
+                   monkeypatch: Any) -> None:
+    monkeypatch.setattr(Emulated, "check", True)
+    arrays = normal(dtype, (*lead, queries, width), (*lead, keys, width), (*lead, keys, width))
+    step = agrees(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), arrays, (name, *BACKWARD))
+    assert f"{name}<<<" in step.source
+    assert "of attention.cu" in step.source
+    assert "// Attention:  z = softmax(scale q kᵀ) v" in step.source, "the file is there to be read"
+
+
+def test_attention_of_one_projection() -> None:
+    """Keys and values lie among each other, and are put in order first; what nobody asks for still has a place."""
+    def heads(x: Any) -> Any:
+        q, k, v = tg.unstack(tg.permute_dims(x.reshape((2, 40, 3, 2, 8)), (2, 0, 3, 1, 4)))
+        z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return tg.permute_dims(z, (0, 2, 1, 3)).reshape((2, 40, 16))
+
+    step = agrees(heads, normal("float32", (2, 40, 48)), ("attention_tiled", *BACKWARD))
+    assert step.source.count("_k_in_rows<<<") == 2, "once forward, once backward, by the same kernel"
+
+    arrays = normal("float32", (2, 40, 8), (2, 50, 8), (2, 50, 8))
+    q, k, v = (tg.tensor(a, requires_grad=True) for a in arrays)
+    forward = tg.static(F.scaled_dot_product_attention, level="O3", executor="emulated")
+    want = F.scaled_dot_product_attention(q, k, v)
+    np.testing.assert_allclose(forward(q, k, v).numpy(), want.numpy(), rtol=1e-5, atol=1e-6)
+    assert launched(forward) == ["attention_tiled"]
+
+    def for_values(q: Any, k: Any, v: Any) -> Any:
+        return tg.grad((F.scaled_dot_product_attention(q, k, v) ** 2.0).sum(), v)
+
+    step = tg.static(for_values, level="O3", executor="emulated")
+    np.testing.assert_allclose(step(q, k, v).numpy(), for_values(q, k, v).numpy(), rtol=1e-4, atol=1e-5)
+    assert launched(step) == ["attention_tiled", "attention_backward_dots", "attention_backward_keys"]
+
+
+def test_attention_that_the_tiles_do_not_fit() -> None:
+    """A mask, heads that are not equally wide, few queries, and more features than shared memory holds."""
+    q, k, v, mask = (tg.tensor(a) for a in normal("float32", (2, 40, 8), (2, 40, 8), (2, 40, 6), (40, 40)))
+    wide = tg.tensor(normal("float32", (1, 32, 300))[0])
+
+    def several(q: Any, k: Any, v: Any, mask: Any, wide: Any) -> list[Any]:
+        attention = F.scaled_dot_product_attention
+        return [attention(q, k, k, mask), attention(q, k, v), attention(q[:, :9], k, k), attention(wide, wide, wide)]
+
+    step = tg.static(several, level="O3", executor="emulated")
+    for got, want in zip(step(q, k, v, mask, wide), several(q, k, v, mask, wide), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-5, atol=1e-6)
+    assert launched(step) == []
