@@ -17,6 +17,8 @@ class KernelOf(NamedTuple):
     name: str
     vertices: tuple[Vertex, ...]
     moves: bool = False
+    counts: tuple[int, int, int] | None = None
+    """Bytes read, bytes written and operations of a piece that is only a part of what computes the vertices."""
 
 
 class Measured(Protocol):

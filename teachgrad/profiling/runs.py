@@ -87,6 +87,8 @@ class Kernels:
         read = 0 if is_view else nbytes(spec(x) for x in inside.values() if x.id not in made)
         written = 0 if is_view else nbytes(spec(v) for v in ends)
         flops = sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in kernel.vertices if v.op is not None)
+        if kernel.counts is not None:
+            read, written, flops = kernel.counts
         name = node.name if len(kernel.vertices) == 1 else kernel.name
         return Run(kernel.name, name, 0.0, 0.0, node.phase, node.scope, node.where, read, written, flops,
                    dtype_of(spec(last)), "static")

@@ -55,14 +55,14 @@ BACKWARD = ("attention_backward_dots", "attention_backward_keys", "attention_bac
 
 @pytest.mark.parametrize(("dtype", "lead", "queries", "keys", "width", "causal", "name"), [
     ("float32", (2,), 33, 40, 16, False, "attention_tiled"),
-    ("float32", (2, 3), 64, 64, 64, True, "attention_vectorised"),
+    ("float32", (1, 2), 33, 33, 64, True, "attention_vectorised"),
     pytest.param("float64", (1, 2), 70, 37, 17, True, "attention_tiled", marks=pytest.mark.slow),
     pytest.param("float32", (), 40, 100, 96, False, "attention_vectorised", marks=pytest.mark.slow),
-    pytest.param("float64", (3,), 65, 33, 80, False, "attention_tiled", marks=pytest.mark.slow),
+    pytest.param("float64", (1,), 65, 33, 80, False, "attention_tiled", marks=pytest.mark.slow),
 ])
 def test_attention(dtype: str, lead: tuple[int, ...], queries: int, keys: int, width: int, causal: bool, name: str,
                    monkeypatch: Any) -> None:
-    monkeypatch.setattr(Emulated, "check", True)
+    monkeypatch.setattr(Emulated, "check", width != 64)  # that one takes its time
     arrays = normal(dtype, (*lead, queries, width), (*lead, keys, width), (*lead, keys, width))
     step = agrees(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), arrays, (name, *BACKWARD))
     assert f"{name}<<<" in step.source
@@ -95,6 +95,24 @@ def test_attention_of_one_projection() -> None:
     assert launched(step) == ["attention_tiled", "attention_backward_dots", "attention_backward_keys"]
 
 
+def test_a_profile_counts_each_launch_for_itself() -> None:
+    """A copy is not taken for the whole attention that it is made for."""
+    x = tg.tensor(normal("float32", (2, 40, 3, 8))[0])
+
+    def heads(x: Any) -> Any:
+        return F.scaled_dot_product_attention(x[:, :, 0], x[:, :, 1], x[:, :, 2])
+
+    step = tg.static(heads, level="O3", executor="emulated")
+    step(x)
+    with tg.profile() as profile:
+        step(x)
+    rows = {run.op: (run.read, run.written, run.flops) for run in profile.runs}
+    size = 2 * 40 * 8 * 4
+    (copied, *_) = [counts for name, counts in rows.items() if name.endswith("_k_in_rows")]
+    assert copied == (size, size, 0)
+    assert rows["attention_tiled"] == (3 * size, size + 2 * 40 * 4, 2 * 2 * 2 * 40 * 40 * 8)
+
+
 def test_attention_that_the_tiles_do_not_fit() -> None:
     """A mask, heads that are not equally wide, few queries, and more features than shared memory holds."""
     q, k, v, mask = (tg.tensor(a) for a in normal("float32", (2, 40, 8), (2, 40, 8), (2, 40, 6), (40, 40)))
@@ -108,3 +126,42 @@ def test_attention_that_the_tiles_do_not_fit() -> None:
     for got, want in zip(step(q, k, v, mask, wide), several(q, k, v, mask, wide), strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-5, atol=1e-6)
     assert launched(step) == []
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+
+def test_products() -> None:
+    """Turned, in a batch, with one factor for all, seen through slices: forward and backward."""
+    a, b, c = normal("float32", (70, 80), (80, 90), (3, 70, 80))
+    agrees(lambda a, b: a @ b, (a, b), ("matmul_vectorised", "matmul_registers", "matmul_registers"))
+    agrees(lambda c, b: c @ b, (c, b), ("matmul_vectorised", "matmul_registers", "matmul_registers"))
+
+
+@pytest.mark.parametrize(("dtype", "check"), [
+    ("float64", False), pytest.param("float32", True, marks=pytest.mark.slow)])
+def test_products_of_all_kinds(dtype: str, check: bool, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Emulated, "check", check)
+    fast = "matmul_vectorised" if dtype == "float32" else "matmul_registers"
+    cases: list[tuple[Callable[..., Any], str]] = [
+        (lambda a, c, v: a @ a, fast),
+        (lambda a, c, v: a.T @ a, "matmul_registers"),
+        (lambda a, c, v: a @ a.T, "matmul_registers"),
+        (lambda a, c, v: a @ c, fast),
+        (lambda a, c, v: c @ c.mT, "matmul_registers"),
+        (lambda a, c, v: c.reshape((2, 2, 66, 66)) @ a, fast),
+        (lambda a, c, v: c[1:] @ c[0], fast),
+        (lambda a, c, v: a[1:] @ c[1, :, 1:], "matmul_registers"),
+        (lambda a, c, v: tg.permute_dims(c, (1, 0, 2)) @ tg.permute_dims(c, (1, 2, 0)), ""),  # too small
+        (lambda a, c, v: c[:, ::-1] @ c[:, :, ::-1], fast),
+        (lambda a, c, v: a @ v, ""),
+        (lambda a, c, v: a.astype(tg.int32) @ a.astype(tg.int32), ""),
+    ]
+    arrays = normal(dtype, (66, 66), (4, 66, 66), (66,))
+    xs = [tg.tensor(a) for a in arrays]
+    step = tg.static(lambda *given: [f(*given) for f, _ in cases], level="O3", executor="emulated")
+    for (f, _), got in zip(cases, step(*xs), strict=True):
+        np.testing.assert_allclose(got.numpy(), f(*xs).numpy(), rtol=2e-5, atol=2e-5)
+    building = step.trace.program.building
+    assert launched(step) == [name for _, name in cases if name]
+    assert step.trace.program.launcher.findings == []
+    assert len(building.workspaces) == 3, "a slice whose rows have gaps, and two that run backwards"

@@ -95,7 +95,7 @@ class Batch:
 
     def __init__(self, device: OnGpu, module: Any, calls: Sequence[Call]) -> None:
         self.device, self.calls = device, calls
-        self.kernels = [self.kernel(module, call) if call.product is None else None for call in calls]
+        self.kernels: list[Any] = [self.kernel(module, call) if call.product is None else None for call in calls]
         self.graph: Any = None
         self.runs = 0
 

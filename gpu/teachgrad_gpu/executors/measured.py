@@ -26,7 +26,8 @@ class MeasuredCuda(CudaProgram):
                 self.kernels.append(KernelOf(str(step.call.op), (step.call,)))
             else:
                 (launch,) = step.launches
-                self.kernels.append(KernelOf(launch.name, tuple(building.order[launch.group].members)))
+                self.kernels.append(KernelOf(
+                    launch.name, tuple(building.order[launch.group].members), counts=launch.counts))
         super().__init__(building, program.launcher)
         self.kernels.append(KernelOf("copy", (*self.graph.outputs, *self.written), moves=True))
         self.workspace = building.arena

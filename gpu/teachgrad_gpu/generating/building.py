@@ -9,27 +9,23 @@ import numpy as np
 
 from teachgrad.executors.c.groups import Group
 from teachgrad.executors.c.placing import Placing
-from teachgrad.executors.c.products import Product
 from teachgrad.executors.c.spelling import pattern, remark
 from teachgrad.graph import Graph, describe, is_constant
 from teachgrad.op import Spec, Vertex
-from teachgrad.ops.matmul import matmul
 from teachgrad.passes.plan import Block, aligned
 
 from ..kernels.kernel import source_of
-from . import attention, classes, division, drawing, flash, lines, moves, products, windows  # noqa: F401  (they add their recipes)
+from . import attention, classes, division, drawing, flash, lines, matrices, moves, products, windows  # noqa: F401  (they add their recipes)
 from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .fusion import ThreadFusion
 from .gemm import Gemm
 from .loops import FusedKernel
 from .nests import ThreadNest
-from .threads import KERNELS, Kernel, Threads, Work
+from .threads import KERNELS, Counts, Kernel, Threads, Work
 from .words import PRELUDE, RESERVED, combining
 
 FEW = 3
 """An argument of so few elements may come from the host: it is a number, or where random bits are."""
-LEAST = 1 << 15
-"""A product of fewer multiplications has a kernel of ours: a library would take longer to begin."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,8 @@ class Launch:
     """Where the kernel comes from, if it is not written here."""
     shared: int = 0
     """Bytes of dynamic shared memory."""
+    counts: Counts | None = None
+    """What it does, if that is only a part of what the group does."""
 
 
 @dataclass
@@ -171,10 +169,6 @@ class CudaBuilding(Placing):
             if group.kind == "numpy":
                 self.steps.append(Step(call=group.members[0]))
                 continue
-            product = self.product_of(group, number) if self.by_library else None
-            if product is not None:
-                self.launch(product)
-                continue
             for part in self.parts_of(group, number, fallible):
                 if not isinstance(part, Kernel):
                     self.launch(self.ready(part, number))
@@ -185,7 +179,7 @@ class CudaBuilding(Placing):
                     self.kernels.append(part)
                     combines |= part.combines
                 arrays = [At(self.place_of(v).id) for v in part.arguments] + [At(self.flag.id)] * part.uses_flag
-                self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number))
+                self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number, counts=part.counts))
         self.code = "\n".join([self.title(), "", PRELUDE, *combining(sorted(combines)),
                                *(kernel.text for kernel in self.kernels)])
         """What is compiled: the kernels that are written here."""
@@ -210,28 +204,15 @@ class CudaBuilding(Placing):
             self.steps.append(Step())
         self.steps[-1].launches.append(launch)
 
-    def product_of(self, group: Group, number: int) -> Launch | None:
-        """The product of matrices that a group is, for a library to make; None if it is another op, or a small one."""
-        v = group.members[0]
-        if v.op is not matmul or v.dtype.char not in "fd":
-            return None
-        product = Product.of(v, self.views)
-        gemm = Gemm.of(product)
-        if gemm is None or product.m * product.n * product.k < LEAST:
-            return None
-        first, second = v.inputs[::-1] if product.turned else v.inputs
-        of_x, of_y = self.views.of(first), self.views.of(second)
-        x, y = (Operand(a.base, (a.base.size - a.offset,), a.offset) for a in (of_x, of_y))
-        return self.ready(ByLibrary(gemm, (x, y), Operand(v, v.shape)), number)
-
     def ready(self, part: FromCatalogue | ByLibrary, number: int) -> Launch:
         """A part of the way of a group as a launch."""
         if isinstance(part, ByLibrary):
-            return Launch("gemm", (), (), tuple(map(self.at, (*part.factors, part.result))), number, part.gemm)
+            return Launch("gemm", (), (), tuple(map(self.at, (*part.factors, part.result))), number, part.gemm,
+                          counts=part.counts)
         arguments = tuple(self.at(x) if isinstance(x, Operand) else x for x in part.arguments)
         plan = part.plan
         return Launch(part.kernel.name, plan.grid, plan.block, arguments, number,
-                      source=Source(part.kernel.family, part.options), shared=plan.shared)
+                      source=Source(part.kernel.family, part.options), shared=plan.shared, counts=part.counts)
 
     def at(self, x: Operand) -> At:
         """Where the elements of an operand are."""
@@ -249,7 +230,7 @@ class CudaBuilding(Placing):
         if way is None:
             return self.kernels_of(group, number, fallible)
         way.work.name = self.name_of(group, number)
-        return [part.kernel() if isinstance(part, Threads) else part for part in way.parts]
+        return [way.written(part) if isinstance(part, Threads) else part for part in way.parts]
 
     def kernels_of(self, group: Group, number: int, fallible: bool) -> list[Kernel]:
         """The kernels of a group, all written here."""

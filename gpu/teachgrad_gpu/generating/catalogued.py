@@ -27,7 +27,7 @@ from ..kernels import Kernel as KernelOfCatalogue
 from ..kernels import Plan, catalogue
 from ..kernels.kernel import GRID
 from .gemm import Gemm
-from .threads import Threads, Work
+from .threads import Counts, Kernel, Threads, Work
 
 ALIGNMENT = 16
 """Kernels of the catalogue read up to so many bytes at a time, so arrays begin at multiples of it."""
@@ -61,6 +61,10 @@ class Operand:
     def itemsize(self) -> int:
         return self.dtype.itemsize
 
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.itemsize
+
     def seen(self, *shape: int) -> Operand:
         """The same elements in another shape."""
         return replace(self, shape=shape)
@@ -89,6 +93,15 @@ class FromCatalogue:
             raise ShapeError(f"{name}: there is no grid of {plan.grid} blocks")
         return cls(kernel, plan, kernel.options(operands, plan), kernel.arguments(operands, plan))
 
+    @property
+    def counts(self) -> Counts:
+        """Bytes of the arrays that it reads and of those that it writes, and its operations."""
+        read = written = 0
+        arrays = [x for x in self.arguments if isinstance(x, Operand)]
+        for p, x in zip(self.kernel.pointers, arrays, strict=True):
+            read, written = (read + x.nbytes, written) if p.const else (read, written + x.nbytes)
+        return read, written, self.plan.flops
+
 
 @dataclass(frozen=True)
 class ByLibrary:
@@ -97,6 +110,14 @@ class ByLibrary:
     gemm: Gemm
     factors: tuple[Operand, Operand]
     result: Operand
+    read: int
+    """Bytes of the factors."""
+
+    @property
+    def counts(self) -> Counts:
+        """Bytes read and written, and operations."""
+        g = self.gemm
+        return self.read, self.result.nbytes, 2 * g.m * g.n * g.k * g.count * len(g.starts)
 
 
 class Way:
@@ -109,6 +130,8 @@ class Way:
         self.parts: list[Threads | FromCatalogue | ByLibrary] = []
         self.workspaces: list[Vertex] = []
         """Memory that it needs while it lasts."""
+        self.operations: dict[str, int] = {}
+        """The operations of the kernels that are written here, by the ends of their names."""
 
     def workspace(self, *shape: int) -> Operand:
         """Memory for numbers of the type of the op."""
@@ -128,17 +151,25 @@ class Way:
         if views.dense(x) and access.offset * x.dtype.itemsize % ALIGNMENT == 0:
             return Operand(access.base, x.shape, access.offset)
         copy = self.workspace(*x.shape)
-        k = self.threads(f"_{name}_in_rows", **{f"{name}_rows": copy})
+        k = self.threads(f"_{name}_in_rows", 0, **{f"{name}_rows": copy})
         axes = [f"i{axis}" for axis in range(x.ndim)]
         k.spread(axes, x.shape)
         k.put(k.store(k.number(axes, x.shape), k.load(name, *axes), f"{name}_rows"))
         return copy
 
-    def threads(self, suffix: str, **results: Operand) -> Threads:
-        """One more kernel that is written here, which begins empty, and what it writes besides the results."""
-        self.work.results |= {name: operand.vertex for name, operand in results.items()}
+    def threads(self, suffix: str, operations: int, **others: Operand) -> Threads:
+        """One more kernel that is written here, which begins empty, and the arrays that it needs besides those of the
+        op."""
+        self.work.results |= {name: operand.vertex for name, operand in others.items()}
+        self.operations[suffix] = operations
         self.parts.append(k := self.work.threads(suffix))
         return k
+
+    def written(self, k: Threads) -> Kernel:
+        """A kernel that is written here, once its name is known."""
+        arrays = [name for name in k.used if name not in k.stored], k.stored
+        read, written = (sum(k.used[name]._data.nbytes for name in names) for names in arrays)
+        return replace(k.kernel(), counts=(read, written, self.operations[k.suffix]))
 
     def launch(self, name: str, *operands: Operand, **settings: Any) -> None:
         """One more kernel of the catalogue."""

@@ -26,6 +26,8 @@ TEAM = 32
 LONG_SUM = 256
 """A sum of at least so many terms is shared by a team."""
 Combine = tuple[str, str, str]
+Counts = tuple[int, int, int]
+"""Bytes read, bytes written, operations."""
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Kernel:
     """Whether its last argument is the flag by which kernels refuse values."""
     combines: frozenset[Combine] = frozenset()
     """The functions that it calls to put results together (`words.combining`)."""
+    counts: Counts | None = None
+    """What it does, if that is only a part of the op."""
 
 
 @dataclass
@@ -125,6 +129,8 @@ class Threads(Code):
         self.count = 1
         self.team = 1
         self.used: dict[str, Vertex] = {}
+        self.stored: set[str] = set()
+        """Those of the arrays that it uses to which it writes."""
         self.uses_flag = False
         self.combines: set[Combine] = set()
 
@@ -161,6 +167,7 @@ class Threads(Code):
     def store(self, where: str, value: str, name: str = "z") -> str:
         """The statement that writes an element of a result, by its number."""
         self.used[name] = self.work.results[name]
+        self.stored.add(name)
         return f"{name}[{where}] = {value};"
 
     def kind(self, name: str) -> str:
