@@ -385,6 +385,39 @@ def test_a_wrong_class_is_refused(gpu: FakeGpu) -> None:
     assert model.weight.to("cpu").numpy().tobytes() == before.tobytes()
 
 
+def test_draws_of_a_static_step_ask_the_device_nothing(gpu: FakeGpu, monkeypatch: Any) -> None:
+    """The place in the random bits goes on by itself on both sides: no call copies it, unless somebody else draws."""
+    model = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.5), nn.Linear(8, 8), nn.Dropout(0.2)).to("gpu")
+
+    def noisy(x: Any) -> Any:
+        return model(x) + tg.random.uniform((8,), name="noise", device=x.device)
+
+    step = tg.static(noisy, level="O3", executor="cupy")
+    moved: list[str] = []
+    for name in ("get", "set"):
+        kept = getattr(StrictArray, name)
+        monkeypatch.setattr(StrictArray, name, lambda self, *args, name=name, kept=kept: (
+            moved.append(name), kept(self, *args))[1])
+    x = tg.ones((4, 5), device="gpu")
+    tg.seed(3)
+    got = [step(x) for _ in range(4)]
+    assert moved == ["set"] * len(moved), "the places were copied in before the first call, and that was all"
+    program = step.trace.program
+    sites = [v for v, array in zip(program.graph.cells, program.adopted, strict=True) if array is None]
+    assert len(moved) == len(sites) == 2
+    tg.random.uniform((2,), name="noise")
+    got.append(step(x))
+    assert len(moved) == 3, "the other site has moved on, and nothing has for this one"
+    tg.seed(3)
+    for k, z in enumerate(got):
+        if k == 4:
+            tg.random.uniform((2,), name="noise")
+        want = noisy(x)
+        np.testing.assert_allclose(z.to("cpu").numpy(), want.to("cpu").numpy(), rtol=1e-5, atol=1e-6)
+    places = zip(program.graph.cells, program.adopted, strict=True)
+    assert [program.arrays[v.id].get().tolist()[2] for v, array in places if array is None] == [10, 6]
+
+
 def test_numbers_of_the_cpu_are_in_place_in_every_call(gpu: FakeGpu) -> None:
     """Those of the last call are not copied again, so nothing else may be put where they are."""
     def f(x: Any, scale: Any) -> Any:

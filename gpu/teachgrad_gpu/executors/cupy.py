@@ -70,6 +70,9 @@ class OnGpu:
         else:
             array[...] = place
 
+    def agrees(self, place: Any, array: Any) -> None:
+        self.known[place.data.ptr] = array.tobytes()
+
     def refuse(self, arrays: Sequence[Any], name: str) -> None:
         if any(isinstance(array, np.ndarray) and array.size > FEW for array in arrays):
             raise DeviceError(f"{name} runs on the executor \"cupy\", which takes tensors on \"gpu\".\n"

@@ -56,6 +56,9 @@ class Emulated:
     def copy_out(self, array: Any, place: Any) -> None:
         array[...] = place
 
+    def agrees(self, place: Any, array: Any) -> None:
+        """All arguments are copied in for each call."""
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source, check=self.check)
         if any(call.source is None for batch in calls for call in batch):

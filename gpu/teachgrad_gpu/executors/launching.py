@@ -49,6 +49,9 @@ class Launcher(Protocol):
     def copy_out(self, array: Any, place: Any) -> None:
         """Copy a value from its place to the array of a tensor."""
 
+    def agrees(self, place: Any, array: Any) -> None:
+        """Note that a place and an array of the host, which have both changed, hold the same."""
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
         """Compile a source, and those of the catalogue that calls name; for each batch of calls a function that makes
         them, one after the other."""
