@@ -316,7 +316,14 @@ def test_the_gpu_draws_the_bits_of_the_cpu(gpu: FakeGpu) -> None:
     def draw(place: str) -> list[Any]:
         return [tg.random.uniform((5, 3), low=-1.0, high=2.0, device=place),
                 tg.random.uniform((7,), dtype=tg.float64, device=place), tg.random.bernoulli(0.3, (9,), device=place),
-                F.dropout(tg.ones((6, 7), device=place), 0.4), tg.random.normal((4,), device=place)]
+                tg.random.uniform((4,), high=-1.0, dtype=tg.float16, device=place),
+                tg.random.bernoulli(0.6, (5, 2), dtype=tg.int16, device=place),
+                F.dropout(tg.ones((6, 7), device=place), 0.4), tg.random.normal((400, 4), device=place),
+                tg.random.normal((), mean=-2.0, std=3.0, dtype=tg.float64, device=place),
+                tg.random.normal((3000,), std=0.1, dtype=tg.float16, device=place),
+                tg.random.integers(-5, 2**40, (7,), device=place), tg.random.integers(3, 4, (2,), device=place),
+                tg.random.integers(200, shape=(3, 0), dtype=tg.uint8, device=place),
+                tg.random.integers(200, shape=(70,), dtype=tg.uint8, device=place)]
 
     for _ in range(2):
         tg.seed(11)
@@ -327,7 +334,7 @@ def test_the_gpu_draws_the_bits_of_the_cpu(gpu: FakeGpu) -> None:
             assert z.device == "gpu"
             assert z.to("cpu").numpy().tobytes() == expected.numpy().tobytes()
     carried = [size for way, size in gpu.moves if way == "in"]
-    assert carried == [6 * 7 * 4, 4 * 4], "ones, and the normal numbers; all others are drawn on the GPU"
+    assert carried == [6 * 7 * 4], "ones for the dropout; all numbers are drawn on the GPU"
 
 
 def test_a_static_step_is_recorded(gpu: FakeGpu, tmp_path: Any) -> None:

@@ -29,9 +29,14 @@ LARGEST = 2**31 - 2**21
 
 SCALARS: dict[str, Any] = {
     "int": np.int32, "unsigned int": np.uint32, "long long": np.int64, "float": np.float32, "double": np.float64,
+    "word": np.uint64,
 }
 REALS = {"float32": "float", "float64": "double"}
 INTEGERS = {"int64": "long long", "int32": "int"}
+WHOLES = INTEGERS | {"int16": "short", "int8": "signed char", "uint64": "unsigned long long", "uint32": "unsigned int",
+                     "uint16": "unsigned short", "uint8": "unsigned char"}
+CHOSEN = {"real": ("REAL", REALS), "integer": ("INTEGER", INTEGERS), "whole": ("WHOLE", WHOLES)}
+"""The types in the source that a macro chooses: its name, and what it may be, the default first."""
 
 
 @dataclass(frozen=True)
@@ -175,10 +180,9 @@ class Kernel:
         """The macros as options of a compiler: those of the plan, and the types of the arrays."""
         macros = dict(plan.macros)
         for p, a in zip(self.pointers, arrays, strict=True):
-            if p.type == "real" and a.dtype != "float32":
-                macros["REAL"] = REALS[str(a.dtype)]
-            if p.type == "integer" and a.dtype != "int64":
-                macros["INTEGER"] = INTEGERS[str(a.dtype)]
+            macro, types = CHOSEN.get(p.type, ("", {}))
+            if macro and str(a.dtype) != next(iter(types)):
+                macros[macro] = types[str(a.dtype)]
         return tuple(f"-D{name}={value}" if value is not True else f"-D{name}" for name, value in macros.items())
 
     def arguments(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[Any, ...]:
@@ -199,7 +203,8 @@ class Kernel:
                 raise ShapeError(f"{self.name}: {p.name} does not lie in memory row by row; make it contiguous")
             if a.size > LARGEST:
                 raise ShapeError(f"{self.name}: {p.name} has {a.size} elements; kernels count to {LARGEST}")
-            wanted = self.dtypes if p.type == "real" else tuple(INTEGERS) if p.type == "integer" else POINTERS[p.type]
+            wanted = self.dtypes if p.type == "real" else tuple(CHOSEN[p.type][1]) if p.type in CHOSEN \
+                else POINTERS[p.type]
             if str(a.dtype) not in wanted or (p.type == "real" and real not in (None, a.dtype)):
                 others = "" if real in (None, a.dtype) else f", and others are {real}"
                 raise DTypeError(f"{self.name}: {p.name} is of {' or '.join(wanted)}, not {a.dtype}{others}")
