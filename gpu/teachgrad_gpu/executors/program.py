@@ -20,7 +20,6 @@ from teachgrad.op import Spec, Vertex, explain
 from ..generating.building import At, CudaBuilding, Step
 from .counting import steps_between
 from .launching import Call, Launcher
-from .launching import Call, Launcher
 
 
 class CudaProgram:

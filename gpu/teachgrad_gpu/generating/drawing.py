@@ -1,19 +1,35 @@
 """Draws of random numbers: the same bits as NumPy's Philox4x64-10, a thread for each block of four words.
 
+Numbers of which each takes as many bits as it needs, and not the same for all, are drawn by kernels of the catalogue
+(`kernels/philox.cu`).
+
 Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from math import ceil
 
 import numpy as np
 
-from teachgrad.op import Vertex
+from teachgrad.op import Op, Vertex
 from teachgrad.ops.philox_c import number
-from teachgrad.ops.random import next_step, random_bernoulli, random_uniform
+from teachgrad.ops.random import (
+    next_step,
+    random_bernoulli,
+    random_integers,
+    random_normal,
+    random_permutation,
+    random_uniform,
+)
 
-from .threads import Threads, Work, kernel_of
+from ..kernels.kernel import LARGEST, REALS, WHOLES
+from .catalogued import Way, way_of
+from .threads import KERNELS, Recipe, Threads, Work, kernel_of
+
+LONGEST = 1 << 16
+"""A permutation of more has a thread busy for so long that a CPU, asked over there, is done before."""
 
 BLOCK = """\
 uint64_t k0 = cell[0], k1 = cell[1], c0 = (uint64_t)b + 1, c1 = cell[2], c2 = 0, c3 = 0;
@@ -76,3 +92,20 @@ def step(work: Work) -> None:
     k = work.threads()
     k.spread(["i"], (3,))
     k.put(k.store("i", f"{k.load('cell', 'i')} + (i == 2)"))
+
+
+def from_catalogue(op: Op, kernel: str, dtypes: Container[str], largest: int = LARGEST) -> None:
+    """Let a kernel of the catalogue make a draw of these dtypes, of so many elements at most."""
+    KERNELS[type(op)] = Recipe(("cell",), None, lambda v: v.dtype.name in dtypes and v.size <= largest, False)
+
+    @way_of(op)
+    def launch(way: Way) -> bool:
+        v = way.work.v
+        settings = {name: value for name, value in v.attrs.items() if name not in ("shape", "dtype")}
+        way.launch(kernel, way.rows("cell"), way.result("z", *v.shape), **settings)
+        return True
+
+
+from_catalogue(random_normal, "philox_normal", REALS)
+from_catalogue(random_integers, "philox_integers", WHOLES)
+from_catalogue(random_permutation, "philox_permutation", WHOLES, LONGEST)

@@ -54,7 +54,8 @@ class Recipe:
 
     names: tuple[str, ...]
     """What the inputs are called; those beyond are x0, x1, ..."""
-    write: Callable[[Work], None]
+    write: Callable[[Work], None] | None
+    """None where kernels of the catalogue are all there is (`catalogued`)."""
     fits: Callable[[Vertex], bool]
     fails: bool
     """Whether a kernel may refuse values."""
@@ -100,6 +101,7 @@ class Work:
         recipe = KERNELS[type(v.op)]  # type: ignore[index]
         names = (*recipe.names, *(f"x{k}" for k in range(len(v.inputs))))[:len(v.inputs)]
         work = cls(v, views, name, comment, {"z": v}, names)
+        assert recipe.write is not None
         recipe.write(work)
         return work
 

@@ -149,6 +149,32 @@ def test_random_bits_are_those_of_teachgrad() -> None:
         assert z.tobytes() == drawn.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normal_numbers_of_all_lengths(dtype: str) -> None:
+    """So many that all layers come up, second tries that fail, and the tail, and numbers across the end of a tile."""
+    kernel, cell = catalogue["philox_normal"], np.array([9, 2, 7], np.uint64)
+    z, expected = (np.full(300_000, np.nan, dtype) for _ in range(2))
+    kernel.launch(emulator, cell, z, mean=0.0, std=1.0)
+    kernel.reference(cell, expected, mean=0.0, std=1.0)
+    assert z.tobytes() == expected.tobytes()
+    assert sum(abs(expected) > 3.6542) > 40
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", *(pytest.param(name, marks=pytest.mark.slow) for name in (
+    "int8", "int16", "uint16", "int32", "uint32", "uint64"))])
+def test_integers_of_all_types_and_ranges(dtype: str) -> None:
+    kernel, info, rng = catalogue["philox_integers"], np.iinfo(dtype), np.random.default_rng(3)
+    least, most = int(info.min), int(info.max) + 1
+    ranges = [(0, 10), (least, most), (least + 1, most), (3, 4), (0, most // 2 + 5), (most - 100, most - 1),
+              (least, least + min(2**32, most - least)), (least, least + min(2**32 + 1, most - least))]
+    for low, high in ranges:
+        cell = rng.integers(0, 2**63, 3, np.uint64)
+        z, expected = np.zeros(3000, dtype), np.zeros(3000, dtype)
+        kernel.launch(emulator, cell, z, low=low, high=high)
+        kernel.reference(cell, expected, low=low, high=high)
+        assert z.tobytes() == expected.tobytes(), (low, high)
+
+
 def test_arrays_that_do_not_fit_are_refused() -> None:
     x = np.zeros((4, 6), "f4")
     with pytest.raises(ShapeError, match=r"z must have the shape \(6, 4\), not \(4, 6\)"):
