@@ -30,8 +30,8 @@ REDUCE = Ladder(
         Rung("sum_atomic", "Every thread adds its number to one place in memory, by atomicAdd.",
              "It is the shortest way to a right sum. All n additions are for one address, so they happen one by one."),
         Rung("sum_interleaved", "Each block of 256 adds its numbers as a tree in shared memory; one atomicAdd a block.",
-             "256 times fewer atomics. But the threads that add are spread over all warps: most lanes are idle, and "
-             "every level of the tree costs a barrier."),
+             "256 times fewer atomics. But the threads that add are spread over all warps: a half of the lanes of "
+             "each idles at first, then three quarters, and so on. Every level of the tree costs a barrier."),
         Rung("sum_folded", "The tree is folded: the lower half of the threads adds the upper half.",
              "Whole warps work or are done, so lanes do not idle in warps that run. The barriers are still there."),
         Rung("sum_shuffled", "A thread first adds many numbers alone; then warps exchange registers by shuffles.",
@@ -75,8 +75,8 @@ MATMUL = Ladder(
         Rung("matmul_registers", "A thread computes 4 x 4 elements from registers.",
              "8 loads from shared memory for 16 multiplications, and tiles of 64 x 64: a quarter of either traffic."),
         Rung("matmul_vectorised", "8 x 8 elements a thread, loads of 16 bytes, the next tiles loaded in advance.",
-             "Again half of the traffic, a quarter of the load instructions, one barrier a step instead of two, and "
-             "memory is waited for while computing."),
+             "Half of the traffic again, with an eighth of the load instructions. A step is half as long, but has one "
+             "barrier instead of two. And memory is waited for while computing."),
         Rung("matmul_tensor", "Half-precision numbers, multiplied 16 x 16 x 16 at a time by tensor cores.",
              "One instruction of a warp is 4096 multiplications; the bytes are half as many. The result is as exact as "
              "inputs of 11 bits allow."),

@@ -21,8 +21,8 @@ def shape_of(q: Any, k: Any, v: Any, z: Any, log_sums: Any) -> tuple[int, int, i
     (batch, queries, width), keys = q.shape, k.shape[1]
     fit("attention", k=(k, (batch, keys, width)), v=(v, (batch, keys, width)), z=(z, q.shape),
         log_sums=(log_sums, (batch, queries)))
-    if not keys:
-        raise ShapeError("attention over no keys does not exist")
+    if not keys or not width:
+        raise ShapeError("attention over no keys, or of vectors without elements, does not exist")
     return batch, queries, keys, width
 
 
@@ -181,7 +181,8 @@ BACKWARD = "attention_backward"
 KERNELS = (
     Kernel("attention_naive", "attention", naive, attention, example, SHAPES, LARGE, tolerance=16.0),
     Kernel("attention_tiled", "attention", tiled, attention, example, SHAPES, LARGE, tolerance=16.0),
-    Kernel("attention_vectorised", "attention", vectorised, attention, example, SHAPES, LARGE, tolerance=16.0),
+    Kernel("attention_vectorised", "attention", vectorised, attention, example, SHAPES, LARGE, tolerance=16.0,
+           together=4),
     Kernel("attention_backward_dots", BACKWARD, dots_plan, dots, dots_example, SHAPES, LARGE),
     Kernel("attention_backward_keys", BACKWARD, keys_plan, backward_keys, keys_example, SHAPES, LESS, tolerance=16.0),
     Kernel("attention_backward_queries", BACKWARD, queries_plan, backward_queries, queries_example, SHAPES, LESS,

@@ -49,6 +49,10 @@ __device__ real rescaled(real sum, real from, real to)
 // memory is far away, what counts is how many bytes are on their way. Only one lane needs the score of the right class.
 //
 //     lane l    v[0] = x[l]   v[1] = x[l + 32]   v[2] = x[l + 64] ...        then one maximum, one rescaling, AHEAD exp
+//
+// The loss is log Σ exp(x - m) + (m - x[label]), not log_sum - x[label]: where scores are large, log_sum has lost
+// digits of the logarithm. The backward pass has to live with that: in float32, the log_sum of scores around 10000 is
+// right to 5e-4 only, and so are the weights.
 extern "C" __global__ void cross_entropy(const real* x, const integer* labels, real* loss, real* log_sums, int rows,
                                          int n, int ignored)
 {
@@ -72,14 +76,14 @@ extern "C" __global__ void cross_entropy(const real* x, const integer* labels, r
         m = larger;
     }
     real largest = warp_max(m);
-    real log_sum = largest + log(warp_sum(rescaled(sum, m, largest)));
+    real rest = log(warp_sum(rescaled(sum, m, largest)));
     if (lane == 0) {
         integer label = labels[row];
-        log_sums[row] = log_sum;
+        log_sums[row] = largest + rest;
         if (label == ignored)
             loss[row] = 0;
         else
-            loss[row] = label >= 0 && label < n ? log_sum - x[label] : (real)nan("");
+            loss[row] = label >= 0 && label < n ? rest + (largest - x[label]) : (real)nan("");
     }
 }
 

@@ -98,6 +98,8 @@ class Kernel:
     tolerance: float = 4.0
     """How far a result may be from the reference, in units of the rounding error of the dtype times the largest number
     times the square root of the number of elements."""
+    together: int = 1
+    """How many neighbours it moves by one instruction: arrays must begin at a multiple of so many numbers."""
     _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -203,6 +205,9 @@ class Kernel:
                 raise ShapeError(f"{self.name}: {p.name} does not lie in memory row by row; make it contiguous")
             if a.size > LARGEST:
                 raise ShapeError(f"{self.name}: {p.name} has {a.size} elements; kernels count to {LARGEST}")
+            if self.together > 1 and start(a) % (self.together * a.itemsize):
+                raise ShapeError(f"{self.name} moves {self.together} numbers at once, and {p.name} does not begin at a "
+                                 f"multiple of {self.together * a.itemsize} bytes; make a copy of it")
             wanted = self.dtypes if p.type == "real" else tuple(CHOSEN[p.type][1]) if p.type in CHOSEN \
                 else POINTERS[p.type]
             if str(a.dtype) not in wanted or (p.type == "real" and real not in (None, a.dtype)):
@@ -227,6 +232,16 @@ def macros_with_lists(source: str) -> dict[str, str]:
     """The macros of a source that stand for several parameters."""
     joined = source.replace("\\\n", " ")
     return {name: value for name, value in re.findall(r"^#define (\w+)\s+(.+)$", joined, re.MULTILINE) if "," in value}
+
+
+def start(array: Any) -> int:
+    """Where an array begins: on a device its address; of NumPy's, which an emulator copies, the place in its memory."""
+    if hasattr(array.data, "ptr"):
+        return int(array.data.ptr)
+    base = array
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    return int(array.__array_interface__["data"][0] - base.__array_interface__["data"][0])
 
 
 def parameter(text: str) -> Parameter:

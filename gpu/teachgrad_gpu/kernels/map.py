@@ -61,7 +61,7 @@ SHAPES, LARGE = ((1,), (31,), (33,), (1000,)), (1 << 26,)
 KERNELS = (
     Kernel("gelu_guarded", "map", one_each, gelu, example, SHAPES, LARGE),
     Kernel("gelu_strided", "map", loop, gelu, example, SHAPES, LARGE),
-    Kernel("gelu_vectorised", "map", loop_of_four, gelu, example, SHAPES, LARGE, dtypes=("float32",)),
+    Kernel("gelu_vectorised", "map", loop_of_four, gelu, example, SHAPES, LARGE, dtypes=("float32",), together=4),
     Kernel("gelu_backward", "map", loop, gelu_backward, backward_example, SHAPES, LARGE),
-    Kernel("copy_vectorised", "map", copying, copy, example, SHAPES, LARGE, dtypes=("float32",)),
+    Kernel("copy_vectorised", "map", copying, copy, example, SHAPES, LARGE, dtypes=("float32",), together=4),
 )

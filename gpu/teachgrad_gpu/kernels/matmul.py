@@ -60,8 +60,6 @@ def registers(A: Any, B: Any, C: Any, *, transpose_a: bool = False, transpose_b:
 
 def vectorised(A: Any, B: Any, C: Any) -> Plan:
     count, m, n, k = sizes(A, B, C, False, False)
-    if count > 1 and (m * k % 4 or k * n % 4 or m * n % 4) and (k % 4 == 0 or n % 4 == 0):
-        raise ShapeError("matmul_vectorised: matrices after the first must begin at a multiple of 16 bytes")
     return Plan((blocks(n, 128), blocks(m, 128), count), (256,), scalars(A, B, m, n, k), flops=2 * count * m * n * k)
 
 
@@ -90,7 +88,8 @@ KERNELS = (
     Kernel("matmul_naive", "matmul", naive, product, example, SHAPES, LARGE),
     Kernel("matmul_tiled", "matmul", tiled, product, example, SHAPES, LARGE),
     Kernel("matmul_registers", "matmul", registers, product, example, SHAPES, LARGE),
-    Kernel("matmul_vectorised", "matmul", vectorised, product, example, SHAPES, LARGE, dtypes=("float32",)),
+    Kernel("matmul_vectorised", "matmul", vectorised, product, example, SHAPES, LARGE, dtypes=("float32",),
+           together=4),
     Kernel("matmul_tensor", "matmul_tensor", tensor, product, tensor_example, SHAPES, (8192, 8192, 8192),
-           dtypes=("float32",)),
+           dtypes=("float32",), together=8),
 )

@@ -13,6 +13,8 @@
 #endif
 typedef REAL real;
 
+#define NOTHING (-(real)__int_as_float(0x7f800000)) // -infinity, by its bits: no header is needed for that
+
 struct Place {
     int outer, row, column, inner;
 };
@@ -30,7 +32,8 @@ __device__ Place place(int i, int height, int width, int inner)
 }
 
 // A thread a window. Besides the maximum it writes where that stands (row * width + column), the first of equals in
-// reading order, and a nan if there is one: all that the backward pass needs.
+// reading order, and a nan if there is one: all that the backward pass needs. A window that lies in the padding alone
+// has no such place, -1, and its gradient goes nowhere.
 extern "C" __global__ void max_pool(const real* x, real* z, int* places, int outer, int height, int width, int inner,
                                     int out_height, int out_width, int rows, int columns, int stride0, int stride1,
                                     int padding0, int padding1, int dilation0, int dilation1)
@@ -38,7 +41,7 @@ extern "C" __global__ void max_pool(const real* x, real* z, int* places, int out
     int n = outer * out_height * out_width * inner;
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
         Place p = place(i, out_height, out_width, inner);
-        real best = 0;
+        real best = NOTHING;
         int where = -1;
         for (int r = 0; r < rows; r++) {
             int y = p.row * stride0 - padding0 + r * dilation0;
@@ -70,7 +73,8 @@ extern "C" __global__ void max_pool_backward(const real* g, const int* places, r
     int n = outer * out_height * out_width * inner;
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
         Place p = place(i, out_height, out_width, inner);
-        atomicAdd(&gx[(p.outer * height * width + places[i]) * inner + p.inner], g[i]);
+        if (places[i] >= 0)
+            atomicAdd(&gx[(p.outer * height * width + places[i]) * inner + p.inner], g[i]);
     }
 }
 

@@ -74,7 +74,7 @@ def max_pool_backward(g: Any, places: Any, gx: Any, **settings: Any) -> None:
     outer, height, width, inner = gx.shape
     flat = np.zeros((outer, height * width, inner))
     o, i = np.arange(outer)[:, None, None, None], np.arange(inner)
-    np.add.at(flat, (o, places, i), g)
+    np.add.at(flat, (o, places, i), np.where(places < 0, 0, g))
     gx[...] = flat.reshape(gx.shape)
 
 

@@ -92,7 +92,7 @@ __device__ real block_sum(real v)
 }
 
 // Rung 4. Each thread first adds many elements alone (a strided loop), then warps add by shuffles: two barriers a block
-// instead of eight, and as few blocks as fill the device.
+// instead of nine, and as few blocks as fill the device.
 extern "C" __global__ void sum_shuffled(const real* x, real* z, int n)
 {
     real sum = 0;

@@ -200,6 +200,52 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         catalogue["matmul_naive"].launch(emulator, np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
 
 
+def test_arrays_that_begin_within_a_wide_load_are_refused() -> None:
+    x, shared = np.arange(9, dtype="f4"), emulator.zeros(9, "f4")
+    for array in (x, shared):
+        catalogue["copy_vectorised"].launch(emulator, x[4:], array[4:])
+        with pytest.raises(ShapeError, match="moves 4 numbers at once, and z does not begin at a multiple of 16 bytes"):
+            catalogue["copy_vectorised"].launch(emulator, x[4:], array[3:8])
+    assert shared[4:].tolist() == [4, 5, 6, 7, 8]
+    on_device = SimpleNamespace(flags=x.flags, size=8, dtype=x.dtype, itemsize=4, data=SimpleNamespace(ptr=24))
+    with pytest.raises(ShapeError, match="x does not begin"):
+        catalogue["gelu_vectorised"].check((on_device, x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(1, 3, 4), (5, 6, 8), (2, 4, 3), (3, 2, 2)])
+def test_wide_loads_of_many_small_matrices(sizes: tuple[int, int, int]) -> None:
+    m, n, k = sizes
+    rng, device = np.random.default_rng(0), Checked()
+    A, B, C = rng.standard_normal((3, m, k)).astype("f4"), rng.standard_normal((3, k, n)).astype("f4"), np.zeros(
+        (3, m, n), "f4")
+    catalogue["matmul_vectorised"].launch(device, A, B, C)
+    assert device.made.findings == ()
+    np.testing.assert_allclose(C, A @ B, atol=1e-5)
+
+
+def test_windows_that_see_padding_alone() -> None:
+    x, z, places = np.ones((1, 2, 2, 1), "f4"), np.zeros((1, 4, 4, 1), "f4"), np.zeros((1, 4, 4, 1), "i4")
+    setting = {"kernel": (1, 1), "stride": (1, 1), "padding": (1, 1)}
+    catalogue["max_pool"].launch(emulator, x, z, places, **setting)
+    inside = np.zeros((4, 4), bool)
+    inside[1:3, 1:3] = True
+    assert np.array_equal(z[0, :, :, 0], np.where(inside, 1, -np.inf))
+    assert np.array_equal(places[0, :, :, 0] >= 0, inside)
+    for name in ("max_pool_backward", "max_pool_backward_gather"):
+        device, gx = Checked(), np.zeros_like(x)
+        catalogue[name].launch(device, np.full_like(z, 2), places, gx, **setting)
+        assert device.made.findings == ()
+        assert gx.ravel().tolist() == [2, 2, 2, 2]
+
+
+def test_the_loss_of_large_scores_keeps_its_digits() -> None:
+    x = np.array([[1e5, 1e5 + 1, 1e5 - 2], [1e30, 1e30, 1e30]], "f4")
+    loss, log_sums = np.zeros(2, "f4"), np.zeros(2, "f4")
+    catalogue["cross_entropy"].launch(emulator, x, np.array([0, 2]), loss, log_sums)
+    np.testing.assert_allclose(loss, [np.log(1 + np.e + np.exp(-2)), np.log(3)], rtol=1e-6)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("kernel", catalogue.values(), ids=lambda k: k.name)
 def test_a_kernel_computes_on_a_gpu_what_its_reference_does(kernel: Kernel) -> None:
