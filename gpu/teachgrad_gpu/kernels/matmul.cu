@@ -105,12 +105,13 @@ extern "C" __global__ void matmul_tiled(const real* A, const real* B, real* C, i
 //             a2   *  *  *  *
 //             a3   *  *  *  *
 //
-// The tile of A is kept turned (l first) and padded, so that its rows are written without bank conflicts.
+// The tile of A is kept turned (l first) and padded by 8 bytes a row, so that it is written without bank conflicts: a
+// warp writes 16 l of two neighbouring i, and (66 l + i) % 32 = (2 l + i) % 32 is a bank of its own for each of them.
 extern "C" __global__ void __launch_bounds__(256)
     matmul_registers(const real* __restrict__ A, const real* __restrict__ B, real* __restrict__ C, int m, int n, int k,
                      long long a_stride, long long b_stride, long long c_stride)
 {
-    __shared__ real a[16][64 + 1], b[16][64 + 1];
+    __shared__ real a[16][64 + 8 / sizeof(real)], b[16][64 + 8 / sizeof(real)];
     int t = threadIdx.x, tx = t % 16, ty = t / 16, left = blockIdx.x * 64, top = blockIdx.y * 64;
     A += blockIdx.z * a_stride;
     B += blockIdx.z * b_stride;
