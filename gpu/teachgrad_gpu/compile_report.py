@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -90,7 +91,16 @@ def paragraph(file: str, compiler: str, rows: list[Row]) -> str:
     return "\n".join([f"{file}, by {compiler}", *(f"  {text}".rstrip() for text in texts)])
 
 
+def plain(symbol: str) -> str:
+    """A symbol as its kernel is called in the source: C++ adds the types of parameters, unless it is `extern "C"`."""
+    found = re.match(r"_Z(\d+)", symbol)
+    if found is None:
+        return symbol
+    end = found.end() + int(found[1])
+    return symbol[found.end():end] + ("<...>" if symbol[end:].startswith("I") else "")
+
+
 def cells(r: Row) -> tuple[str, ...]:
     shared = f"{r.shared}+{r.dynamic}" if r.dynamic else str(r.shared)
-    return (r.kernel, r.arch, str(r.registers), shared, str(r.stack), str(r.spilled), str(r.threads),
+    return (plain(r.kernel), r.arch, str(r.registers), shared, str(r.stack), str(r.spilled), str(r.threads),
             f"{r.occupancy:.0f} %", r.limit)

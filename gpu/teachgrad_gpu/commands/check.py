@@ -19,6 +19,8 @@ kernel does not compile, is not supported, or cannot be launched as described.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict, replace
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from ..emulator.launching import LaunchText
 
 LARGEST = 4 << 20
+WIDEST = 100
+"""That lines of a report are, where the terminal is not narrower."""
 Arguments = tuple[tuple[str, str], ...]
 
 
@@ -58,12 +62,13 @@ def main(args: Namespace) -> int:
         source = read(args.file)
         checked = [(launch, launched(args, source, launch, check=True)) for launch in launches(args, source)]
     except TeachgradError as error:
-        print(f"teachgrad cuda check: {args.file}: {error}", file=sys.stderr)
+        print(f"teachgrad cuda check: {args.file}: {by_name(str(error), args.file)}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps([as_data(launch, kernel) for launch, kernel in checked], indent=2))
     else:
-        print("\n\n".join(kernel.report() for _, kernel in checked))
+        width = max(40, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
+        print("\n\n".join(kernel.report(width) for _, kernel in checked))
     return int(any(kernel.findings for _, kernel in checked))
 
 
@@ -77,6 +82,11 @@ def read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise EmulatorError(getattr(error, "strerror", None) or "it is not text in UTF-8") from error
+
+
+def by_name(complaint: str, file: Path) -> str:
+    """A compiler's complaints with the name of the file, which it does not know."""
+    return re.sub(r"(?m)^kernel\.cu:", lambda _: f"{file.name}:", complaint)
 
 
 def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
@@ -116,9 +126,11 @@ def with_arguments(written: Arguments, given: Arguments) -> Arguments:
 
 def launched(args: Namespace, source: str, launch: LaunchText, *, check: bool = False, record: int = 0) -> RawKernel:
     """The kernel of a launch, when it has run as the options say."""
-    from ..emulator import RawKernel
+    from ..emulator import EmulatorError, RawKernel
     from ..emulator.launching import values
 
+    if not args.timeout > 0:
+        raise EmulatorError(f"--timeout is a number of seconds, not {args.timeout:g}")
     kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), check=check,
                        record=record, seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))
     kernel.max_dynamic_shared_size_bytes = max(kernel.max_dynamic_shared_size_bytes, launch.shared)  # it is asked for

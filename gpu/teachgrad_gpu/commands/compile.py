@@ -45,6 +45,8 @@ def main(args: Namespace) -> int:
     rows: list[Any] = []
     archs = tuple(args.arch or ARCHITECTURES)
     threads = THREADS if args.threads is None else args.threads
+    if args.shared is not None and args.shared < 0:
+        raise SettingError(f"--shared is a number of bytes, not {args.shared}")
     if not args.files:
         if args.macros or args.threads is not None or args.shared is not None:
             raise SettingError("-D, --threads and --shared go with a FILE.cu; teachgrad's own kernels are compiled and "
@@ -54,8 +56,12 @@ def main(args: Namespace) -> int:
         try:
             source = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ExecutorError(f"{file} cannot be read: {error}") from error
+            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            raise ExecutorError(f"{file} cannot be read: {why}") from error
         options = tuple(f"-D{macro}" for macro in args.macros)
-        rows += rows_of_file(file.name, source, archs, options, threads, args.shared or 0, args.compiler)
+        of_file = rows_of_file(file.name, source, archs, options, threads, args.shared or 0, args.compiler)
+        if not of_file:
+            raise ExecutorError(f"{file} compiles, but has no kernel; a template has to be instantiated")
+        rows += of_file
     print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))
     return 0

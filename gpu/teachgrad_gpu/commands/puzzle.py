@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 from pathlib import Path
 from textwrap import fill
@@ -103,18 +103,25 @@ def task(args: Namespace, number: int, puzzle: Puzzle) -> int:
 
 
 def checked(args: Namespace, number: int, puzzle: Puzzle) -> int:
+    from teachgrad.errors import TeachgradError
     from teachgrad.recording.kernel_trace import write_trace
 
     from ..puzzles import check
     from ..puzzles.folder import file_of, note
     from ..puzzles.picture import as_svg
     from ..tracing import traced
-    from .check import read
+    from .check import by_name, read
 
     named = args.check or args.picture
     file = Path(named) if named else file_of(number, Path())
-    source = read(file)
+    if not named and not file.exists():
+        raise TeachgradError(f"{file} is not there; `teachgrad cuda puzzle {number}` writes it")
+    try:
+        source = read(file)
+    except TeachgradError as error:
+        raise TeachgradError(f"{file}: {error}") from error
     verdict = check(puzzle, source)
+    verdict = replace(verdict, messages=tuple(by_name(message, file) for message in verdict.messages))
     if args.check is not None:
         note(puzzle, file, verdict.passed, Path())
     pictures = drawn(verdict)

@@ -18,7 +18,7 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from .check import add_launch_arguments, launched, launches, read
+from .check import add_launch_arguments, by_name, launched, launches, read
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def main(args: Namespace) -> int:
         try:
             events = record(args, path)
         except TeachgradError as error:
-            print(f"teachgrad cuda step: {args.file}: {error}", file=sys.stderr)
+            print(f"teachgrad cuda step: {args.file}: {by_name(str(error), args.file)}", file=sys.stderr)
             return 2
         if args.output is None:
             return teachgrad(["inspect", str(path)])

@@ -235,7 +235,7 @@ def explained(kind: str, message: str, element: str, array: Array | None, line: 
                 f"{line or '?'} by {who} {do} it in no order; {remedy(array, here, there)}")
     if kind == "out of bounds":
         size = f", which has shape {array.shape}" if array and array.shape else ""
-        return f"a {message} at {element or 'an address near no array'}{size}, by {who}, who is stopped here"
+        return f"a {message} at {element or 'an address near no array, or null'}{size}, by {who}, who is stopped here"
     if kind == "misaligned":
         return f"{message}: {element}, by {who}; a device stops the kernel"
     if kind == "uninitialised":
@@ -272,13 +272,13 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
-def in_words(name: str, code: str, report: Report) -> str:
+def in_words(name: str, code: str, report: Report, width: int = WIDTH) -> str:
     """A report as text: what is wrong, each with its line; then what memory accesses cost."""
     text = printable(code).split("\n")
     lines = [f"{name}: " + ("nothing is wrong" if not report.findings else
                             f"{len(report.findings)} finding{'s' * (len(report.findings) > 1)}")]  # fmt: skip
     for each in report.findings:
-        lines.append(textwrap.fill(str(each), WIDTH, initial_indent="  ", subsequent_indent="    "))
+        lines.append(textwrap.fill(str(each), width, initial_indent="  ", subsequent_indent="    "))
         told = [number for number in dict.fromkeys([each.other_line, each.line]) if number and number <= len(text)]
         lines += [f"    {number:>4} | {text[number - 1].strip()}" for number in told]
     if rows := table(report.counters, text):

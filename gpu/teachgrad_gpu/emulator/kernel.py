@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import building, process
 from .arguments import Packed, Parameter
-from .checking import Finding, Report, as_finding, in_words, lines_of, printable, read_report
+from .checking import WIDTH, Finding, Report, as_finding, in_words, lines_of, printable, read_report
 from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
 from .events import MOST, MOST_EVER, RECORD, Recording, without_repeats
@@ -207,9 +207,9 @@ class RawKernel:
         """What the accesses of each line cost in the last launch. Only with `check=True`."""
         return self._checked().counters
 
-    def report(self) -> str:
+    def report(self, width: int = WIDTH) -> str:
         """Findings and counters in words."""
-        return in_words(self.name, self.module.code, self._checked())
+        return in_words(self.name, self.module.code, self._checked(), width)
 
     def _checked(self) -> Report:
         if self._report is None:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import Parameter
+from .checking import DTYPES as DTYPES_OF_C
 from .errors import ArgumentError
 
 MOST_BYTES = 1 << 30
@@ -84,7 +85,7 @@ def read_integer(text: str) -> int:
     try:
         return int(text.strip(), 0)
     except ValueError:
-        raise ArgumentError(f"{text.strip()!r} is no integer") from None
+        raise ArgumentError(f"{text.strip()!r} is no integer" if text.strip() else "an integer is missing") from None
 
 
 def split(text: str) -> list[str]:
@@ -128,7 +129,9 @@ def read_value(text: str, parameter: Parameter, rng: np.random.Generator) -> Any
         return None
     found = ARRAY.match(text)
     if found:
-        return read_array(found, rng)
+        array = read_array(found, rng)
+        complain_of_dtype(array, parameter)
+        return array
     try:
         if parameter.kind == "integer":
             return int(text, 0)
@@ -137,6 +140,16 @@ def read_value(text: str, parameter: Parameter, rng: np.random.Generator) -> Any
         raise ArgumentError(f"`{parameter}`: {text!r} is neither a number nor an array such as float32[1024]") from None
     kinds: Mapping[int, type[np.floating[Any]]] = {2: np.float16, 4: np.float32, 8: np.float64}
     return kinds.get(parameter.size, np.float64)(number)
+
+
+def complain_of_dtype(array: npt.NDArray[Any], parameter: Parameter) -> None:
+    """A kernel would take the bytes of doubles for floats. (An array in Python may be meant so, not one in words.)"""
+    wanted = DTYPES_OF_C.get(" ".join(parameter.type.replace("*", " ").replace("const", " ").split()))
+    if wanted is None or not parameter.pointer:
+        return
+    of_one_kind = "f" not in (array.dtype.kind, wanted.kind) or array.dtype.kind == wanted.kind or wanted.itemsize == 2
+    if array.dtype.itemsize != wanted.itemsize or not of_one_kind:
+        raise ArgumentError(f"`{parameter}` points to {wanted.name}, and {array.dtype.name} is given")
 
 
 def read_array(found: re.Match[str], rng: np.random.Generator) -> npt.NDArray[Any]:
@@ -148,8 +161,10 @@ def read_array(found: re.Match[str], rng: np.random.Generator) -> npt.NDArray[An
         raise ArgumentError(f"there is no dtype {name!r}; there are float32, float16, int32, uint8, ...") from None
     shape = tuple(read_integer(n) for n in found["shape"].split(",") if n.strip())
     size = int(np.prod(shape, dtype=np.int64))
-    if dtype.hasobject or not 0 <= size * dtype.itemsize <= MOST_BYTES:
-        raise ArgumentError(f"{found[0]} is more than {MOST_BYTES >> 20} MiB, or holds Python objects")
+    if dtype.hasobject:
+        raise ArgumentError(f"{found[0]} would hold Python objects; a kernel takes numbers")
+    if not 0 <= size * dtype.itemsize <= MOST_BYTES:
+        raise ArgumentError(f"{found[0]} is more than {MOST_BYTES >> 20} MiB")
     if fill == "random":
         whole = dtype.kind in "iub"
         return (rng.integers(0, 100, shape) if whole else rng.random(shape)).astype(dtype)

@@ -40,6 +40,11 @@ def wrong(seen: Seen) -> bool:
     return seen.wrong
 
 
+def right(seen: Seen) -> bool:
+    """The result is NumPy's, and nothing is found; it only costs too much."""
+    return not seen.wrong and not seen.findings
+
+
 def stopped(word: str) -> When:
     """It could not be compiled or launched, or was stopped, with a word in the reason."""
     return lambda seen: word in seen.trouble

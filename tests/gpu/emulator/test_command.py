@@ -76,7 +76,7 @@ def test_more_dynamic_memory_than_a_launch_has_unasked_is_asked_for(tmp_path, ca
 def test_what_cannot_be_checked_is_status_two(tmp_path, capsys):
     broken = tmp_path / "broken.cu"
     for text, told in {
-        "__global__ void k(int* x) { x[0] = y; }\n// launch: k<<<1, 1>>>(int32[1])": "kernel.cu:1:",
+        "__global__ void k(int* x) { x[0] = y; }\n// launch: k<<<1, 1>>>(int32[1])": "broken.cu:1:",
         '__global__ void k() { asm(""); }\n// launch: k<<<1, 1>>>()': "inline PTX",
         "__global__ void k(int* x, float y) { }\n// launch: k<<<1, 1>>>(x = int32[1])": "nothing is given for",
         "__global__ void k(int* x) { }\n__global__ void l(int* x) { }": "name the kernel with --kernel",
@@ -107,3 +107,28 @@ def test_launches_as_text():
         values(one, (("z", "1"),))
     with pytest.raises(ArgumentError, match="too much"):
         values(one, (("x", "null"), ("", "5")))
+
+
+@pytest.mark.parametrize(("kind", "given", "fits"), [
+    ("const float*", "float32", True), ("const float*", "float64", False), ("float*", "int32", False),
+    ("int*", "uint32", True), ("int*", "float32", False), ("__half*", "uint16", True), ("float4*", "float32", True),
+])  # fmt: skip
+def test_an_array_in_words_has_the_numbers_that_the_kernel_reads(kind, given, fits):
+    parameters = (Parameter("x", True, False, "other", 8, kind),)
+    if fits:
+        values(parameters, [("x", f"{given}[4]")])
+    else:
+        with pytest.raises(ArgumentError, match=rf"x` points to \w+, and {given} is given"):
+            values(parameters, [("x", f"{given}[4]")])
+
+
+@needs_compiler
+def test_a_report_is_as_narrow_as_the_terminal_and_a_timeout_positive(capsys, monkeypatch):
+    file = HERE / "wrong" / "no_bounds_check.cu"
+    for columns, widest in (("72", 72), ("200", 100)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert run(file) == 1
+        widths = [len(line) for line in capsys.readouterr().out.splitlines()]
+        assert widest - 20 < max(widths) <= widest
+    assert run(file, "--timeout", "-1") == 2
+    assert "--timeout is a number of seconds, not -1" in capsys.readouterr().err

@@ -198,6 +198,23 @@ def test_a_block_that_cannot_be_has_no_occupancy(tmp_path: Path) -> None:
             run("compile", str(tmp_path / "mine.cu"), "--arch", "sm_90", "--threads", threads)
 
 
+@needs_compiler
+def test_kernels_are_called_as_in_the_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.cu"
+    file.write_text("__global__ void mine(float* x) { *x = 1; }\n"
+                    "template <class T> __global__ void any(T* x) { *x = 1; }\n")
+    assert run("compile", str(file), "--arch", "sm_90") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == ["mine"]
+    file.write_text(file.read_text() + "template __global__ void any<int>(int*);\n")
+    assert run("compile", str(file), "--arch", "sm_90") == 0
+    assert sorted(line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]) == ["any<...>", "mine"]
+    file.write_text("\n")
+    with pytest.raises(ExecutorError, match="has no kernel"):
+        run("compile", str(file), "--arch", "sm_90")
+    with pytest.raises(SettingError, match="--shared is a number of bytes, not -1"):
+        run("compile", str(file), "--arch", "sm_90", "--shared", "-1")
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ExecutorError, match="cannot be read"):
+    with pytest.raises(ExecutorError, match=r"none\.cu cannot be read: No such file or directory$"):
         run("compile", str(tmp_path / "none.cu"))

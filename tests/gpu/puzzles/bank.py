@@ -54,6 +54,7 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
         ("no-loop", [("for (int i", "int i"), ("; i < n; i += gridDim.x * blockDim.x)", "; if (n > i)")]),
         ("steps-of-one", [("i += gridDim.x * blockDim.x", "i++")]),
         ("block-stride", [("gridDim.x * ", "")]),
+        ("small-steps", [("gridDim.x * blockDim.x", "gridDim.x")]),
         ("no-guard", [("i < n;", "i <= n;")]),
     ],
     "reverse": [
@@ -94,6 +95,7 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
     "warp_sum": [
         ("lanes-left", [("float sum = i < n ? a[i] : 0;", "if (i >= n) return;\n    float sum = a[i];")]),
         ("starts-at-32", [("k = 16", "k = 32"), ("k > 0", "k > 0")]),
+        ("starts-at-8", [("k = 16", "k = 8")]),
         ("stops-early", [("k > 0", "k > 1")]),
         ("one-element", [("sum +=", "float other =")]),
         ("every-lane-writes", [("lane == 0 && ", "")]),
@@ -145,6 +147,7 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
             ],
         ),
         ("missing-barrier", [("        __syncthreads();\n", "")]),
+        ("row-begins", [("row * columns", "row * 8")]),
         ("other-axis", [("row * columns + column", "column * columns + row")]),
         ("no-loop", [("for (int column = t; column < columns; column += 8)", "int column = t; if (column < columns)")]),
         (
@@ -159,6 +162,7 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
         ("missing-barrier", [(WAIT, "")]),
         ("barrier-in-if", [(WAIT, f"    if ({GUARD2}) __syncthreads();\n")]),
         ("edges", [("i < columns && j < rows", "i < rows && j < columns")]),
+        ("not-turned", [("tile[threadIdx.x][threadIdx.y]", "tile[threadIdx.y][threadIdx.x]")]),
         (
             "no-tile",
             [
@@ -185,6 +189,7 @@ BANK: dict[str, list[tuple[str, list[Change]]]] = {
     "banks": [
         ("one-row-more", [("[32][33]", "[33][32]")]),
         ("even-length", [("[32][33]", "[32][34]")]),
+        ("too-short", [("[32][33]", "[32][31]")]),
         (
             "no-tile",
             [

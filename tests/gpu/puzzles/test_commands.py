@@ -110,7 +110,7 @@ def test_a_picture_or_a_trace_is_written_without_a_verdict(capsys: pytest.Captur
 
 @needs_compiler
 @pytest.mark.parametrize(("text", "said"), [
-    ('extern "C" __global__ void guard(const float* a, float* out, int n) { this is no CUDA }', "does not compile"),
+    ('extern "C" __global__ void guard(const float* a, float* out, int n) { this is no CUDA }', "mine.cu:1:"),
     ('extern "C" __global__ void guard(float* a) { a[0] = 1; }', "takes 1 parameters"),
     ('extern "C" __global__ void guard(const float* a, float* out, int n) { asm("nop;"); }', "inline PTX"),
     ('extern "C" __global__ void other(const float* a, float* out, int n) {}', "there are: other"),
@@ -149,6 +149,8 @@ def test_nothing_to_check(words: tuple[str, ...], capsys: pytest.CaptureFixture[
     assert not out
     assert err.startswith("teachgrad cuda puzzle: ")
     assert err.count("\n") == 1
+    assert words[1:] != ("--check",) or "puzzle_4.cu is not there; `teachgrad cuda puzzle 4` writes it" in err
+    assert words[2:] != ("no/such.cu",) or "no/such.cu: No such file" in err
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"guard": 3}', '{"guard": {"solved": []}}', "[" * 100_000])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..hints import either, finds, gives
+from ..hints import both, either, finds, gives, lacks
 from ..puzzle import Array, Case, Hint, Puzzle, blank, counted, integers
 
 TASK = """\
@@ -45,6 +45,8 @@ PUZZLE = Puzzle("axis_sum", "the sum of each row", "axis_sum", TASK, START,
          "All 8 threads must come to the barrier, also those that do not add any more."),
     Hint("missing-barrier", finds("race", space="shared"),
          "The numbers of other threads are read before they are surely there: wait at the beginning of each step."),
+    Hint("row-begins", both(finds("out of bounds", space="global"), lacks(r"row\s*\*\s*columns|columns\s*\*\s*row")),
+         "A thread leaves the matrix. A row has `columns` elements, so this one begins at a[row * columns]."),
     Hint("other-axis", gives(lambda case: case.arguments["a"].sum(axis=0)),
          "These are the sums of the columns. Along a row, elements are neighbours: a[row * columns + column]."),
     Hint("no-loop", gives(first_eight),

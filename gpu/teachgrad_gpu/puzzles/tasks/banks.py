@@ -45,6 +45,8 @@ PUZZLE = Puzzle("banks", "a transposition without bank conflicts", "banks", TASK
     Hint("conflicts", over("conflicts"),
          "Shared memory is asked for several words of one bank at once. In which bank is the element (i, j), and how"
          " does that change if rows are longer than 32?"),
+    Hint("too-short", finds("out of bounds", space="shared"),
+         "32 elements go into each row of the tile, and 32 rows into the tile: it may become larger, not smaller."),
     Hint("missing-barrier", finds("race", space="shared"),
          "The barrier was there for a reason."),
 ), (Bound("conflicts", "bank conflicts", bank_conflicts, lambda case: 0), SECTORS))  # fmt: skip

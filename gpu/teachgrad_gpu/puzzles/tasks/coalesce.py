@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..costs import sectors_per_request
-from ..hints import both, finds, lacks, over, wrong
+from ..hints import both, finds, gives, lacks, over, wrong
 from ..puzzle import Bound, Case, Hint, Puzzle, blank, counted, integers
 
 TASK = """\
@@ -52,6 +52,9 @@ PUZZLE = Puzzle("coalesce", "a transposition along rows", "coalesce", TASK, STAR
     Hint("still-down-columns", over("sectors"),
          "There is a tile, but one side still goes down columns. threadIdx.x must be what is added last in both "
          "indices of global memory; only tile[..][..] has them exchanged."),
+    Hint("not-turned", gives(lambda case: case.arguments["a"]),
+         "The tile comes out as it went in. On one of the two ways its indices have to be exchanged: "
+         "tile[threadIdx.x][threadIdx.y]."),
     Hint("blocks-not-exchanged", wrong,
          "Within a tile it may be right, but the tiles must change places as well: where blockIdx.x counted columns "
          "of a, it counts rows of out."),

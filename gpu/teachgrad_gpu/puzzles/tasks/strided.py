@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..costs import ONCE
-from ..hints import both, lacks, over, unwritten, writes
+from ..hints import both, lacks, over, right, unwritten, writes
 from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
 
 TASK = """\
@@ -36,7 +36,10 @@ PUZZLE = Puzzle("strided", "fewer threads than elements", "strided", TASK, START
     Hint("steps-of-one", both(over("once"), writes(r"i\s*\+\+|\+\+\s*i|i\s*\+=\s*1\b")),
          "With steps of one, every thread walks over the elements of its neighbours. How many threads are there to "
          "share the work?"),
-    Hint("block-stride", both(over("once"), lacks(r"gridDim")),
+    Hint("block-stride", both(right, over("once"), lacks(r"gridDim")),
          "A step of blockDim.x leads into the elements of the next block. The whole grid has gridDim.x * blockDim.x "
          "threads."),
+    Hint("small-steps", both(right, over("once")),
+         "Elements are done more than once: the steps are too small. gridDim.x alone counts blocks; the whole grid has "
+         "gridDim.x * blockDim.x threads."),
 ), (ONCE,))  # fmt: skip

@@ -48,6 +48,11 @@ def every_other(case: Case) -> Array:
     return np.array([a[i:i + 32][::2].sum() for i in range(0, len(a), 32)], np.float32)
 
 
+def first_half(case: Case) -> Array:
+    a = case.arguments["a"]
+    return np.array([a[i:i + 16].sum() for i in range(0, len(a), 32)], np.float32)
+
+
 PUZZLE = Puzzle("warp_sum", "a sum over a warp, by shuffles", "warp_sum", TASK, START,
                 lambda: [case(32, 32), case(40, 64), case(1, 32), case(200, 64)], (
     Hint("lanes-left", either(finds("inactive lane"), finds("warp mask"), finds("deadlock")),
@@ -56,6 +61,8 @@ PUZZLE = Puzzle("warp_sum", "a sum over a warp, by shuffles", "warp_sum", TASK, 
     Hint("starts-at-32", gives(lambda case: 2 * case.expected["out"]),
          "Twice too much: there is no lane 32 places further on, so each has added its own number. The first "
          "distance is 16."),
+    Hint("starts-at-8", gives(first_half),
+         "Only the first 16 of 32 elements are in the sum: the first distance is 16."),
     Hint("stops-early", gives(every_other),
          "Every other element is missing: the last distance is 1."),
     Hint("one-element", gives(lambda case: case.arguments["a"][::32]),
@@ -63,7 +70,7 @@ PUZZLE = Puzzle("warp_sum", "a sum over a warp, by shuffles", "warp_sum", TASK, 
     Hint("every-lane-writes", finds("race", array="out"),
          "After the shuffles only lane 0 has the whole sum; the others must not write theirs."),
     Hint("no-shuffles", over("detours"),
-         "The sum is right, but it went through memory. Lanes can pass numbers directly."),
+         "The sum goes through memory. Lanes can pass numbers directly, by __shfl_down_sync."),
 ), (Bound("detours", "elements in shared memory, and atomic operations",
           lambda counters, case: elements("shared", "load", "store", "atomic")(counters, case)
           + elements("global", "atomic")(counters, case), lambda case: 0),
