@@ -33,7 +33,8 @@ FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-threadsafe-s
          "-fno-plt",  # a stub between a kernel and what it calls has no line
          "-g1", "-gdwarf-4")  # addr2line takes files for each other in what clang writes of DWARF 5
 CHECKING = ("-Og", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-fno-omit-frame-pointer", "-DTG_CHECKED")
-VOLATILE = {"gcc": ("--param=tsan-distinguish-volatile=1",), "clang": ("-mllvm", "-tsan-distinguish-volatile=1")}
+VOLATILE = {"gcc": ("--param=tsan-distinguish-volatile=1", "-fno-section-anchors"),
+            "clang": ("-mllvm", "-tsan-distinguish-volatile=1")}
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,14 @@ def program(prepared: Prepared, names: tuple[str, ...], macros: str = "") -> str
     Macros from the options come after the runtime, in which their names may mean something else.
     """
     entries = ",\n".join(f'    tg::Entry<&{name}>::named("{name}")' for name in names)
-    symbols = "".join(f'    {{"{name}", (void*)&{name}, sizeof({name}), {int(constant)}}},\n'
+    symbols = "".join(f'    tg::symbol("{name}", {name}, {int(constant)}),\n'
                       for name, constant in prepared.variables.items())
-    return (f'#include "cuda.h"\n{macros}#line 1 "kernel.cu"\n{prepared.text}\n#line 1 "table of kernels"\n'
+    return (f'#include "cuda.h"\n{macros}TG_VARIABLES_BEGIN\n#line 1 "kernel.cu"\n{prepared.text}\n'
+            f'#line 1 "table of kernels"\nTG_VARIABLES_END\n'
             f"static constexpr tg_entry tg_entries[] = {{\n{entries}\n}};\n"
-            f"static const tg_symbol tg_symbols[] = {{\n{symbols}    {{nullptr, nullptr, 0, 0}}\n}};\n"
+            f"static const tg_symbol tg_symbols[] = {{\n{symbols}    {{}}\n}};\n"
             f'extern "C" TG_EXPORT const tg_library tg_contents = {{tg_entries, {len(names)}, tg_symbols, '
-            f"{len(prepared.variables)}, tg::save_index, tg::restore_index}};\n")
+            f"{len(prepared.variables)}, tg::save_index, tg::restore_index, tg_spans}};\n")
 
 
 def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], check: bool) -> Path:

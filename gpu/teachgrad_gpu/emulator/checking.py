@@ -73,6 +73,8 @@ class Array:
     shape: tuple[int, ...]
     contiguous: bool = True
     dtype: np.dtype[Any] | None = None
+    single: bool = False
+    """Whether it is no array but one variable."""
 
     def index(self, offset: int) -> tuple[int, ...] | None:
         """The index of the element that a byte belongs to, by the shape if it lies inside, else counted through."""
@@ -83,6 +85,25 @@ class Array:
         if len(self.shape) > 1 and 0 <= element < size:
             return tuple(int(i) for i in np.unravel_index(element, self.shape))
         return (element,)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A `__constant__` or `__device__` variable, as its compiler knows it."""
+
+    number: int
+    name: str
+    nbytes: int
+    array: Array
+
+    @classmethod
+    def read(cls, number: int, fields: list[str]) -> Variable:
+        """One from what a library says of itself: name, bytes, bytes of an element, shape, constant, type."""
+        name, nbytes, element, shape, constant, spelled = fields
+        dims = tuple(int(n) for n in shape.split() if n != "0")
+        space = "constant" if constant == "1" else "global"
+        return cls(number, name, int(nbytes), Array(name, space, int(element), dims, True,
+                                                    DTYPES.get(type_in(spelled)), single=not dims))
 
 
 @dataclass(frozen=True)
@@ -106,15 +127,15 @@ def as_finding(words: bytes) -> str:
     return "\t".join(row) + "\ndropped\t0\n"
 
 
-def arrays_of(parameters: tuple[Parameter, ...], given: Mapping[int, npt.NDArray[Any]], variables: Iterable[str],
+def arrays_of(parameters: tuple[Parameter, ...], given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
               dynamic: tuple[str, str], shared: list[list[str]]) -> dict[tuple[str, int], Array]:  # fmt: skip
     """The arrays of a launch, by origin and number."""
     found: dict[tuple[str, int], Array] = {}
     for position, array in given.items():
         name = parameters[position].name or f"argument {position + 1}"
         found["a", position] = Array(name, "global", array.itemsize, array.shape, array.flags.c_contiguous, array.dtype)
-    for number, name in enumerate(variables):
-        found["v", number] = Array(name, "global", 0, ())
+    for variable in variables:
+        found["v", variable.number] = variable.array
     kind = DTYPES.get(dynamic[1])
     found["s", -1] = Array(dynamic[0] or "dynamic shared memory", "shared", kind.itemsize if kind else 0, (),
                            dtype=kind)  # fmt: skip
@@ -166,7 +187,7 @@ def _looked_up(library: Path, places: list[int]) -> dict[int, int | None]:
 
 
 def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters: tuple[Parameter, ...],
-                given: Mapping[int, npt.NDArray[Any]], variables: Iterable[str],
+                given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
                 dynamic: tuple[str, str]) -> Report:  # fmt: skip
     """Make sense of what the worker writes."""
     rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "dropped": []}
@@ -220,6 +241,8 @@ def named(array: Array, index: tuple[int, ...] | None, offset: int) -> str:
     """An element as a programmer would write it."""
     if index is None:
         return f"{array.name}, byte {offset}"
+    if array.single and index == (0,):
+        return array.name
     return array.name + "".join(f"[{i}]" for i in index)
 
 

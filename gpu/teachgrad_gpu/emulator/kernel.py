@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from . import building, process
 from .arguments import Packed, Parameter
-from .checking import WIDTH, Finding, Report, as_finding, in_words, lines_of, printable, read_report
+from .checking import WIDTH, Finding, Report, Variable, as_finding, in_words, lines_of, printable, read_report
 from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
 from .events import MOST, MOST_EVER, RECORD, Recording, without_repeats
 from .memory import arena
-from .source import Prepared, masked, prepare
+from .scanning import masked
+from .source import Prepared, prepare
 
 HEADER = struct.Struct("=II3I3IIIQQd")
 THREADS = 1024
@@ -78,10 +79,10 @@ class RawModule:
         symbols = self.contents()[1]
         if name not in symbols:
             raise EmulatorError(f"there is no variable {name!r}; there are: {', '.join(symbols) or 'none'}")
-        return GlobalMemory(self, name, *symbols[name])
+        return GlobalMemory(self, name, symbols[name].number, symbols[name].nbytes)
 
     def contents(self) -> Contents:
-        """The kernels (number, parameters) and variables (number, bytes) of the library."""
+        """The kernels (number, parameters) and variables of the library."""
         if self._described is None:
             library, worker = self.library, process.worker()
             with worker.lock:
@@ -192,7 +193,7 @@ class RawKernel:
         data = np.frombuffer(events, RECORD)
         prepared = self.module.prepared
         self._report = read_report(text, self.module.library, np.unique(data["site"]).tolist(), self.parameters,
-                                   packed.arrays, prepared.variables, prepared.dynamic)  # fmt: skip
+                                   packed.arrays, self.module.contents()[1].values(), prepared.dynamic)  # fmt: skip
         if self.module.recorded:
             told = self._report
             self.events = Recording(without_repeats(data, told.lines), told.dropped, told.lines, told.arrays)
@@ -276,14 +277,14 @@ def show(printed: bytes, dropped: int = 0) -> None:
         sys.stdout.write(f"({dropped} more calls of printf; a launch may print 1 MiB)\n")
 
 
-Contents = tuple[dict[str, tuple[int, tuple[Parameter, ...]]], dict[str, tuple[int, int]]]
-"""The kernels of a library (number, parameters) and its variables (number, bytes), by name."""
+Contents = tuple[dict[str, tuple[int, tuple[Parameter, ...]]], dict[str, Variable]]
+"""The kernels of a library (number, parameters) and its variables, by name."""
 
 
 def described(text: str, source: str) -> Contents:
     """What a library says of itself: its kernels and its variables."""
     kernels: dict[str, tuple[int, tuple[Parameter, ...]]] = {}
-    variables: dict[str, tuple[int, int]] = {}
+    variables: dict[str, Variable] = {}
     name, names = "", tuple[str, ...]()
     parameters: list[Parameter] = []
     for line in text.splitlines():
@@ -301,7 +302,7 @@ def described(text: str, source: str) -> Contents:
                                         match[1].replace(" *", "*") if match else "?"))  # fmt: skip
             kernels[name] = (kernels[name][0], tuple(parameters))
         else:
-            variables[rest[0]] = (len(variables), int(rest[1]))
+            variables[rest[0]] = Variable.read(len(variables), rest)
     return kernels, variables
 
 

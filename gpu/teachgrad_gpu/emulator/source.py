@@ -1,8 +1,9 @@
 """Getting CUDA C++ ready for a C++ compiler: what is refused, which names are kernels, and shared memory.
 
-The text stays as it is but for two things, neither of which moves a line: lines that include CUDA's own headers are
-blanked, and declarations of `__shared__` variables become references into the memory of the block. Comments and strings
-are masked first, so that nothing in them is mistaken for code.
+The text stays as it is but for three things, none of which moves a line: lines that include CUDA's own headers are
+blanked, variables outside functions are kept apart (`variables`), and declarations of `__shared__` variables become
+references into the memory of the block. Comments and strings are masked first, so that nothing in them is mistaken for
+code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UnsupportedError
+from .scanning import closing, line_of, masked, scopes, split_declarators
+from .variables import declarations, kept_apart
 
 KNOWN_HEADERS = re.compile(
     r"(cuda|cuda_runtime|cuda_runtime_api|cuda_fp16|cuda_bf16|cooperative_groups|cooperative_groups/reduce|mma|cuda_pipeline|"
@@ -43,8 +46,6 @@ SHARED = re.compile(r"(?<![\w:])((?:(?:[A-Za-z_][\w:]*(?:<[^<>;{}]*>)?|(?:__alig
                     r"__shared__\b"
                     r"([^;{}()=]*(?:\([^()]*\)[^;{}()=]*)*);")
 KERNEL = re.compile(r"__global__\b")
-VARIABLE = re.compile(r"\b(__constant__|__device__|__managed__)\b([^;{}()]*?)([A-Za-z_]\w*)\s*"
-                      r"((?:\[[^\]]*\]\s*)*)(=[^;]*|\{[^;]*)?;")
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,10 @@ def prepare(source: str, folders: tuple[Path, ...] = ()) -> Prepared:
     text = headers(source, folders)
     hidden = masked(text)
     refuse(hidden, text)
-    return Prepared(source, with_shared(text, hidden), kernels(hidden), variables(hidden), dynamic_memory(hidden))
-
-
-def masked(text: str) -> str:
-    """The text with comments, strings and characters blanked, every line and column where it was."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![\w])\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
-    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-
-
-def line_of(text: str, position: int) -> int:
-    """The line, from 1, of a position in its own file: headers have been put in, between lines that say so."""
-    marks = list(re.finditer(r"^#line (\d+)", text[:position], re.MULTILINE))
-    if not marks:
-        return text.count("\n", 0, position) + 1
-    return int(marks[-1][1]) + text.count("\n", marks[-1].end(), position) - 1
+    found = declarations(hidden)
+    variables = {name: each.constant for each in found for name in each.names}
+    apart = kept_apart(text, found)
+    return Prepared(source, with_shared(apart, masked(apart)), kernels(hidden), variables, dynamic_memory(hidden))
 
 
 def headers(source: str, folders: tuple[Path, ...], name: str = "kernel.cu", inside: tuple[Path, ...] = (),
@@ -202,33 +192,6 @@ def dynamic_memory(hidden: str) -> tuple[str, str]:
     return (found[0][1], found[0][0]) if len(set(found)) == 1 else ("", "")
 
 
-def split_declarators(text: str) -> list[str]:
-    """Split at commas outside brackets of every sort."""
-    parts, depth, start = [], 0, 0
-    for position, letter in enumerate(text):
-        depth += (letter in "([{<") - (letter in ")]}>")
-        if letter == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]
-
-
-def scopes(hidden: str, position: int) -> tuple[list[str], bool]:
-    """The namespaces around a position, and whether nothing else (a function, a class) is around it."""
-    names: list[str | None] = []
-    for found in re.finditer(r"[{}]", hidden[:position]):
-        if found[0] == "}":
-            if names:
-                names.pop()
-            continue
-        start = max(hidden.rfind(letter, 0, found.start()) for letter in ";{}") + 1
-        head = hidden[start:found.start()]
-        space = re.search(r"\bnamespace\b\s*([\w:]*)\s*$", head)
-        linkage = re.search(r"\bextern\s*$", head) or re.search(r"\bextern\s+$", head)
-        names.append(space[1] if space else "" if linkage else None)
-    return [name for name in names if name], None not in names
-
-
 def kernels(hidden: str) -> tuple[str, ...]:
     """The names of the `__global__` functions that are defined and no templates."""
     found: dict[str, None] = {}
@@ -252,24 +215,3 @@ def kernels(hidden: str) -> tuple[str, ...]:
         if plain:
             found["::".join([*spaces, name])] = None
     return tuple(found)
-
-
-def closing(text: str, position: int) -> int:
-    """The parenthesis that closes the one at a position."""
-    depth = 0
-    for index in range(position, len(text)):
-        depth += (text[index] == "(") - (text[index] == ")")
-        if depth == 0:
-            return index
-    return len(text)
-
-
-def variables(hidden: str) -> dict[str, bool]:
-    """The names of the variables in constant or global memory that are declared outside functions."""
-    found: dict[str, bool] = {}
-    for mark in VARIABLE.finditer(hidden):
-        spaces, plain = scopes(hidden, mark.start())
-        words = mark[2].split()
-        if plain and words and "extern" not in words and "template" not in words and "operator" not in words:
-            found["::".join([*spaces, mark[3]])] = "__constant__" in mark[0]
-    return found

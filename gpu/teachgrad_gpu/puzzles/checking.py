@@ -13,7 +13,7 @@ from teachgrad.errors import TeachgradError
 
 from ..emulator import Counter, Finding, LaunchError, RawKernel, Recording
 from ..emulator.events import KINDS
-from ..emulator.source import masked
+from ..emulator.scanning import masked
 from .hints import hint_for
 from .puzzle import Array, Bound, Case, Hint, Puzzle, Seen, same
 

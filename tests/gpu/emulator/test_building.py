@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from teachgrad_gpu.emulator import EmulatorError, RawKernel, building
-from teachgrad_gpu.emulator.source import masked, prepare
+from teachgrad_gpu.emulator.scanning import masked
+from teachgrad_gpu.emulator.source import prepare
 
 needs_compiler = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 KERNEL = 'extern "C" __global__ void k(int* x) { x[0] = %s; }'
@@ -120,8 +121,33 @@ def test_kernels_variables_and_shared_memory_are_found_in_source():
         "extern __shared__ float a[][8];": "float (* const a)[8] = (float (*)[8])tg_dynamic;",
     }.items():
         assert prepare(f"void f() {{ {declared} }}").text == f"void f() {{ {rewritten} }}"
+    assert list(prepared.variables) == ["a::b::table", "total", "other"]
+    assert "TG_DATA __device__ int total = 0, other; TG_GUARD_DATA(1)" in prepared.text
+    assert "TG_ZEROS __constant__ float table[4]; TG_GUARD_ZEROS(0)" in prepared.text
     assert prepared.text.count("\n") == source.count("\n")
     assert masked('a /* b */ "c" // d') == 'a         "c"     '.replace('"c"', "   ")
+
+
+@pytest.mark.parametrize(("declared", "names", "rewritten"), [
+    ("__device__ const int dx[2] = {1, 2};", ["dx"],
+     "TG_DATA __device__ TG_CONST int dx[2] = {1, 2}; TG_GUARD_DATA(0)"),
+    ("static __constant__ unsigned long a[2][3], b;", ["a", "b"],
+     "TG_ZEROS static __constant__ unsigned long a[2][3], b; TG_GUARD_ZEROS(0)"),
+    ("__constant__ __align__(16) P p;", ["p"], "TG_DATA __constant__ __align__(16) P p; TG_GUARD_DATA(0)"),
+    ("__device__ const float* p = x, *q{y};", ["p", "q"],
+     "TG_DATA __device__ const float* p = x, *q{y}; TG_GUARD_DATA(0)"),
+    ("__device__ const int n = 5;", ["n"], "__device__ const int n = 5;"),
+    ("constexpr __device__ int n[2] = {1, 2};", ["n"], "constexpr __device__ int n[2] = {1, 2};"),
+    ("template <class T> __device__ T v = T(1);", [], "template <class T> __device__ T v = T(1);"),
+    ("__device__ float (*f)(float) = g;", [], "__device__ float (*f)(float) = g;"),
+    ("#define DEVICE __device__ inline\nDEVICE int f();", [], "#define DEVICE __device__ inline\nDEVICE int f();"),
+    ("struct S { __device__ int f() { return 1; } };", [], "struct S { __device__ int f() { return 1; } };"),
+    ("__device__ auto f(int a = 1) -> int { return a; }", [], "__device__ auto f(int a = 1) -> int { return a; }"),
+])  # fmt: skip
+def test_variables_of_a_module_are_kept_apart(declared, names, rewritten):
+    prepared = prepare(declared)
+    assert list(prepared.variables) == names
+    assert prepared.text == rewritten
 
 
 def test_the_user_s_headers_are_read_from_the_folders_that_are_named(tmp_path):

@@ -1,6 +1,7 @@
 // All of CUDA C++ that the emulator has. It stands before every kernel.
 #pragma once
 #include "builtins.h"
+#include "variables.h"
 #include "vectors.h"
 #include "shared.h"
 #include "warp.h"

@@ -74,7 +74,15 @@ struct tg_entry {
     unsigned count;
     const struct tg_parameter* parameters;
 };
-struct tg_symbol { const char* name; void* address; size_t size; int constant; };
+struct tg_symbol {
+    const char* name;
+    void* address;
+    size_t size;
+    int constant;
+    unsigned element, shape[3];
+    const char* type;  // as the compiler spells a function that has it
+};
+struct tg_span { const char *low, *high; };  // memory of which nothing but the variables in it may be touched
 struct tg_library {
     const struct tg_entry* entries;
     unsigned entry_count;
@@ -82,5 +90,6 @@ struct tg_library {
     unsigned symbol_count;
     void (*save)(unsigned* index);    // threadIdx, which belongs to the library
     void (*restore)(const unsigned* index);
+    const tg_span* spans;             // two of them in a checking build, else null
 };
 }

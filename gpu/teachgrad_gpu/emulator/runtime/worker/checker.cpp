@@ -134,6 +134,13 @@ void watch_word(const Region& region, uintptr_t low, uintptr_t high, int kind, u
     for (uintptr_t at = low; at < high; at++) watch_cell(cell.bytes[at % 4], region, at, kind, site);
 }
 
+bool among_variables(uintptr_t address) {
+    const tg_span* spans = launch.library->spans;
+    for (int i = 0; spans && i < 2; i++)
+        if (address >= (uintptr_t)spans[i].low && address < (uintptr_t)spans[i].high) return true;
+    return false;
+}
+
 void stop_here() {
     damaged = true;
     settle_write();
@@ -303,7 +310,7 @@ void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool align
     settle_write();
     const Region* region = region_of(address, size);
     if (!region) {
-        if (is_elsewhere(address)) return;  // local variables, constants of the program, the heap
+        if (!among_variables(address) && is_elsewhere(address)) return;  // local variables, constants of the program, the heap
         out_of_bounds(address, size, kind, site);
         return;
     }

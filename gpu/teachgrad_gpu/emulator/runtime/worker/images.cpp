@@ -9,10 +9,11 @@
 #include "checker.h"
 #include "fibers.h"
 #include "output.h"
+#include "scheduler.h"
 
 namespace tg {
 namespace {
-struct Range { uintptr_t low, high; };
+struct Range { uintptr_t low, high, base; };
 std::vector<Range> images;
 std::vector<uintptr_t> bases;
 
@@ -23,7 +24,7 @@ int add_image(dl_phdr_info* info, size_t, void*) {
         const auto& part = info->dlpi_phdr[i];
         if (part.p_type != PT_LOAD) continue;
         uintptr_t low = info->dlpi_addr + part.p_vaddr;
-        images.push_back({low, low + part.p_memsz});
+        images.push_back({low, low + part.p_memsz, info->dlpi_addr});
     }
     return 0;
 }
@@ -58,8 +59,8 @@ uint64_t image_size(uintptr_t base) {
 bool is_elsewhere(uintptr_t address) {
     if (address >= (uintptr_t)tg_dynamic && address < (uintptr_t)tg_dynamic + DYNAMIC) return false;
     if (address >= (uintptr_t)tg_static && address < (uintptr_t)tg_static + STATIC) return false;
-    for (const Range& r : images)
-        if (address >= r.low && address < r.high) return true;
+    for (const Range& r : images)  // a kernel has business in its own library and in this program, which is the first
+        if (address >= r.low && address < r.high) return r.base == launch.base || r.base == bases[0];
 #ifndef __linux__
     Dl_info info;
     if (dladdr((void*)address, &info)) return true;

@@ -74,9 +74,12 @@ std::string described(const tg_library& library) {
                     std::to_string(p.floating) + "\t" + std::to_string(p.size) + "\t" + p.type + "\n";
         }
     }
-    for (unsigned i = 0; i < library.symbol_count; i++)
-        text += std::string("symbol\t") + library.symbols[i].name + "\t" + std::to_string(library.symbols[i].size) +
-                "\n";
+    for (unsigned i = 0; i < library.symbol_count; i++) {
+        const tg_symbol& s = library.symbols[i];
+        text += std::string("symbol\t") + s.name + "\t" + std::to_string(s.size) + "\t" + std::to_string(s.element) +
+                "\t" + std::to_string(s.shape[0]) + " " + std::to_string(s.shape[1]) + " " +
+                std::to_string(s.shape[2]) + "\t" + std::to_string(s.constant) + "\t" + s.type + "\n";
+    }
     return text;
 }
 

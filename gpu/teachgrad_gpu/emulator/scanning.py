@@ -1,0 +1,56 @@
+"""Reading C++ as text: what is a comment, where a line is, which braces are around a place."""
+
+from __future__ import annotations
+
+import re
+
+
+def masked(text: str) -> str:
+    """The text with comments, strings and characters blanked, every line and column where it was."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![\w])\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
+    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+
+
+def line_of(text: str, position: int) -> int:
+    """The line, from 1, of a position in its own file: headers have been put in, between lines that say so."""
+    marks = list(re.finditer(r"^#line (\d+)", text[:position], re.MULTILINE))
+    if not marks:
+        return text.count("\n", 0, position) + 1
+    return int(marks[-1][1]) + text.count("\n", marks[-1].end(), position) - 1
+
+
+def closing(text: str, position: int) -> int:
+    """The parenthesis that closes the one at a position."""
+    depth = 0
+    for index in range(position, len(text)):
+        depth += (text[index] == "(") - (text[index] == ")")
+        if depth == 0:
+            return index
+    return len(text)
+
+
+def scopes(hidden: str, position: int) -> tuple[list[str], bool]:
+    """The namespaces around a position, and whether nothing else (a function, a class) is around it."""
+    names: list[str | None] = []
+    for found in re.finditer(r"[{}]", hidden[:position]):
+        if found[0] == "}":
+            if names:
+                names.pop()
+            continue
+        start = max(hidden.rfind(letter, 0, found.start()) for letter in ";{}") + 1
+        head = hidden[start:found.start()]
+        space = re.search(r"\bnamespace\b\s*([\w:]*)\s*$", head)
+        linkage = re.search(r"\bextern\s*$", head) or re.search(r"\bextern\s+$", head)
+        names.append(space[1] if space else "" if linkage else None)
+    return [name for name in names if name], None not in names
+
+
+def split_declarators(text: str, opening: str = "([{<", closed: str = ")]}>") -> list[str]:
+    """Split at commas outside brackets, of every sort if nothing else is said."""
+    parts, depth, start = [], 0, 0
+    for position, letter in enumerate(text):
+        depth += (letter in opening) - (letter in closed)
+        if letter == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]
