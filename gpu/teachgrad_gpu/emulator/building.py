@@ -142,7 +142,7 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
     checking = (*CHECKING, *VOLATILE["clang" if "clang" in how.version else "gcc"]) if check else ()
     flags = (*FLAGS, *how.native, *checking, *(flag for flag in asked if flag.startswith("-std")))
     own = tuple(flag for flag in asked if flag.startswith("-I"))
-    shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
+    shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared", "-Wl,-Bsymbolic")
 
     def steps(folder: Path) -> None:
         (folder / "kernel.cpp").write_text(text, encoding="utf-8")

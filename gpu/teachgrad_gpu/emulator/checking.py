@@ -29,9 +29,10 @@ DTYPES: dict[str, np.dtype[Any]] = {
         "uint8_t": "u1", "int8_t": "i1", "uint32_t": "u4", "int32_t": "i4"}.items()
 }
 """The dtypes of C types, as far as NumPy has them."""
-KINDS = ("race", "out of bounds", "misaligned", "uninitialised", "divergent barrier", "missed barrier", "deadlock",
+KINDS = ("race", "out of bounds", "misaligned", "use after free", "double free", "invalid free",
+         "uninitialised", "divergent barrier", "missed barrier", "deadlock",
          "inactive lane", "warp mask", "constant memory", "shared memory", "assert", "trap", "timeout",
-         "illegal address", "stack overflow", "arithmetic", "abort")
+         "illegal address", "stack overflow", "arithmetic", "abort", "leak")
 """What can be found."""
 
 
@@ -190,15 +191,18 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
                 given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
                 dynamic: tuple[str, str]) -> Report:  # fmt: skip
     """Make sense of what the worker writes."""
-    rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "dropped": []}
+    rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "heap": [], "dropped": []}
     for line in text.split("\n")[:-1]:
         word, *rest = line.split("\t", FIELDS)
         rows[word].append(rest)
     sites = {int(row[0]) for row in rows["counter"]} | set(extra_sites)
     for row in rows["finding"]:
         sites |= {int(row[2]), int(row[3])}
-    lines = lines_of(library, sites)
+    lines = lines_of(library, sites | {int(row[2]) for row in rows["heap"]})
     arrays = arrays_of(parameters, given, variables, dynamic, rows["shared"])
+    for number, size, site, word in rows["heap"]:
+        when = f"line {lines[int(site)] or '?'}" if int(site) else "an earlier launch"
+        arrays["h", int(number)] = Array(f"{word}({size}) of {when}", "global", 0, ())
     findings = [finding(row, lines, arrays) for row in rows["finding"]]
     counters = merged((lines[int(row[0])], int(row[1]), int(row[2]), int(row[3]), tuple(map(int, row[4:])))
                       for row in rows["counter"])  # fmt: skip
@@ -253,16 +257,25 @@ def explained(kind: str, message: str, element: str, array: Array | None, line: 
     other_block, other_thread = there
     who = f"thread {thread} of block {block}"
     if kind == "race":
-        do = "read and write" if message == "read-write" else "write"
+        do = {"read-write": "read and write", "free": "use and free"}.get(message, "write")
         return (f"{element}: line {other_line or '?'} by thread {other_thread} of block {other_block} and line "
                 f"{line or '?'} by {who} {do} it in no order; {remedy(array, here, there)}")
     if kind == "out of bounds":
         size = f", which has shape {array.shape}" if array and array.shape else ""
         return f"a {message} at {element or 'an address near no array, or null'}{size}, by {who}, who is stopped here"
+    if kind == "use after free":
+        freed = f"thread {other_thread} of block {other_block} has freed it in line {other_line}"
+        return (f"a {message} at {element}, by {who}, who is stopped here; "
+                f"{freed if other_line else 'it has been freed in an earlier launch'}")
+    if kind in ("double free", "invalid free"):
+        before = f" in line {other_line} by thread {other_thread} of block {other_block}" if other_line else ""
+        return f"{who} frees {element or 'an address'}: {message}{before}"
     if kind == "misaligned":
         return f"{message}: {element}, by {who}; a device stops the kernel"
     if kind == "uninitialised":
-        return f"{who} reads {element} in shared memory, which nobody has written in this block"
+        where = "in shared memory, which nobody has written in this block"
+        shared = array is None or array.space == "shared"
+        return f"{who} reads {element} {where if shared else '- nobody has written it since it was taken'}"
     if kind == "divergent barrier":
         return (f"{who} waits at the barrier in this line while thread {other_thread} waits at that in line "
                 f"{other_line}; all threads of a block must come to the same barrier")

@@ -19,7 +19,7 @@ from .variables import declarations, kept_apart
 KNOWN_HEADERS = re.compile(
     r"(cuda|cuda_runtime|cuda_runtime_api|cuda_fp16|cuda_bf16|cooperative_groups|cooperative_groups/reduce|mma|cuda_pipeline|"
     r"vector_types|vector_functions|device_launch_parameters|device_functions|math_constants|math_functions|sm_\w+|"
-    r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm)(\.h|\.hpp)?$")
+    r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm|new)(\.h|\.hpp)?$")
 REFUSED_HEADERS = {
     "cub": "the CUB library", "thrust": "the Thrust library", "curand": "cuRAND on the device", "cutlass": "CUTLASS",
     "cute": "CuTe", "cuda/barrier": "asynchronous barriers", "cuda/pipeline": "pipelines",

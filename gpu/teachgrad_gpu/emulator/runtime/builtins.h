@@ -74,8 +74,6 @@ TG_INLINE unsigned long long globaltimer() { return (unsigned long long)tg_clock
 #else
 #define assert(condition) ((condition) ? (void)0 : tg_trap("assert", #condition, __LINE__))
 #endif
-#define malloc(size) tg_malloc(size)
-#define free(memory) tg_free(memory)
 #define printf(...) tg_printf(__VA_ARGS__)
 #define __assume(condition) ((void)0)
 #define __builtin_assume(condition) ((void)0)

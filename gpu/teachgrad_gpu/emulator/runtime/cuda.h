@@ -4,6 +4,7 @@
 #include "variables.h"
 #include "vectors.h"
 #include "shared.h"
+#include "heap.h"
 #include "warp.h"
 #include "intrinsics.h"
 #include "special.h"

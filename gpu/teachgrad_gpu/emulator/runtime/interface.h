@@ -48,8 +48,8 @@ TG_EXPORT int tg_barrier(enum tg_barrier_kind kind, int predicate, int line);
 TG_EXPORT void tg_exit(void);                          // a thread returns while others wait
 TG_EXPORT void tg_yield(void);                         // let others run: the thread spins
 TG_EXPORT void tg_fence(int scope);                    // 0: block, 1: device, 2: system
-TG_EXPORT void* tg_malloc(size_t size);
-TG_EXPORT void tg_free(void* memory);
+TG_EXPORT void* tg_malloc(size_t size, const void* from, int line);  // without a line, by the place of the call
+TG_EXPORT void tg_free(void* memory, const void* from, int line);
 TG_EXPORT void tg_trap(const char* why, const char* text, int line);
 TG_EXPORT int tg_printf(const char* format, ...);
 TG_EXPORT long long tg_clock(void);

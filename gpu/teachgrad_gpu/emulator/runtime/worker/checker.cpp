@@ -9,6 +9,7 @@
 #include "counting.h"
 #include "events.h"
 #include "guesses.h"
+#include "heap.h"
 #include "output.h"
 #include "scheduler.h"
 
@@ -20,6 +21,7 @@ constexpr uint64_t LINE = 1ull << 63;     // a site that is a line, not an instr
 std::vector<Finding> found;
 std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
 bool damaged;                             // a thread of this block was stopped: what follows from that is not news
+bool stopped;                             // a thread of this launch was
 
 struct Announced {
     uintptr_t address = 0;
@@ -36,19 +38,6 @@ void block_of(uint32_t number, unsigned* index) {
     const unsigned* n = tg_now.grid_dim;
     unsigned linear = number - 1;
     index[0] = linear % n[0], index[1] = linear / n[0] % n[1], index[2] = linear / (n[0] * n[1]);
-}
-
-Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address) {
-    Finding f{};
-    f.kind = kind;
-    f.site = site;
-    memcpy(f.block, tg_now.block, sizeof f.block);
-    index_of(tg_now.current, f.thread);
-    f.origin = region ? region->origin : '-';
-    f.number = region ? region->number : 0;
-    f.offset = region ? (int64_t)(address - region->low) : (int64_t)address;
-    f.count = 1;
-    return f;
 }
 
 Finding race_with(const Record& other, const char* what, uint64_t site, const Region& region, uintptr_t address) {
@@ -84,13 +73,20 @@ void remember_read(Cell& cell, const Record& now) {
     r[0] = now;
 }
 
+// Nobody has written it since it came to be: shared memory with its block, a piece of the heap with malloc.
+bool is_unwritten(const Cell& cell, const Region& region) {
+    if (region.space == Space::SHARED) return cell.write.block != block_number();
+    return region.origin == 'h' && !cell.write.block && piece_near(region.low)->fresh;
+}
+
 void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, uint64_t site) {
     Record now{time_now(), block_number(), (uint16_t)tg_now.current, (uint8_t)((kind & ATOMIC) != 0),
                (uint8_t)((kind & VOLATILE) != 0), (uint8_t)(kind & ATOMIC && has_fenced()), site};
     bool writes = kind & WRITE;
     if (kind & COMPARES) confirm_guess(cell, address);  // what it has guessed here does no harm
     if (conflicts(cell.write, kind, region.space)) {
-        Finding race = race_with(cell.write, writes ? "write-write" : "read-write", site, region, address);
+        const char* what = kind & FREES ? "free" : writes ? "write-write" : "read-write";
+        Finding race = race_with(cell.write, what, site, region, address);
         // Two that write the same value do no harm: this write is judged when it has happened.
         if (writes && !(kind & ATOMIC) && !cell.write.atomic && announced.address) {
             if (!announced.racing) announced.racing = true, announced.race = race;
@@ -99,14 +95,14 @@ void watch_cell(Cell& cell, const Region& region, uintptr_t address, int kind, u
         } else {
             report(race);
         }
-    } else if ((!writes || kind & CHANGES) && region.space == Space::SHARED && cell.write.block != now.block) {
+    } else if ((!writes || kind & CHANGES) && is_unwritten(cell, region)) {
         if (!unwritten) first_unwritten = address;
         unwritten++;
     }
     watched++;
     for (const Record& read : cell.reads)  // among them atomic operations that others have followed
         if ((writes || read.atomic) && conflicts(read, kind, region.space)) {
-            Finding race = race_with(read, "read-write", site, region, address);
+            Finding race = race_with(read, kind & FREES ? "free" : "read-write", site, region, address);
             bool ahead = kind & ATOMIC && !read.atomic && read.block == now.block &&
                          tg_now.alive[read.thread / 32] >> read.thread % 32 & 1;
             unsigned who = ahead ? read.thread : now.thread;
@@ -141,20 +137,45 @@ bool among_variables(uintptr_t address) {
     return false;
 }
 
+const Region* piece_in_use(uintptr_t address, unsigned size) {
+    const Piece* p = piece_near(address);
+    if (!p || p->freed || address < p->region.low || address + size > p->region.low + p->region.size) return nullptr;
+    return &p->region;
+}
+
 void stop_here() {
-    damaged = true;
+    damaged = stopped = true;
     settle_write();
     stop_thread();
 }
 
 void out_of_bounds(uintptr_t address, unsigned size, int kind, uint64_t site) {
-    Finding f = finding_here("out of bounds", site, nearest_region(address), address);
+    const Piece* piece = in_heap(address) ? piece_near(address) : nullptr;
+    const Region* nearest = piece ? &piece->region : nearest_region(address);
+    bool gone = piece && piece->freed && address - nearest->low < nearest->size;
+    Finding f = finding_here(gone ? "use after free" : "out of bounds", site, nearest, address);
+    if (gone) blame(f, *piece);
     f.message = kind & WRITE ? "write" : "read";
     f.message += " of " + std::to_string(size) + " bytes";
     report(f);
     stop_here();
 }
 }  // namespace
+
+Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address) {
+    Finding f{};
+    f.kind = kind;
+    f.site = site;
+    memcpy(f.block, tg_now.block, sizeof f.block);
+    index_of(tg_now.current, f.thread);
+    f.origin = region ? region->origin : '-';
+    f.number = region ? region->number : 0;
+    f.offset = region ? (int64_t)(address - region->low) : (int64_t)address;
+    f.count = 1;
+    return f;
+}
+
+bool somebody_was_stopped() { return stopped; }
 
 uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
 
@@ -182,6 +203,7 @@ void check_launch(const std::vector<Region>& arguments) {
     known.clear();
     forget_guesses();
     announced.address = 0;
+    stopped = false;
     clocks_launch();
     counting_launch();
     for (const Region& r : arguments) add_region(r);
@@ -289,7 +311,7 @@ std::string check_report() {
     auto three = [](const unsigned* n) {
         return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
     };
-    std::string text = counting_report();
+    std::string text = counting_report() + heap_report();
     auto row = [&text](std::initializer_list<std::string> fields) {
         const char* between = "";
         for (const std::string& field : fields) text += between + field, between = "\t";
@@ -305,12 +327,22 @@ std::string check_report() {
     return text;
 }
 
+void watch_free(const Region& piece, uint64_t site) {
+    settle_write();
+    for (uintptr_t at = piece.low; at < piece.low + piece.size;) {
+        uintptr_t next = std::min(at + 4, piece.low + piece.size);
+        if (is_untouched(piece, at)) next = page_end(piece, at);
+        else watch_word(piece, at, next, WRITE | FREES, site);
+        at = next;
+    }
+}
+
 // Every access of the kernel comes by here before it happens.
 void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned) {
     settle_write();
-    const Region* region = region_of(address, size);
+    const Region* region = in_heap(address) ? piece_in_use(address, size) : region_of(address, size);
     if (!region) {
-        if (!among_variables(address) && is_elsewhere(address)) return;  // local variables, constants of the program, the heap
+        if (!among_variables(address) && is_elsewhere(address)) return;  // local variables, constants of the program
         out_of_bounds(address, size, kind, site);
         return;
     }

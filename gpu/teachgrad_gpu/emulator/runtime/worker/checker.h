@@ -12,7 +12,8 @@ namespace tg {
 enum Kind : uint8_t {
     READ = 0, WRITE = 1, ATOMIC = 2, VOLATILE = 4,
     CHANGES = 8,   // the old value matters
-    COMPARES = 16  // and is compared with what the thread took it to be
+    COMPARES = 16,  // and is compared with what the thread took it to be
+    FREES = 32      // a write after which nothing is there
 };
 
 // Something that is wrong, once for each pair of places; `count` says how often.
@@ -27,6 +28,9 @@ struct Finding {
 };
 
 void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned);  // an access is about to happen
+void watch_free(const Region& piece, uint64_t site);  // the current thread gives it back
+Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address);
+bool somebody_was_stopped();                // a thread of this launch could not go on
 void check_launch(const std::vector<Region>& arguments);
 void check_block_begins();
 void check_block_ends();
@@ -35,7 +39,7 @@ void check_warp(unsigned warp, unsigned lanes, int kind);
 void check_exit(unsigned thread);          // a thread has returned
 void check_shared_array(unsigned index);   // a __shared__ array has got its place
 void check_lanes(unsigned lane, unsigned source, unsigned here, int line);  // a shuffle from a lane that is not here
-bool is_elsewhere(uintptr_t address);      // memory of the program itself: stacks, its own variables, the heap
+bool is_elsewhere(uintptr_t address);      // memory of the program itself: stacks, its own variables
 uint64_t image_size(uintptr_t base);        // of the library that begins there
 void find_images();                        // where its own variables are
 void settle_write();                       // the write that was announced last has happened

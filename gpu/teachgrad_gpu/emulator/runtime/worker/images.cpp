@@ -1,4 +1,4 @@
-// Which memory belongs to the program: stacks of fibers, variables of libraries, the heap of the kernel.
+// Which memory belongs to the program: stacks of fibers, variables of libraries.
 #include <algorithm>
 #ifdef __linux__
 #include <link.h>
@@ -65,8 +65,6 @@ bool is_elsewhere(uintptr_t address) {
     Dl_info info;
     if (dladdr((void*)address, &info)) return true;
 #endif
-    for (const HeapPiece& p : heap)
-        if (address >= p.low && address < p.low + p.size) return true;
     return on_a_stack(address);
 }
 }  // namespace tg

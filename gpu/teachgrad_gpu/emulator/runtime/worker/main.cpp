@@ -16,6 +16,7 @@
 #include "checker.h"
 #include "events.h"
 #include "faults.h"
+#include "heap.h"
 #include "output.h"
 #include "protocol.h"
 #include "sandbox.h"
@@ -179,9 +180,11 @@ void run_kernel(Reader in) {
     start_clock(limit);
     events_launch(what.recorded);
     launch = what;
+    heap_launch();
     if (what.checked) check_launch(arguments.arrays);
     bool completed = run(what);
     stop_clock();
+    heap_ends(arguments.arrays);
     if (what.checked) {
         report_failure();
         std::string text = check_report();

@@ -1,4 +1,4 @@
-// Static shared memory, the kernel's heap, and what it prints.
+// Static shared memory, and what a kernel prints.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,6 @@ alignas(1024) char tg_static[tg::STATIC];
 
 namespace tg {
 Layout* layout;
-std::vector<HeapPiece> heap;
 std::vector<char> printed;
 uint64_t unprinted;
 constexpr size_t PRINTED = 1 << 20;  // as on a device, where it is a setting
@@ -41,24 +40,6 @@ unsigned tg_reserve(const void* declaration, const char* name, const char* type,
     memset(tg_static + place, 0xCD, size);
     if (launch.checked) check_shared_array(layout->arrays.size() - 1);
     return place;
-}
-
-void* tg_malloc(size_t size) {
-    Outside now;
-    void* memory = malloc(size);
-    if (memory) heap.push_back({(uintptr_t)memory, size});
-    return memory;
-}
-
-void tg_free(void* memory) {
-    Outside now;
-    for (HeapPiece& p : heap) {
-        if (p.low != (uintptr_t)memory) continue;
-        p = heap.back();
-        heap.pop_back();
-        break;
-    }
-    free(memory);
 }
 
 int tg_printf(const char* format, ...) {

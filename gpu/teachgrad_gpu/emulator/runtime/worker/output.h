@@ -8,9 +8,6 @@ namespace tg {
 constexpr unsigned DYNAMIC = 256 << 10, STATIC = 8 << 20;  // bytes of tg_dynamic and tg_static
 constexpr unsigned GAP = 4096;  // around arrays in tg_static, so that leaving one at either end is no hit on another
 
-struct HeapPiece { uintptr_t low; size_t size; };
-extern std::vector<HeapPiece> heap;  // what kernels have taken with malloc
-
 struct SharedArray {
     const void* declaration;
     const char *name, *type;

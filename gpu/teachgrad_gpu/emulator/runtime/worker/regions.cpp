@@ -17,20 +17,29 @@ std::vector<Region>::iterator first_above(uintptr_t address) {
 }
 }  // namespace
 
-void add_region(Region region) {
+void open_region(Region& region) {
     region.pages = new Cell*[pages_of(region)]();
+    region.from = region.low;
+}
+
+void close_region(Region& region) {
+    if (!region.pages) return;
+    for (size_t i = 0; i < pages_of(region); i++) {
+        if (!region.pages[i]) continue;
+        for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
+        delete[] region.pages[i];
+    }
+    delete[] region.pages;
+    region.pages = nullptr;
+}
+
+void add_region(Region region) {
+    open_region(region);
     regions.insert(first_above(region.low), region);
 }
 
 void forget_regions() {
-    for (Region& region : regions) {
-        for (size_t i = 0; i < pages_of(region); i++) {
-            if (!region.pages[i]) continue;
-            for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
-            delete[] region.pages[i];
-        }
-        delete[] region.pages;
-    }
+    for (Region& region : regions) close_region(region);
     regions.clear();
 }
 
@@ -54,9 +63,18 @@ const Region* nearest_region(uintptr_t address) {
 }
 
 Cell& cell_of(const Region& region, uintptr_t word) {
-    size_t index = word / 4 - region.low / 4;
+    size_t index = word / 4 - region.from / 4;
     Cell*& page = region.pages[index / PAGE_WORDS];
     if (!page) page = new Cell[PAGE_WORDS];
     return page[index % PAGE_WORDS];
+}
+
+bool is_untouched(const Region& region, uintptr_t word) {
+    return !region.pages[(word / 4 - region.from / 4) / PAGE_WORDS];
+}
+
+uintptr_t page_end(const Region& region, uintptr_t word) {
+    size_t index = word / 4 - region.from / 4;
+    return (word & ~(uintptr_t)3) + 4 * (PAGE_WORDS - index % PAGE_WORDS);
 }
 }  // namespace tg
