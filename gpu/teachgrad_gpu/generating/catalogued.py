@@ -46,6 +46,11 @@ class Operand:
     flags = SimpleNamespace(c_contiguous=True)
 
     @property
+    def data(self) -> Any:
+        """Where they begin, as CuPy says it: values lie at multiples of `ALIGNMENT`."""
+        return SimpleNamespace(ptr=self.offset * self.itemsize)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         return self.vertex.dtype
 
