@@ -54,23 +54,10 @@ class ControlBuilding(Building):
                 except NotInC:
                     continue
                 self.loops[v.id] = code
-                self.take_over(group, code, items)
-
-    def take_over(self, group: Group, code: LoopCode, items: Sequence[Vertex]) -> None:
-        """Have a group compute the results of its vertex, too."""
-        group.kind = "control"
-        for w in items:
-            other = self.fusion.home[w.id]
-            self.fusion.groups.remove(other)
-            for third in self.fusion.groups:
-                if other in third.needs:
-                    third.needs = third.needs - {other} | {group}
-        rooms = [code.room] if code.room is not None else []
-        group.members += items
-        for w in (*items, *rooms):
-            self.fusion.home[w.id] = group
-        for room in rooms:
-            self.label[room.id] = f"room_{len(self.loops)}_rows"
+                rooms = [code.room] if code.room is not None else []
+                self.take_over(group, "control", items, rooms)
+                for room in rooms:
+                    self.label[room.id] = f"room_{len(self.loops)}_rows"
 
     def find_stored(self) -> Iterator[Vertex]:
         yield from super().find_stored()

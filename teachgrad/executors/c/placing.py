@@ -4,7 +4,7 @@ That is what every executor with kernels of its own has to know, whatever langua
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
@@ -49,6 +49,19 @@ class Placing:
 
     def adopt(self) -> None:
         """Take over groups that neither loops nor single ops are; here there are none."""
+
+    def take_over(self, group: Group, kind: str, results: Sequence[Vertex], rooms: Sequence[Vertex]) -> None:
+        """Have the group of a loop or a branch compute the results that are taken out of it, too, with some room."""
+        group.kind = kind
+        for w in results:
+            other = self.fusion.home[w.id]
+            self.fusion.groups.remove(other)
+            for third in self.fusion.groups:
+                if other in third.needs:
+                    third.needs = third.needs - {other} | {group}
+        group.members += results
+        for w in (*results, *rooms):
+            self.fusion.home[w.id] = group
 
     def find_stored(self) -> Iterator[Vertex]:
         """What has to be in memory: what leaves the group that computes it."""
