@@ -87,7 +87,8 @@ def test_random_numbers_have_the_bits_of_the_cpu() -> None:
                 tg.random.normal((3000,)), tg.random.normal((5, 7), mean=2.0, std=0.5, dtype=tg.float64),
                 tg.random.normal(()), tg.random.integers(-3, 2**31 - 2, (90,)),
                 tg.random.integers(0, 2**64, (4,), dtype=tg.uint64),
-                tg.random.integers(256, shape=(3, 5), dtype=tg.uint8), tg.random.permutation(700), tg.random.permutation(x))
+                tg.random.integers(256, shape=(3, 5), dtype=tg.uint8),
+                tg.random.permutation(700), tg.random.permutation(x))
 
     x = tg.ones((6, 7))
     tg.seed(5)
