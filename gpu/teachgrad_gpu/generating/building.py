@@ -19,10 +19,11 @@ from . import attention, classes, division, drawing, flash, lines, matrices, mov
 from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .fusion import ThreadFusion
 from .gemm import Gemm
-from .loops import FusedKernel
+from .loops import Elements, FusedKernel
 from .nests import ThreadNest
+from .rows import JoinedRows, KeptRows, TeamRows, ThreadRows
 from .threads import KERNELS, Counts, Kernel, Threads, Work
-from .words import PRELUDE, RESERVED, combining
+from .words import FOURS, PRELUDE, RESERVED, combining
 
 FEW = 3
 """An argument of so few elements may come from the host: it is a number, or where random bits are."""
@@ -95,6 +96,8 @@ class CudaBuilding(Placing):
         """Where kernels say that they refuse their values."""
         self.ways: dict[int, Way] = {}
         """The groups that kernels of the catalogue compute, by their position."""
+        self.left: dict[int, Vertex] = {}
+        """Where the blocks that sum parts of rows leave what they have, by the id of the sum."""
         super().__init__(replace(graph, strides={}))
         self.steps: list[Step] = []
         self.kernels: list[Kernel] = []
@@ -151,12 +154,19 @@ class CudaBuilding(Placing):
                 blocks.append(Block([b], aligned(b._data.nbytes), born, last.get(b.id, born)))
         blocks += [Block([w], aligned(w._data.nbytes), position, position)
                    for position, way in self.ways.items() for w in way.workspaces]
+        for group in self.order:
+            nest = self.nests.get(id(group))
+            if isinstance(nest, ThreadNest) and nest.has_rows and nest.team.parts > 1:
+                at = self.position[id(group)]
+                for v in nest.sums:
+                    self.left[v.id] = Vertex(Spec((nest.rows, nest.team.parts), v.dtype))
+                    blocks.append(Block([self.left[v.id]], aligned(self.left[v.id]._data.nbytes), at, at))
         return blocks
 
     @property
     def workspaces(self) -> list[Vertex]:
         """What lies in memory only while one group is computed."""
-        return [w for way in self.ways.values() for w in way.workspaces]
+        return [*self.left.values(), *(w for way in self.ways.values() for w in way.workspaces)]
 
     # ---- text --------------------------------------------------------------------------------------------------------
 
@@ -180,7 +190,8 @@ class CudaBuilding(Placing):
                     combines |= part.combines
                 arrays = [At(self.place_of(v).id) for v in part.arguments] + [At(self.flag.id)] * part.uses_flag
                 self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number, counts=part.counts))
-        self.code = "\n".join([self.title(), "", PRELUDE, *combining(sorted(combines)),
+        fours = [FOURS] * any("_four(" in kernel.text for kernel in self.kernels)
+        self.code = "\n".join([self.title(), "", PRELUDE, *fours, *combining(sorted(combines)),
                                *(kernel.text for kernel in self.kernels)])
         """What is compiled: the kernels that are written here."""
         self.source = "\n".join([self.code, *self.calls(), *self.files()])
@@ -238,16 +249,23 @@ class CudaBuilding(Placing):
         if group.kind in ("loops", "scalar"):
             nest = self.nests[id(group)]
             assert isinstance(nest, ThreadNest)
-            writer = FusedKernel(nest, self.graph, self.label, name,
-                                 {v.id for v in group.members if v.id in self.stored},
-                                 {v.id: self.direct[v.id] for v in group.members if v.id in self.direct}, fallible)
-            text = writer.text()
-            return [Kernel(name, text, writer.grid, writer.block, tuple(v for v, _ in writer.arrays.values()),
-                           writer.uses_flag, frozenset(writer.combines))]
+            return [Kernel(w.name, w.text(), w.grid, w.block, w.arguments, w.uses_flag, frozenset(w.combines), w.does)
+                    for w in self.writers(group, nest, name, fallible)]
         v, *items = group.members
         if group.kind == "attention":
             return attention.kernels(v, items, self.views, name, self.comment(v))
         return Work.on(v, self.views, name, self.comment(v)).kernels
+
+    def writers(self, group: Group, nest: ThreadNest, name: str, fallible: bool) -> list[FusedKernel]:
+        """What writes the kernels of a group of fused ops: one kernel, or two where rows are summed in parts."""
+        common = ({v.id for v in group.members if v.id in self.stored},
+                  {v.id: self.direct[v.id] for v in group.members if v.id in self.direct}, fallible)
+        if nest.has_rows and nest.team.parts > 1:
+            return [TeamRows(nest, self.graph, self.label, f"{name}_parts", *common, left=self.left),
+                    JoinedRows(nest, self.graph, self.label, name, *common, left=self.left)]
+        kind = (FusedKernel if group.kind == "scalar" else Elements if not nest.has_rows else
+                ThreadRows if nest.team.threads == 1 else KeptRows if nest.team.keeps else TeamRows)
+        return [kind(nest, self.graph, self.label, name, *common)]
 
     def name_of(self, group: Group, number: int) -> str:
         """As for C, and what the user calls the parameter that is written, or that goes into a product and the like."""

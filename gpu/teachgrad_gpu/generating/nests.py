@@ -1,13 +1,20 @@
 """Which threads compute what of a fused kernel.
 
-A kernel without sums has a thread for each element. A kernel with sums has a row for each turn of its outer loops, and
-a team of threads for each row: one thread where rows are short, or where neighbouring threads then read neighbouring
-memory; a warp of 32 for rows of middling length; a whole block for long ones. The threads of a team take turns along
-the row, and put their sums together.
+A kernel without sums has a thread for each element, or for four neighbours. A kernel with sums has a row for each turn
+of its outer loops, and a team of threads for each row, which take turns along it and put their sums together:
+
+- one thread where rows are short;
+- a warp, or a block, where the elements of a row lie side by side: the longer the row, the more threads;
+- a column of a block where neighbours in memory belong to different rows, as in a sum over the first axis of a matrix:
+  the 32 threads of a warp then have 32 rows, and read 32 neighbours.
+
+What is needed again after a sum stays in the registers of the thread that has read or computed it, if there is room.
+Where there are too few rows to keep a device busy, each is summed in parts, by several blocks.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -18,22 +25,40 @@ from teachgrad.op import Vertex
 WARP = 32
 BLOCK = 256
 """The threads of a block."""
-WIDE = 1024
-"""The threads of a block that sums a very long row: the most that there can be."""
 NARROW = 64
 """The threads of a block where each has a row of its own: more blocks, and so more processors, have work."""
 ROWS = 4
 """So many rows are in one block, where each has a warp."""
 SHORT = 8
 """Rows of up to so many elements have one thread."""
-LONGEST_ALONE = 512
-"""Up to so many elements are summed by one thread, where that lets neighbours read neighbouring memory."""
+FEW_ACROSS, MANY_ACROSS, MANY = 32, 512, 1 << 17
+"""Where neighbours belong to different rows, one thread has a row of fewer elements than the first; or of up to the
+second, if there are so many rows that a thread for each keeps a device busy."""
 LONG = 1024
 """Rows of more elements than this have a block."""
-VERY_LONG = 1 << 14
-"""Rows of at least so many elements have a wide one."""
-SHARED = 32 << 10
-"""So many bytes of a block's shared memory at most keep what a row needs later on. A block has 48 KiB."""
+KEPT = 16
+"""So many elements of a row at most stay in the registers of each thread."""
+TEAMS = {WARP: 96, 256: 96, 512: 64, 1024: 40}
+"""How many threads a team can have that keeps its row in registers, and how many registers of each it may take."""
+BUSY = 1 << 10
+"""So many blocks keep any device busy."""
+PART, PART_ACROSS = 1 << 13, 64
+"""Each part of a row that several blocks sum has at least so many elements."""
+LARGEST = 2**31 - 2**21
+"""Up to so many elements are counted in 32 bits: divisions and indices in 64 take several instructions each."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """The threads that share a row."""
+
+    threads: int = 1
+    across: bool = False
+    """Whether they are a column of a block: one thread of each of its warps."""
+    keeps: bool = False
+    """Whether each keeps its elements in registers from one phase to the next."""
+    parts: int = 1
+    """Of how many such teams each has a part of a row."""
 
 
 class ThreadNest(Nest):
@@ -62,43 +87,83 @@ class ThreadNest(Nest):
         return prod(self.space[loop] for loop in self.inner)
 
     @cached_property
-    def team(self) -> int:
-        """How many threads share a row."""
+    def team(self) -> Team:
+        """The threads that share a row."""
         if not self.has_rows or self.length <= SHORT:
-            return 1
-        last_is_outer = len(self.space) - 1 not in self.inner
-        if last_is_outer and not self.kept and self.length <= LONGEST_ALONE and self.rows >= WARP:
-            return 1
-        if self.length <= LONG:
-            return WARP
-        return BLOCK if self.length < VERY_LONG else WIDE
+            return Team()
+        if self.lies_across():
+            return self.team_across()
+        if self.phases == 1:
+            parts = min(BUSY // self.rows, self.length // PART)
+            return Team(WARP) if self.length <= LONG else Team(BLOCK, parts=max(parts, 1))
+        for threads in TEAMS:
+            if self.fits(4 * -(-self.length // (4 * threads)), threads):
+                return Team(threads, keeps=True)
+        return Team(WARP if self.length <= LONG else BLOCK if self.length <= KEPT * 1024 else 1024)
+
+    def lies_across(self) -> bool:
+        """Whether neighbours in memory belong to different rows, in most of what is read."""
+        across = 0
+        for v, x in self.loads():
+            steps = self.steps(x, v)
+            near = [loop for loop, n in enumerate(self.space) if steps[loop] == 1 and n > 1]
+            if self.is_full(v) and near:
+                across += -x.size if near[-1] in self.inner else x.size
+        return across > 0 or (across == 0 and len(self.space) - 1 not in self.inner)
+
+    def team_across(self) -> Team:
+        """The team of a row whose neighbours in memory belong to other rows."""
+        if self.phases == 1:
+            if self.length < FEW_ACROSS or (self.length <= MANY_ACROSS and self.rows >= MANY):
+                return Team()
+            parts = min(BUSY // -(-self.rows // WARP), self.length // PART_ACROSS)
+            return Team(BLOCK // WARP, across=True, parts=max(parts, 1))
+        for threads in (BLOCK, 1024):
+            if self.fits(-(-self.length // (threads // WARP)), threads):
+                return Team(threads // WARP, across=True, keeps=True)
+        return Team(1024 // WARP, across=True)
+
+    def fits(self, count: int, block: int) -> bool:
+        """Whether the registers of a thread hold so many elements of all that goes along a row."""
+        lines = {(self.views.base(x).id, self.steps(x, v)): x for v, x in self.loads()
+                 if self.is_full(v) and self.goes_along(x, v)}
+        lines |= {(v.id, ()): v for v in self.group.members if v.id in self.kept}
+        words = sum(max(1, x.dtype.itemsize // 4) for x in lines.values())
+        return count <= KEPT and count * words <= TEAMS[block]
+
+    def goes_along(self, x: Vertex, v: Vertex) -> bool:
+        """Whether an input of a member varies along a row."""
+        return any(self.steps(x, v)[loop] for loop in self.inner)
+
+    @property
+    def counts_in(self) -> str:
+        """The type of indices."""
+        sizes = [prod(self.space), *(self.views.base(x).size for _, x in self.loads())]
+        return "int" if max(sizes) <= LARGEST else "int64_t"
 
     @property
     def block(self) -> int:
         """The threads of a block."""
         if not self.has_rows:
             return BLOCK
-        return {1: NARROW, WARP: WARP * ROWS}.get(self.team, self.team)
+        if self.team.across:
+            return WARP * self.team.threads
+        return {1: NARROW, WARP: WARP * ROWS}.get(self.team.threads, self.team.threads)
 
     @property
     def grid(self) -> int:
-        """The number of blocks."""
-        if not self.has_rows:
-            return max(1, -(-prod(self.space) // BLOCK))
-        return -(-self.rows * self.team // self.block)
+        """The number of blocks of a kernel with rows."""
+        return -(-self.rows // self.rows_of_block) * self.team.parts
+
+    @property
+    def rows_of_block(self) -> int:
+        """How many rows a block has."""
+        return WARP if self.team.across else self.block // self.team.threads
 
     @property
     def needs_memory(self) -> list[Vertex]:
-        """Members that a later phase reads and that shared memory has no room for."""
-        if self.team == 1:
+        """Members that a later phase reads and that registers have no room for."""
+        if self.team.threads == 1 or self.team.keeps:
             return []
-        each = ROWS if self.team == WARP else 1
-        room, found = SHARED, []
-        for v in self.group.members:
-            if v.id in self.kept:
-                size = self.length * v.dtype.itemsize * each
-                if size <= room:
-                    room -= size
-                else:
-                    found.append(v)
-        return found
+        return [v for v in self.group.members if v.id in self.kept]
+

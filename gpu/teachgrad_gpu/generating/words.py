@@ -14,12 +14,12 @@ from teachgrad.op import Vertex
 FAILED = "failed"
 """The name of the flag by which a kernel says that it refuses its values."""
 WORDS = (
-    "alignas alignof and and_eq asm at atomicAdd atomicOr bitand bitor blockDim blockIdx catch class compl "
-    "const_cast constexpr decltype delete dim3 dynamic_cast element explicit export friend gridDim half lane max "
-    "min mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
-    "reinterpret_cast static_assert static_cast template this thread_local threadIdx throw true try typeid "
-    "typename using virtual warpSize wchar_t xor xor_eq float2 float3 float4 double2 int2 int3 int4 uint2 uint3 "
-    "uint4 tg std")
+    "alignas alignof and and_eq asm at atomicAdd atomicOr begin bitand bitor blockDim blockIdx catch class compl "
+    "const_cast constexpr decltype delete dim3 dynamic_cast e element end explicit export four friend get_four "
+    "gridDim half inside lane max min mutable namespace new noexcept not not_eq nullptr operator or or_eq private "
+    "protected public put_four reinterpret_cast static_assert static_cast template this threadIdx thread_local "
+    "throw true try typeid typename using virtual warp warpSize wchar_t xor xor_eq float2 float3 float4 double2 "
+    "int2 int3 int4 uint2 uint3 uint4 tg std")
 RESERVED = frozenset(WORDS.split())
 """Words of C++ and CUDA, and names that kernels use themselves."""
 
@@ -44,8 +44,33 @@ typedef unsigned long long uint64_t;
 #endif
 """
 
+FOURS = """\
+/* Four neighbours in memory: as many as one instruction moves. */
+template <typename T> struct __align__(sizeof(T) < 4 ? 4 * sizeof(T) : 16) four { T at[4]; };
 
-COORDINATES = re.compile(r"( *)const int64_t (\w+ = \w+(?: / \d+)?(?: % \d+)?(?:, \w+ = \w+(?: / \d+)?(?: % \d+)?)*);")
+/* Get four neighbours, or where there are fewer, `count`: then the last one again. */
+template <typename T> static __device__ void get_four(T *z, const T *x, int count = 4)
+{
+    const four<T> whole = count == 4 ? *reinterpret_cast<const four<T> *>(x) : four<T>();
+#pragma unroll
+    for (int e = 0; e < 4; e++) z[e] = count == 4 ? whole.at[e] : x[e < count ? e : count - 1];
+}
+
+/* Put four neighbours, or `count`, into memory. */
+template <typename T> static __device__ void put_four(T *z, const T *x, int count = 4)
+{
+    four<T> whole;
+#pragma unroll
+    for (int e = 0; e < 4; e++) whole.at[e] = x[e];
+    if (count == 4) *reinterpret_cast<four<T> *>(z) = whole;
+#pragma unroll
+    for (int e = 0; e < 3; e++)
+        if (count < 4 && e < count) z[e] = x[e];
+}
+"""
+
+COORDINATES = re.compile(
+    r"( *)const (int|int64_t) (\w+ = \w+(?: / \d+)?(?: % \d+)?(?:, \w+ = \w+(?: / \d+)?(?: % \d+)?)*);")
 """A statement that tells where a thread is."""
 
 
@@ -64,12 +89,13 @@ def head_of(name: str, parameters: Sequence[str], block: int = 0) -> str:
 
 
 def coordinates(names: Sequence[str], lengths: Sequence[int],
-                thread: str = "(int64_t)blockIdx.x * blockDim.x + threadIdx.x", guard: bool = True) -> list[str]:
+                thread: str = "(int64_t)blockIdx.x * blockDim.x + threadIdx.x", guard: bool = True,
+                kind: str = "int64_t") -> list[str]:
     """The statements that tell a thread, by its number, where it is along axes of these lengths."""
     if not names and not guard:
         return []
     single = names[0] if len(names) == 1 else thread if thread.isidentifier() else "at"
-    lines = [] if thread == single else [f"const int64_t {single} = {thread};"]
+    lines = [] if thread == single else [f"const {kind} {single} = {thread};"]
     if guard:
         lines.append(f"if ({single} >= {prod(lengths)}) return;")
     if len(names) > 1:
@@ -78,7 +104,7 @@ def coordinates(names: Sequence[str], lengths: Sequence[int],
             after = prod(lengths[k + 1:])
             word = f"{single} / {after}" if after > 1 else single
             words.append(f"{name} = {word} % {lengths[k]}" if k else f"{name} = {word}")
-        lines.append(f"const int64_t {', '.join(words)};")
+        lines.append(f"const {kind} {', '.join(words)};")
     return lines
 
 
@@ -89,16 +115,19 @@ def without_unused(lines: Sequence[str]) -> list[str]:
     for line in lines:
         match = COORDINATES.fullmatch(line)
         if match:
-            words = [word for word in match[2].split(", ") if counts[word.partition(" ")[0]] > 1]
+            words = [word for word in match[3].split(", ") if counts[word.partition(" ")[0]] > 1]
             if not words:
                 continue
-            line = f"{match[1]}const int64_t {', '.join(words)};"
+            line = f"{match[1]}const {match[2]} {', '.join(words)};"
         kept.append(line)
     return kept
 
 
 def combine(v: Vertex, team: str) -> tuple[str, str, str]:
-    """The function by which a team puts the running results of a reduction together: name, type, and next step."""
+    """The function by which a team puts the running results of a reduction together: name, type, and next step.
+
+    A team is a "warp", a "block", or the threads of the same "lane" in all warps of a block.
+    """
     assert v.op is not None
     kind = C_TYPES[v.dtype]
     what = {"sum": "sum", "sum_to": "sum", "max": "greatest", "min": "least"}.get(v.op.name, v.op.name)
@@ -108,10 +137,9 @@ def combine(v: Vertex, team: str) -> tuple[str, str, str]:
 def combining(functions: Sequence[tuple[str, str, str]]) -> list[str]:
     """The text of these functions."""
     lines: list[str] = []
-    wanted: dict[str, tuple[str, str]] = {}
-    for name, kind, next_step in functions:
-        wanted[name.replace("_of_block_", "_of_warp_")] = kind, next_step
-    for name, (kind, next_step) in sorted(wanted.items()):
+    needed = {(name.replace("_of_block_", "_of_warp_"), kind, next_step) for name, kind, next_step in functions
+              if "_of_lane_" not in name}
+    for name, kind, next_step in sorted(needed):
         lines += [f"/* {name.partition('_')[0].capitalize()} of the numbers z of the 32 threads of a warp, for each of "
                   "them: pairs, fours, eights, ... */",
                   f"static __device__ {kind} {name}({kind} z)", "{",
@@ -119,13 +147,22 @@ def combining(functions: Sequence[tuple[str, str, str]]) -> list[str]:
                   f"        const {kind} x = __shfl_xor_sync(0xffffffffu, z, apart);", f"        z = {next_step};",
                   "    }", "    return z;", "}", ""]
     for name, kind, next_step in sorted(functions):
-        if "_of_block_" in name:
-            warp = name.replace("_of_block_", "_of_warp_")
-            lines += ["/* The same for all threads of a block: of each warp, then of the warps. */",
-                      f"static __device__ {kind} {name}({kind} z)", "{",
-                      f"    __shared__ {kind} parts[32];", f"    z = {warp}(z);",
-                      "    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = z;", "    __syncthreads();",
-                      "    z = parts[0];", "    for (int w = 1; w < blockDim.x / 32; w++) {",
-                      f"        const {kind} x = parts[w];", f"        z = {next_step};", "    }",
-                      "    __syncthreads();  // the parts may be written anew", "    return z;", "}", ""]
+        if "_of_warp_" not in name:
+            lines += block_function(name, kind, next_step)
     return lines
+
+
+def block_function(name: str, kind: str, next_step: str) -> list[str]:
+    """The text of a function that puts together what the warps of a block have."""
+    if "_of_block_" in name:
+        about = "The same for all threads of a block: of each warp, then of the warps."
+        place, parts = "", [f"    z = {name.replace('_of_block_', '_of_warp_')}(z);",
+                            "    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = z;"]
+    else:
+        about = f"{name.partition('_')[0].capitalize()} of the numbers z of all threads of a block with the same lane."
+        place, parts = "[threadIdx.x % 32]", ["    parts[threadIdx.x / 32][threadIdx.x % 32] = z;"]
+    return [f"/* {about} */", f"template <int WARPS> static __device__ {kind} {name}({kind} z)", "{",
+            f"    __shared__ {kind} parts[WARPS]{'[32]' if place else ''};", *parts, "    __syncthreads();",
+            f"    z = parts[0]{place};", "#pragma unroll", "    for (int w = 1; w < WARPS; w++) {",
+            f"        const {kind} x = parts[w]{place};", f"        z = {next_step};", "    }",
+            "    __syncthreads();  // the parts may be written anew", "    return z;", "}", ""]
