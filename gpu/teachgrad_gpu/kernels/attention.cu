@@ -241,7 +241,7 @@ extern "C" __global__ void __launch_bounds__(256)
     load_fours(q, &q_tile[0][0], WIDTH + 4, top, QUERIES, queries, width);
 
     real m[QUERIES / 16], sum[QUERIES / 16];
-    Four result[QUERIES / 16][WIDTH / 64] = {};
+    Four result[QUERIES / 16][(WIDTH + 63) / 64] = {}; // other widths are for attention_tiled, and have to compile
     for (int u = 0; u < QUERIES / 16; u++) {
         m[u] = NOTHING;
         sum[u] = 0;

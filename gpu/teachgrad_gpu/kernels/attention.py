@@ -77,7 +77,8 @@ def forward_tile(name: str, width: int, padding: int, itemsize: int) -> tuple[in
 def dots_plan(g: Any, z: Any, d: Any) -> Plan:
     rows = z.shape[0] * z.shape[1]
     fit("attention_backward_dots", g=(g, z.shape), d=(d, z.shape[:2]))
-    return Plan(*warps(rows), {"rows": rows, "width": z.shape[2]}, flops=2 * z.size)
+    macros = backward_tile("attention_backward_dots", z.shape[2], z.itemsize)  # its file has to compile
+    return Plan(*warps(rows), {"rows": rows, "width": z.shape[2]}, macros=macros, flops=2 * z.size)
 
 
 def backward_tile(name: str, width: int, itemsize: int) -> dict[str, int]:
