@@ -28,8 +28,9 @@ def gradients(function: Callable[..., Any], *xs: Any, seed: int = 3) -> list[Any
     return [z, *tg.grad((z * weights).sum(), list(xs))]
 
 
-def agrees(function: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str] = (), check: bool = False) -> Any:
-    """Whether a function and its gradients are the same on the emulated device and in dynamic mode; the program."""
+def agrees(function: Callable[..., Any], arrays: Sequence[Any], *names: str) -> Any:
+    """Whether a function and its gradients are the same on the emulated device and in dynamic mode, by these kernels of
+    the catalogue; the program."""
     xs = [tg.tensor(a, requires_grad=True) for a in arrays]
     want = gradients(function, *xs)
     step = tg.static(lambda *given: gradients(function, *given), level="O3", executor="emulated")
@@ -64,7 +65,8 @@ def test_attention(dtype: str, lead: tuple[int, ...], queries: int, keys: int, w
                    monkeypatch: Any) -> None:
     monkeypatch.setattr(Emulated, "check", width != 64)  # that one takes its time
     arrays = normal(dtype, (*lead, queries, width), (*lead, keys, width), (*lead, keys, width))
-    step = agrees(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), arrays, (name, *BACKWARD))
+    step = agrees(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=causal), arrays, name,
+                  *BACKWARD)
     assert f"{name}<<<" in step.source
     assert "of attention.cu" in step.source
     assert "// Attention:  z = softmax(scale q kᵀ) v" in step.source, "the file is there to be read"
@@ -77,7 +79,7 @@ def test_attention_of_one_projection() -> None:
         z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return tg.permute_dims(z, (0, 2, 1, 3)).reshape((2, 40, 16))
 
-    step = agrees(heads, normal("float32", (2, 40, 48)), ("attention_tiled", *BACKWARD))
+    step = agrees(heads, normal("float32", (2, 40, 48)), "attention_tiled", *BACKWARD)
     assert step.source.count("_k_in_rows<<<") == 2, "once forward, once backward, by the same kernel"
 
     arrays = normal("float32", (2, 40, 8), (2, 50, 8), (2, 50, 8))
@@ -133,8 +135,8 @@ def test_attention_that_the_tiles_do_not_fit() -> None:
 def test_products() -> None:
     """Turned, in a batch, with one factor for all, seen through slices: forward and backward."""
     a, b, c = normal("float32", (70, 80), (80, 90), (3, 70, 80))
-    agrees(lambda a, b: a @ b, (a, b), ("matmul_vectorised", "matmul_registers", "matmul_registers"))
-    agrees(lambda c, b: c @ b, (c, b), ("matmul_vectorised", "matmul_registers", "matmul_registers"))
+    agrees(lambda a, b: a @ b, (a, b), "matmul_vectorised", "matmul_registers", "matmul_registers")
+    agrees(lambda c, b: c @ b, (c, b), "matmul_vectorised", "matmul_registers", "matmul_registers")
 
 
 @pytest.mark.parametrize(("dtype", "check"), [
@@ -165,3 +167,44 @@ def test_products_of_all_kinds(dtype: str, check: bool, monkeypatch: Any) -> Non
     assert launched(step) == [name for _, name in cases if name]
     assert step.trace.program.launcher.findings == []
     assert len(building.workspaces) == 3, "a slice whose rows have gaps, and two that run backwards"
+
+
+# ---- convolution -----------------------------------------------------------------------------------------------------
+
+CONVOLUTIONS: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...], int]] = {
+    "3 x 3": (lambda x, w, b: F.conv2d(x, w, b, padding=1), ((6, 5, 13, 14), (32, 5, 3, 3), (32,)), 2),
+    "groups": (lambda x, w, b: F.conv2d(x, w, b, stride=2, padding=(0, 2), dilation=(1, 2), groups=2),
+               ((9, 16, 29, 31), (48, 8, 3, 3), (48,)), 2),
+    "1 x 1": (lambda x, w: F.conv2d(x, w), ((5, 40, 16, 16), (40, 40, 1, 1)), 0),
+    "a line": (lambda x, w, b: F.conv1d(x, w, b, stride=3), ((8, 12, 407), (32, 12, 5), (32,)), 2),
+    "a volume": (lambda x, w: F.conv3d(x, w, padding=1), ((2, 3, 5, 4, 6), (20, 3, 2, 3, 3)), 2),
+    "transposed": (lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1),
+                   ((4, 32, 16, 17), (32, 6, 3, 3)), 2),
+}
+"""A convolution, the shapes of its arguments, and how many times columns are made of x."""
+FAST = {"3 x 3"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FAST else [pytest.mark.slow]) for n in CONVOLUTIONS])
+def test_convolution(name: str, monkeypatch: Any) -> None:
+    function, shapes, copies = CONVOLUTIONS[name]
+    dtype = "float32" if name in ("3 x 3", "transposed") else "float64"
+    if name == "a volume":
+        monkeypatch.setattr("teachgrad_gpu.generating.columns.LEAST", 1 << 18)
+        monkeypatch.setattr(Emulated, "check", True)
+    step = agrees(function, normal(dtype, *shapes), *["matmul_registers"] * 3)
+    assert step.source.count("_im2col<<<") == copies
+    assert step.source.count("_col2im<<<") == copies // 2
+
+
+def test_convolutions_that_are_better_done_directly(monkeypatch: Any) -> None:
+    """Few outputs, few channels, few places, each channel by itself; and columns that would fill the memory."""
+    x, few, many, wide = normal("float32", (2, 16, 20, 20), (8, 16, 3, 3), (32, 1, 3, 3), (32, 16, 3, 3))
+    convolutions = [lambda x: F.conv2d(x, tg.tensor(few)), lambda x: F.conv2d(x[:, :1], tg.tensor(many)),
+                    lambda x: F.conv2d(x[:, :, :5, :5], tg.tensor(wide)),
+                    lambda x: F.conv2d(x, tg.tensor(many[:16]), groups=16)]
+    for convolution in convolutions:
+        agrees(convolution, [x])
+    assert "_im2col<<<" in agrees(lambda x: F.conv2d(x, tg.tensor(wide)), [x], "matmul_registers").source
+    monkeypatch.setattr("teachgrad_gpu.generating.columns.MOST", 1 << 18)
+    agrees(lambda x: F.conv2d(x, tg.tensor(wide)), [x])

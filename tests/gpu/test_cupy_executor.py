@@ -260,6 +260,21 @@ def test_kernels_of_the_catalogue_are_captured_too(gpu: FakeGpu) -> None:
         "attention_tiled", "attention_backward_dots", "attention_backward_keys", "attention_backward_queries"]
 
 
+def test_convolutions_are_products_of_cublas(gpu: FakeGpu) -> None:
+    def gradients(x: Any, w: Any, b: Any) -> Any:
+        return tg.grad((F.conv2d(x, w, b, padding=1, groups=2) ** 2.0).sum(), [x, w, b])
+
+    rng = np.random.default_rng(8)
+    xs = [tg.tensor(rng.normal(size=shape), requires_grad=True) for shape in ((6, 8, 16, 17), (40, 4, 3, 3), (40,))]
+    want = gradients(*xs)
+    step = tg.static(gradients, level="O3", executor="cupy")
+    FakeBlas.calls = 0
+    got = step(*[tg.tensor(x.numpy(), requires_grad=True, device="gpu") for x in xs])
+    for z, expected in zip(got, want, strict=True):
+        np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-10, atol=1e-10)
+    assert FakeBlas.calls == step.source.count(" by cuBLAS") == 3
+
+
 def test_tensors_must_be_where_the_executor_is(gpu: FakeGpu) -> None:
     step = tg.static(lambda x: x * 2.0, level="O3", executor="cupy")
     with pytest.raises(tg.DeviceError, match='computes on "gpu"'):

@@ -15,7 +15,19 @@ from teachgrad.op import Spec, Vertex
 from teachgrad.passes.plan import Block, aligned
 
 from ..kernels.kernel import source_of
-from . import attention, classes, division, drawing, flash, lines, matrices, moves, products, windows  # noqa: F401  (they add their recipes)
+from . import (  # noqa: F401  (they add their recipes)
+    attention,
+    classes,
+    columns,
+    division,
+    drawing,
+    flash,
+    lines,
+    matrices,
+    moves,
+    products,
+    windows,
+)
 from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .fusion import ThreadFusion
 from .gemm import Gemm

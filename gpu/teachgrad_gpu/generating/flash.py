@@ -7,6 +7,7 @@ itself has as many multiplications as that for each query, so the copy is nothin
 
 from __future__ import annotations
 
+from teachgrad.errors import ShapeError
 from teachgrad.ops.online_attention import online_attention, online_attention_gradient
 
 from ..kernels.attention import padded
@@ -40,9 +41,14 @@ def forward(way: Way) -> bool:
     if not fits(way):
         return False
     q, k, v = (heads(way, name) for name in "qkv")
-    fours = q.dtype.itemsize == 4 and 2 * padded(q.shape[-1], 64) <= 3 * padded(q.shape[-1])
-    way.launch("attention_vectorised" if fours else "attention_tiled", q, k, v, way.result("z", *q.shape),
-               way.result("l", *q.shape[:-1]), causal=causal(way), scale=1.0)
+    z, log_sums, width = way.result("z", *q.shape), way.result("l", *q.shape[:-1]), q.shape[-1]
+    if q.itemsize == 4 and 2 * padded(width, 64) <= 3 * padded(width):
+        try:
+            way.launch("attention_vectorised", q, k, v, z, log_sums, causal=causal(way), scale=1.0)
+            return True
+        except ShapeError:  # 64 columns of padding are too many
+            pass
+    way.launch("attention_tiled", q, k, v, z, log_sums, causal=causal(way), scale=1.0)
     return True
 
 

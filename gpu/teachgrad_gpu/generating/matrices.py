@@ -116,7 +116,6 @@ def multiply(way: Way, a: Operand, b: Operand, c: Operand, turn_a: bool = False,
 
 def rung(a: Operand, b: Operand, c: Operand, turned: bool) -> str:
     """The best rung of the ladder for a product."""
-    fours = all(x.offset * x.itemsize % ALIGNMENT == 0 and (x.ndim == 2 or x.shape[-2] * x.shape[-1] % 4 == 0)
-                for x in (a, b, c))
+    fours = all(x.data.ptr % ALIGNMENT == 0 for x in (a, b, c))
     wide = min(c.shape[-2:]) > WIDE
     return "matmul_vectorised" if fours and wide and not turned and c.itemsize == 4 else "matmul_registers"
