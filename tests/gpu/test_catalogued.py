@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
+from teachgrad import nn, optim
 from teachgrad.nn import functional as F
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.emulated import Emulated
+from tests.export import programs
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 
@@ -208,3 +210,65 @@ def test_convolutions_that_are_better_done_directly(monkeypatch: Any) -> None:
     assert "_im2col<<<" in agrees(lambda x: F.conv2d(x, tg.tensor(wide)), [x], "matmul_registers").source
     monkeypatch.setattr("teachgrad_gpu.generating.columns.MOST", 1 << 18)
     agrees(lambda x: F.conv2d(x, tg.tensor(wide)), [x])
+
+
+# ---- whole steps -----------------------------------------------------------------------------------------------------
+
+class Pictures(nn.Module):
+    """Two convolutions with enough channels for columns, and a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 32, 3, stride=2)
+        self.last = nn.Linear(32 * 5 * 5, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = F.relu(self.second(F.relu(self.first(x))))
+        return self.last(x.reshape((x.shape[0], 32 * 5 * 5)))
+
+
+def gpt() -> Any:
+    tg.seed(4)
+    model = programs.GPT(letters=11, width=32, length=40)
+    rng = np.random.default_rng(1)
+
+    def loss_of(x: Any, y: Any) -> Any:
+        return F.cross_entropy(model(x).reshape((-1, 11)), y.reshape((-1,)))
+
+    return loss_of, model, (rng.integers(0, 11, (4, 40)), rng.integers(0, 11, (4, 40)))
+
+
+def pictures() -> Any:
+    tg.seed(4)
+    model = Pictures()
+    rng = np.random.default_rng(1)
+    return (lambda x, y: F.cross_entropy(model(x), y)), model, (
+        rng.normal(size=(12, 3, 11, 11)).astype(np.float32), rng.integers(0, 10, 12))
+
+
+@pytest.mark.parametrize(("make", "names"), [
+    (gpt, {"attention_tiled", *BACKWARD, "matmul_registers", "matmul_vectorised"}),
+    (pictures, {"matmul_registers"}),
+])
+def test_training(make: Any, names: set[str]) -> None:
+    def trained(**how: Any) -> Any:
+        loss_of, model, batch = make()
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: Any, y: Any) -> Any:
+            loss = loss_of(x, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        if how:
+            step = tg.static(step, **how)
+        return [step(*programs.tensors(batch)).item() for _ in range(4)], model.state_dict(), step
+
+    losses, state, _ = trained()
+    got, after, step = trained(level="O3", executor="emulated")
+    np.testing.assert_allclose(got, losses, rtol=1e-5)
+    for key, value in state.items():
+        np.testing.assert_allclose(after[key].numpy(), value.numpy(), rtol=1e-3, atol=1e-5, err_msg=key)
+    assert set(launched(step)) == names
