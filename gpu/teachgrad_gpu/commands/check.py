@@ -49,6 +49,7 @@ def add_launch_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--grid", metavar="N[,N[,N]]", help="blocks (default: those of the file, else 1)")
     parser.add_argument("--block", metavar="N[,N[,N]]", help="threads per block (default: those of the file, else 128)")
     parser.add_argument("--shared", metavar="BYTES", help="dynamic shared memory (default: that of the file, else 0)")
+    parser.add_argument("--cooperative", action="store_true", help="all blocks at once, for barriers of the whole grid")
     parser.add_argument("--arg", metavar="[NAME=]VALUE", action="append", default=[], help="an argument")
     parser.add_argument("-D", dest="defines", metavar="NAME[=VALUE]", action="append", default=[], help="a macro")
     parser.add_argument("--seed", metavar="N", type=int, help="run threads in an order drawn from this number")
@@ -103,6 +104,8 @@ def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
         changes["block"] = read_size(args.block)
     if args.shared:
         changes["shared"] = read_integer(args.shared)
+    if args.cooperative:
+        changes["cooperative"] = True
     written = [launch for launch in launches_in(source) if args.kernel in (None, launch.kernel)]
     if written:
         changed = (replace(launch, **changes, arguments=with_arguments(launch.arguments, given)) for launch in written)
@@ -132,7 +135,8 @@ def launched(args: Namespace, source: str, launch: LaunchText, *, check: bool = 
     if not args.timeout > 0:
         raise EmulatorError(f"--timeout is a number of seconds, not {args.timeout:g}")
     kernel = RawKernel(source, launch.kernel, tuple(f"-D{define}" for define in args.defines), check=check,
-                       record=record, seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,))
+                       record=record, seed=args.seed, timeout=args.timeout, folders=(args.file.resolve().parent,),
+                       enable_cooperative_groups=launch.cooperative)
     kernel.max_dynamic_shared_size_bytes = max(kernel.max_dynamic_shared_size_bytes, launch.shared)  # it is asked for
     kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
     return kernel
@@ -141,5 +145,5 @@ def launched(args: Namespace, source: str, launch: LaunchText, *, check: bool = 
 def as_data(launch: LaunchText, kernel: RawKernel) -> dict[str, Any]:
     """A checked launch for machines."""
     return {"kernel": launch.kernel, "grid": launch.grid, "block": launch.block, "shared": launch.shared,
-            "findings": [asdict(finding) for finding in kernel.findings],
+            "cooperative": launch.cooperative, "findings": [asdict(finding) for finding in kernel.findings],
             "counters": [asdict(counter) for counter in kernel.counters]}  # fmt: skip

@@ -22,25 +22,27 @@ from .memory import arena
 from .scanning import masked
 from .source import Prepared, prepare
 
-HEADER = struct.Struct("=II3I3IIIQQd")
+HEADER = struct.Struct("=II3I3IIIIQQd")
 THREADS = 1024
 DEVICE_LIMITS = ((2**31 - 1, 65535, 65535), (1024, 1024, 64))
 SHARED = 227 << 10
 DYNAMIC = 48 << 10
 """Bytes of dynamic shared memory that a launch may have without asking for more."""
+AT_ONCE = 16384
+"""Threads that a cooperative launch may have: each of them keeps a stack."""
 TIMEOUT = 60.0
 
 
 class RawModule:
     """CUDA C++ source with any number of kernels, compiled when the first of them is asked for.
 
-    `name_expressions` are the instances of templates that are wanted, such as `add<float>`. `check`, `record`, `seed`
-    and `timeout` are those of `RawKernel`.
+    `name_expressions` are the instances of templates that are wanted, such as `add<float>`. `check`, `record`, `seed`,
+    `timeout` and `enable_cooperative_groups` are those of `RawKernel`.
     """
 
     def __init__(self, code: str, options: tuple[str, ...] = (), name_expressions: tuple[str, ...] | None = None, *,
                  check: bool = False, record: bool | int = False, seed: int | None = None, timeout: float = TIMEOUT,
-                 folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
+                 folders: tuple[Path, ...] = (), enable_cooperative_groups: bool = False) -> None:  # fmt: skip
         self.code = code
         self.options = tuple(options)
         self.name_expressions = tuple(name_expressions or ())
@@ -49,6 +51,7 @@ class RawModule:
         if not 0 <= self.recorded <= MOST_EVER:
             raise ArgumentError(f"record={record}: {MOST_EVER} events are the most")
         self.seed = seed
+        self.enable_cooperative_groups = enable_cooperative_groups
         self.timeout = timeout
         self.prepared: Prepared = prepare(code, folders)
         self._library: Path | None = None
@@ -102,14 +105,17 @@ class RawKernel:
     - `record`: keep what every thread did; see `events`.
     - `seed`: run threads in an order drawn from it, instead of in their own order.
     - `timeout`: seconds after which a launch is given up.
+    - `enable_cooperative_groups`: launch cooperatively, as CuPy does then: all blocks are there at once, and may meet
+      at `cooperative_groups::this_grid().sync()`. Without it, blocks run one after the other.
 
     `max_dynamic_shared_size_bytes`, 48 KiB at first, must be raised before a launch may have more, as with CuPy.
     """
 
     def __init__(self, code: str, name: str, options: tuple[str, ...] = (), *, check: bool = False,
                  record: bool | int = False, seed: int | None = None, timeout: float = TIMEOUT,
-                 folders: tuple[Path, ...] = ()) -> None:  # fmt: skip
-        module = RawModule(code, options, (), check=check, record=record, seed=seed, timeout=timeout, folders=folders)
+                 folders: tuple[Path, ...] = (), enable_cooperative_groups: bool = False) -> None:  # fmt: skip
+        module = RawModule(code, options, (), check=check, record=record, seed=seed, timeout=timeout, folders=folders,
+                           enable_cooperative_groups=enable_cooperative_groups)
         if name not in module.prepared.kernels:
             if not re.search(rf"\b{re.escape(re.split('[<:]', name)[0])}\b", masked(module.prepared.text)):
                 raise EmulatorError(f"there is no kernel {name!r}; there are: "
@@ -158,23 +164,24 @@ class RawKernel:
             raise ArgumentError(f"a block has {self.max_dynamic_shared_size_bytes} bytes of dynamic shared memory, not "
                                 f"{shared_mem}, unless kernel.max_dynamic_shared_size_bytes says that it may")
         settings = self.module
+        if settings.enable_cooperative_groups and threads * math.prod(grid3) > AT_ONCE:
+            raise ArgumentError(f"a cooperative launch keeps all its threads at once, {AT_ONCE} at most here; grid "
+                                f"{grid3} of blocks {block3} has {threads * math.prod(grid3)}: use fewer blocks, and "
+                                "let each thread do more")
         packed = Packed(parameters, tuple(args), arena(), self.name, apart=settings.check)
         worker = process.worker()
         with worker.lock:
             worker.know(packed.segments)
             library, _ = worker.load(settings.library)
             order = 0 if settings.seed is None else settings.seed % (1 << 63) + 1
-            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, settings.check, order, settings.recorded,
+            flags = settings.check, settings.enable_cooperative_groups
+            request = HEADER.pack(library, entry, *grid3, *block3, shared_mem, *flags, order, settings.recorded,
                                   settings.timeout)  # fmt: skip
-            kind, answer = worker.ask(process.RUN, request + packed.payload, settings.timeout + process.GRACE)
-            told: dict[int, bytes] = {}
-            while kind in (process.FAILED, process.REPORT, process.EVENTS):
-                told[kind] = answer
-                kind, answer = worker.hear()
+            kind, answer, told = worker.run(request + packed.payload, settings.timeout + process.GRACE)
         if kind == process.DIED:
             words, _, printed = answer.partition(b"\0")
             show(printed)
-            words = words or b"abort\n0\n0\n0 0 0\n0 0 0\nthe worker died (status %d)" % (worker.status or 0)
+            words = words or b"abort\n0\n0\n0 0 0\n0 0 0\n" + worker.epitaph.encode()
             if not settings.check:
                 raise self._failure(words)
             self._read(as_finding(words), b"", packed)

@@ -11,7 +11,8 @@ more dimensions is written (2, 2). An argument is a number, `null`, or an array:
     int32[1024]:arange          0, 1, 2, ...
     float32[16]:2.5             one number everywhere
 
-Names before the equals sign are those of the kernel's parameters; without them, arguments stand in order.
+Names before the equals sign are those of the kernel's parameters; without them, arguments stand in order. A launch in
+which all blocks are there at once, for barriers of the whole grid, is written `// cooperative launch: ...`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from .checking import DTYPES as DTYPES_OF_C
 from .errors import ArgumentError
 
 MOST_BYTES = 1 << 30
-COMMENT = re.compile(r"^\s*//\s*launch:\s*(.*)$", re.MULTILINE)
+COMMENT = re.compile(r"^\s*//\s*(cooperative\s+)?launch:\s*(.*)$", re.MULTILINE)
 LAUNCH = re.compile(r"(?P<name>[\w:]+(?:<[^<>]*(?:<[^<>]*>)?[^<>]*>)?)\s*"
                     r"<<<(?P<size>.*?)>>>\s*\((?P<args>.*)\)\s*;?\s*$")
 ARRAY = re.compile(r"(?P<dtype>\w+)\s*\[(?P<shape>[\d\s,]*)\]\s*(?::\s*(?P<fill>[\w.+-]+))?$")
@@ -47,14 +48,16 @@ class LaunchText:
     shared: int
     arguments: tuple[tuple[str, str], ...]
     """Name ("" where none is given) and value of each."""
+    cooperative: bool = False
+    """Whether all blocks are there at once."""
 
 
 def launches_in(source: str) -> tuple[LaunchText, ...]:
     """The launches in the comments of a source."""
-    return tuple(read_launch(found[1]) for found in COMMENT.finditer(source))
+    return tuple(read_launch(found[2], bool(found[1])) for found in COMMENT.finditer(source))
 
 
-def read_launch(text: str) -> LaunchText:
+def read_launch(text: str, cooperative: bool = False) -> LaunchText:
     """Read one launch."""
     found = LAUNCH.match(text.strip())
     if found is None:
@@ -66,7 +69,7 @@ def read_launch(text: str) -> LaunchText:
                             f"{found['size']}")
     named = tuple(name_and_value(part) for part in split(found["args"]))
     shared = read_integer(sizes[2]) if sizes[2:] else 0
-    return LaunchText(found["name"], read_size(sizes[0]), read_size(sizes[1]), shared, named)
+    return LaunchText(found["name"], read_size(sizes[0]), read_size(sizes[1]), shared, named, cooperative)
 
 
 def name_and_value(text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -49,8 +50,18 @@ class Worker:
         """Whether it can be asked anything: it runs, and was not inherited by a fork."""
         return self.owner == os.getpid() and self.process.poll() is None and self.channel.fileno() >= 0
 
-    def ask(self, kind: int, payload: bytes, limit: float, descriptor: int | None = None) -> tuple[int, bytes]:
-        """Send a request and wait for the answer; after `limit` seconds the process is ended."""
+    def run(self, request: bytes, limit: float) -> tuple[int, bytes, dict[int, bytes]]:
+        """Launch a kernel: the last answer, and those before it by their kinds."""
+        told: dict[int, bytes] = {}
+        kind, answer = self.ask(RUN, request, limit, told=told)
+        return kind, answer, told
+
+    def ask(self, kind: int, payload: bytes, limit: float, descriptor: int | None = None,
+            told: dict[int, bytes] | None = None) -> tuple[int, bytes]:  # fmt: skip
+        """Send a request and wait for the answer; after `limit` seconds the process is ended.
+
+        Answers that others follow are put into `told`.
+        """
         self.channel.settimeout(limit)
         message = HEAD.pack(kind, len(payload)) + payload
         try:
@@ -60,6 +71,9 @@ class Worker:
                 sent = socket.send_fds(self.channel, [message], [descriptor])
                 self.channel.sendall(message[sent:])
             answer = self.hear()
+            while told is not None and answer[0] in (FAILED, REPORT, EVENTS):
+                told[answer[0]] = answer[1]
+                answer = self.hear()
         except TimeoutError:
             self.end()
             return DIED, b"timeout\n0\n0\n0 0 0\n0 0 0\nthe kernel did not end in time\0"
@@ -121,9 +135,14 @@ class Worker:
             self.process.wait()
 
     @property
-    def status(self) -> int | None:
-        """How the process has ended; negative: by a signal."""
-        return self.process.returncode
+    def epitaph(self) -> str:
+        """How the process has ended, if it could not say so itself."""
+        status = self.process.returncode or 0
+        try:
+            how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"has ended with status {status}"
+        except ValueError:
+            how = f"was ended by signal {-status}"
+        return f"the process that runs kernels {how}; the next launch starts another one"
 
 
 _workers: dict[bool, Worker] = {}

@@ -24,7 +24,8 @@ def checked(path, **settings):
     source = path.read_text()
     limit = re.search(r"// timeout: ([\d.]+)", source)
     for launch in launches_in(source):
-        kernel = RawKernel(source, launch.kernel, check=True, timeout=float(limit[1]) if limit else 60.0, **settings)
+        kernel = RawKernel(source, launch.kernel, check=True, timeout=float(limit[1]) if limit else 60.0,
+                           enable_cooperative_groups=launch.cooperative, **settings)
         kernel(launch.grid, launch.block, values(kernel.parameters, launch.arguments), shared_mem=launch.shared)
         yield kernel
 

@@ -3,8 +3,13 @@
 import json
 import os
 import platform
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,7 +127,8 @@ def test_a_compiler_s_complaint_names_the_user_s_line():
     ("other<<<1, 1>>>(x);", "<<<"),
     ("fork();", "host"),
     ("x[0] = tex1Dfetch(t, 0);", "texture"),
-    ("cooperative_groups::this_grid().sync();", "whole grid"),
+    ("cooperative_groups::this_cluster().sync();", "cluster of blocks"),
+    ("cooperative_groups::this_multi_grid().sync();", "several devices"),
     ("cuda::barrier<cuda::thread_scope_block> b;", "libcu"),
     ("cub::BlockReduce<int, 32> r;", "library of templates"),
     ("cudaDeviceSynchronize();", "host's runtime"),
@@ -181,6 +187,91 @@ def test_a_killed_worker_is_replaced():
     victim.wait()
     kernel((1,), (32,), (x,))
     assert x.tolist() == list(range(32))
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_launch_is_reported_and_replaced():
+    endless = RawKernel('extern "C" __global__ void k(volatile int* x) { while (x[0] == 0) {} }', "k", timeout=30)
+    endless.compile()
+    victim = process.worker().process
+    threading.Timer(0.3, victim.kill).start()
+    with pytest.raises(LaunchError, match=r"ended by SIGKILL; the next launch starts another one") as error:
+        endless((1,), (1,), (np.zeros(1, np.int32),))
+    assert error.value.kind == "abort"
+    x = np.zeros(32, np.int32)
+    RawKernel(GOOD, "good")((1,), (32,), (x,))
+    assert x.tolist() == list(range(32))
+
+
+LONG = """
+import os, sys
+import numpy as np
+from teachgrad_gpu.emulator import RawKernel, process
+source = 'extern "C" __global__ void k(int* x) { for (int i = 0; i < 100000; i++) atomicAdd(x, i); }'
+kernel = RawKernel(source, "k", timeout=600)
+kernel.compile()
+if sys.argv[1] == "forked" and os.fork() == 0:
+    import time
+    time.sleep(20)
+    os._exit(0)
+print(process.worker().process.pid, flush=True)
+if sys.argv[1] == "forked":
+    input()
+try:
+    kernel((1_000_000,), (32,), (np.zeros(1, np.int32),))
+except KeyboardInterrupt:
+    x = np.zeros(1, np.int32)
+    RawKernel('extern "C" __global__ void good(int* x) { x[0] = 5; }', "good")((1,), (1,), (x,))
+    print("interrupted", x[0], flush=True)
+"""
+
+
+def gone(pid, within):
+    """Whether a process ends in so many seconds."""
+    for _ in range(int(within / 0.1)):
+        try:
+            os.kill(pid, 0)
+            if Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="/proc")
+@pytest.mark.parametrize("end", ["interrupted", "killed", "forked"])
+def test_no_worker_is_left_when_its_interpreter_is_interrupted_or_killed_in_a_launch_of_a_million_blocks(end):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen([sys.executable, "-c", LONG, end], env=environment, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)  # fmt: skip
+    worker = int(parent.stdout.readline())
+    time.sleep(0.5)
+    assert not gone(worker, 0.1)
+    parent.send_signal(signal.SIGINT if end == "interrupted" else signal.SIGKILL)
+    assert gone(worker, 5)
+    if end == "interrupted":
+        assert parent.communicate(timeout=60)[0] == "interrupted 5\n"
+    else:
+        parent.kill()
+        parent.wait(10)
+
+
+def test_a_launch_that_takes_too_long_says_how_far_it_has_come():
+    source = 'extern "C" __global__ void k(int* x) { for (int i = 0; i < 1000; i++) atomicAdd(x, i); }'
+    for check in (False, True):
+        kernel = RawKernel(source, "k", check=check, timeout=0.5)
+        told = ""
+        try:
+            kernel((1_000_000,), (32,), (np.zeros(1, np.int32),))
+            [told] = [finding.message for finding in kernel.findings]
+        except LaunchError as error:
+            told = str(error)
+        found = re.search(r"(\d+) of 1000000 blocks were done after (\S+) seconds, so all would take about ([\d.e+]+)",
+                          told)  # fmt: skip
+        assert found, told
+        done, seconds, whole = found.groups()
+        assert 0.4 < float(seconds) < 3
+        assert float(whole) == pytest.approx(float(seconds) * 1e6 / int(done), rel=0.1)
 
 
 def test_a_launch_costs_little():

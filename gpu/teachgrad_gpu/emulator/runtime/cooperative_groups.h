@@ -1,5 +1,5 @@
-// Cooperative groups: threads that do something together, as objects. A block, a tile of 1 to 32 lanes of a warp, and
-// the lanes that happen to be together.
+// Cooperative groups: threads that do something together, as objects. The grid, a block, a tile of 1 to 32 lanes of a
+// warp, and the lanes that happen to be together.
 #pragma once
 #include "atomics.h"
 #include "intrinsics.h"
@@ -63,6 +63,23 @@ struct thread_block {
     static dim3 group_dim() { return blockDim; }
 };
 TG_INLINE thread_block this_thread_block() { return {}; }
+
+// All threads of the launch. Its barrier needs a launch that is cooperative: all blocks are there at once.
+struct grid_group {
+    static void sync(TG_LINE) { tg_grid_barrier(line); }
+    static bool is_valid() { return tg_is_cooperative() != 0; }
+    static unsigned long long num_blocks() { return (unsigned long long)gridDim.x * gridDim.y * gridDim.z; }
+    static unsigned long long block_rank() {
+        return ((unsigned long long)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+    }
+    static unsigned long long thread_rank() { return block_rank() * tg_now.threads + tg_now.current; }
+    static unsigned long long size() { return num_blocks() * tg_now.threads; }
+    static unsigned long long num_threads() { return size(); }
+    static dim3 group_dim() { return gridDim; }
+    static dim3 dim_blocks() { return gridDim; }
+    static dim3 block_index() { return blockIdx; }
+};
+TG_INLINE grid_group this_grid() { return {}; }
 
 struct thread_group : tg_lanes {};
 

@@ -45,6 +45,8 @@ TG_EXPORT unsigned tg_active(int line);  // __activemask()
 
 enum tg_barrier_kind { TG_PLAIN, TG_COUNT, TG_AND, TG_OR };
 TG_EXPORT int tg_barrier(enum tg_barrier_kind kind, int predicate, int line);
+TG_EXPORT void tg_grid_barrier(int line);              // of all blocks, in a cooperative launch
+TG_EXPORT int tg_is_cooperative(void);
 TG_EXPORT void tg_exit(void);                          // a thread returns while others wait
 TG_EXPORT void tg_yield(void);                         // let others run: the thread spins
 TG_EXPORT void tg_fence(int scope);                    // 0: block, 1: device, 2: system
@@ -89,7 +91,7 @@ struct tg_library {
     const struct tg_symbol* symbols;  // __constant__ and __device__ variables
     unsigned symbol_count;
     void (*save)(unsigned* index);    // threadIdx, which belongs to the library
-    void (*restore)(const unsigned* index);
+    void (*restore)(const unsigned* index);  // and blockIdx
     const tg_span* spans;             // two of them in a checking build, else null
 };
 }

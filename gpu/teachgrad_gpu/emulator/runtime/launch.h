@@ -66,5 +66,8 @@ template <class... P, void (*Kernel)(P...)> struct Entry<Kernel> {
 };
 
 static void save_index(unsigned* index) { index[0] = threadIdx.x, index[1] = threadIdx.y, index[2] = threadIdx.z; }
-static void restore_index(const unsigned* index) { threadIdx = {index[0], index[1], index[2]}; }
+static void restore_index(const unsigned* index) {
+    threadIdx = {index[0], index[1], index[2]};
+    blockIdx = {tg_now.block[0], tg_now.block[1], tg_now.block[2]};
+}
 }  // namespace tg

@@ -12,6 +12,7 @@
 #include "heap.h"
 #include "output.h"
 #include "scheduler.h"
+#include "watching.h"
 
 namespace tg {
 namespace {
@@ -232,14 +233,14 @@ void check_block_ends() {
     counting_flush();
 }
 
-void check_barrier() {
+void check_barrier(State waiting) {
     settle_write();
     report_all_guesses();
     const Thread* first = nullptr;
     unsigned number = 0;
     for (unsigned i = 0; i < threads.size(); i++) {
         const Thread& t = threads[i];
-        if (t.state != State::BARRIER) continue;
+        if (t.state != waiting) continue;
         if (!first) {
             first = &t, number = i;
         } else if (t.line != first->line || t.kind != first->kind) {
@@ -266,6 +267,8 @@ void check_barrier() {
     for (unsigned w = 0; w < (threads.size() + 31) / 32; w++) counting_meet(w);
     clocks_barrier();
 }
+
+void check_grid() { clocks_grid(); }
 
 void check_warp(unsigned warp, unsigned lanes, int kind) {
     settle_write();
@@ -305,6 +308,15 @@ void report_failure() {
     f.origin = '-';
     f.count = 1;
     report(f);
+}
+
+void exchange_watch(BlockWatch& others) {
+    settle_write();
+    counting_flush();
+    std::swap(damaged, others.damaged);
+    exchange_clocks(others.clocks);
+    exchange_guesses(others.guesses);
+    exchange_shared(others.shared);
 }
 
 std::string check_report() {

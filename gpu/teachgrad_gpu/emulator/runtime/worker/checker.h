@@ -7,6 +7,7 @@
 
 #include "../interface.h"
 #include "regions.h"
+#include "scheduler.h"
 
 namespace tg {
 enum Kind : uint8_t {
@@ -34,7 +35,8 @@ bool somebody_was_stopped();                // a thread of this launch could not
 void check_launch(const std::vector<Region>& arguments);
 void check_block_begins();
 void check_block_ends();
-void check_barrier();                      // all threads that are left wait at a barrier
+void check_barrier(State waiting);         // all threads that are left wait at a barrier: of the block, of the grid
+void check_grid();                         // called for each block after check_barrier: all blocks have met
 void check_warp(unsigned warp, unsigned lanes, int kind);
 void check_exit(unsigned thread);          // a thread has returned
 void check_shared_array(unsigned index);   // a __shared__ array has got its place

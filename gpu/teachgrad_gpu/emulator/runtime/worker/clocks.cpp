@@ -4,17 +4,12 @@
 
 namespace tg {
 namespace {
-struct Clock {
-    uint64_t time;
-    uint64_t lanes[32];       // of the lanes of my warp: up to when I know them
-    Knowledge acquired;       // since the last barrier
-    Knowledge fenced[2];      // what I may pass on, by a fence for the block, and for the device
-};
-std::vector<Clock> clocks;
-Knowledge acquired_by_all, fenced_by_all[2];  // up to the last barrier
-std::unordered_map<uintptr_t, Knowledge> released[2];
-uint32_t block, epoch;
+BlockClocks now;
+std::unordered_map<uintptr_t, Knowledge> released_to_all;  // by fences for the device
+Knowledge everywhere;                                      // what all blocks know, from a barrier of the whole grid
+uint32_t blocks;                                           // that have begun
 
+std::unordered_map<uintptr_t, Knowledge>& released(int reach) { return reach ? released_to_all : now.released; }
 uint64_t name_of(uint32_t of_block, uint32_t thread) { return (uint64_t)of_block << 16 | thread; }
 }  // namespace
 
@@ -39,41 +34,47 @@ bool Knowledge::covers(uint32_t of_block, uint32_t thread, uint64_t time) const 
     return found != times.end() && time <= found->second;
 }
 
+void exchange_clocks(BlockClocks& others) { std::swap(now, others); }
+
 void clocks_launch() {
-    block = 0;
-    for (auto& each : released) each.clear();
+    blocks = 0;
+    everywhere.clear();
+    now.released.clear();
+    released_to_all.clear();
 }
 
 void clocks_block() {
-    block++;
-    epoch = 1;
-    clocks.resize(tg_now.threads);
-    for (Clock& c : clocks) {
-        c.time = (uint64_t)epoch << 32;
+    now.block = ++blocks;
+    now.epoch = 1;
+    now.threads.resize(tg_now.threads);
+    for (Clock& c : now.threads) {
+        c.time = (uint64_t)now.epoch << 32;
         for (uint64_t& lane : c.lanes) lane = 0;
         c.acquired.clear();
         for (Knowledge& k : c.fenced) k.clear();
     }
-    acquired_by_all.clear();
-    for (Knowledge& k : fenced_by_all) k.clear();
-    released[0].clear();  // what was passed on within a block stays there
+    now.acquired_by_all.clear();
+    for (Knowledge& k : now.fenced_by_all) k.clear();
+    now.released.clear();  // what was passed on within a block stays there
 }
 
 void clocks_barrier() {
-    epoch++;
-    for (Clock& c : clocks) {
-        c.time = (uint64_t)epoch << 32;
-        acquired_by_all.learn(c.acquired);
+    now.epoch++;
+    for (Clock& c : now.threads) {
+        c.time = (uint64_t)now.epoch << 32;
+        now.acquired_by_all.learn(c.acquired);
         c.acquired.clear();
         for (int scope = 0; scope < 2; scope++) {
-            fenced_by_all[scope].learn(c.fenced[scope]);
+            now.fenced_by_all[scope].learn(c.fenced[scope]);
             c.fenced[scope].clear();
         }
     }
 }
 
+void clocks_grid() { everywhere.learn_epoch(now.block, now.epoch); }
+
 void clocks_warp(unsigned warp, unsigned lanes) {
-    Clock* first = &clocks[warp * 32];
+    Clock* first = &now.threads[warp * 32];
     uint64_t known[32] = {};
     Knowledge acquired, fenced[2];
     for (unsigned l = 0; l < 32; l++) {
@@ -96,62 +97,64 @@ void clocks_warp(unsigned warp, unsigned lanes) {
 }
 
 void clocks_fence(int scope) {
-    Clock& c = clocks[tg_now.current];
+    Clock& c = now.threads[tg_now.current];
     for (int reach = 0; reach <= (scope > 0); reach++) {
         Knowledge& passed = c.fenced[reach];
-        passed.learn(acquired_by_all);
+        passed.learn(now.acquired_by_all);
         passed.learn(c.acquired);
-        passed.learn_epoch(block, epoch);
-        passed.learn_time(name_of(block, tg_now.current), c.time);
+        passed.learn_epoch(now.block, now.epoch);
+        passed.learn_time(name_of(now.block, tg_now.current), c.time);
         for (unsigned l = 0; l < 32; l++)
-            if (c.lanes[l] >> 32 == epoch) passed.learn_time(name_of(block, tg_now.current / 32 * 32 + l), c.lanes[l]);
+            if (c.lanes[l] >> 32 == now.epoch) 
+                passed.learn_time(name_of(now.block, tg_now.current / 32 * 32 + l), c.lanes[l]);
     }
     c.time++;
 }
 
 void clocks_atomic(uintptr_t address) {
-    Clock& c = clocks[tg_now.current];
+    Clock& c = now.threads[tg_now.current];
     for (int reach = 0; reach < 2; reach++) {
-        auto found = released[reach].find(address);
-        if (found != released[reach].end()) c.acquired.learn(found->second);
-        if (c.fenced[reach].empty() && fenced_by_all[reach].empty()) continue;
-        Knowledge& passed = released[reach][address];
+        auto found = released(reach).find(address);
+        if (found != released(reach).end()) c.acquired.learn(found->second);
+        if (c.fenced[reach].empty() && now.fenced_by_all[reach].empty()) continue;
+        Knowledge& passed = released(reach)[address];
         passed.learn(c.fenced[reach]);
-        passed.learn(fenced_by_all[reach]);
+        passed.learn(now.fenced_by_all[reach]);
     }
 }
 
 void clocks_volatile(uintptr_t address, bool writes) {
-    Clock& c = clocks[tg_now.current];
+    Clock& c = now.threads[tg_now.current];
     for (int reach = 0; reach < 2; reach++) {
-        auto found = released[reach].find(address);
+        auto found = released(reach).find(address);
         if (!writes) {
-            if (found != released[reach].end()) c.acquired.learn(found->second);
+            if (found != released(reach).end()) c.acquired.learn(found->second);
             continue;
         }
-        if (found != released[reach].end()) released[reach].erase(found);  // what stood there is gone
-        if (c.fenced[reach].empty() && fenced_by_all[reach].empty()) continue;
-        Knowledge& passed = released[reach][address];
+        if (found != released(reach).end()) released(reach).erase(found);  // what stood there is gone
+        if (c.fenced[reach].empty() && now.fenced_by_all[reach].empty()) continue;
+        Knowledge& passed = released(reach)[address];
         passed.learn(c.fenced[reach]);
-        passed.learn(fenced_by_all[reach]);
+        passed.learn(now.fenced_by_all[reach]);
     }
 }
 
 bool has_fenced() {
-    const Clock& c = clocks[tg_now.current];
-    return !c.fenced[0].empty() || !c.fenced[1].empty() || !fenced_by_all[0].empty() || !fenced_by_all[1].empty();
+    const Clock& c = now.threads[tg_now.current];
+    return !c.fenced[0].empty() || !c.fenced[1].empty() || !now.fenced_by_all[0].empty() || !now.fenced_by_all[1].empty();
 }
 
-uint64_t time_now() { return clocks[tg_now.current].time; }
-uint32_t block_number() { return block; }
+uint64_t time_now() { return now.threads[tg_now.current].time; }
+uint32_t block_number() { return now.block; }
 
 bool happens_before(uint32_t of_block, uint32_t thread, uint64_t time) {
-    const Clock& c = clocks[tg_now.current];
-    if (of_block == block) {
-        if (thread == tg_now.current || time >> 32 < epoch) return true;
+    const Clock& c = now.threads[tg_now.current];
+    if (of_block == now.block) {
+        if (thread == tg_now.current || time >> 32 < now.epoch) return true;
         if (thread / 32 == tg_now.current / 32 && time <= c.lanes[thread % 32]) return true;
     }
+    if (!everywhere.empty() && everywhere.covers(of_block, thread, time)) return true;
     if (!c.acquired.empty() && c.acquired.covers(of_block, thread, time)) return true;
-    return !acquired_by_all.empty() && acquired_by_all.covers(of_block, thread, time);
+    return !now.acquired_by_all.empty() && now.acquired_by_all.covers(of_block, thread, time);
 }
 }  // namespace tg

@@ -9,6 +9,7 @@
 #pragma once
 #include <stdint.h>
 #include <unordered_map>
+#include <vector>
 
 #include "scheduler.h"
 
@@ -26,9 +27,25 @@ struct Knowledge {
     bool covers(uint32_t block, uint32_t thread, uint64_t time) const;
 };
 
+// The clocks of the threads of one block.
+struct Clock {
+    uint64_t time;
+    uint64_t lanes[32];       // of the lanes of my warp: up to when I know them
+    Knowledge acquired;       // since the last barrier
+    Knowledge fenced[2];      // what I may pass on, by a fence for the block, and for the device
+};
+struct BlockClocks {
+    std::vector<Clock> threads;
+    Knowledge acquired_by_all, fenced_by_all[2];              // up to the last barrier
+    std::unordered_map<uintptr_t, Knowledge> released;        // within the block
+    uint32_t block = 0, epoch = 0;
+};
+
+void exchange_clocks(BlockClocks& others);        // go on with those of another block
 void clocks_launch();
 void clocks_block();                              // a block begins
 void clocks_barrier();                            // all its threads have met
+void clocks_grid();                               // so have those of all blocks: called for each, after clocks_barrier
 void clocks_warp(unsigned warp, unsigned lanes);  // these lanes have met
 void clocks_fence(int scope);                     // the current thread passes a fence
 void clocks_atomic(uintptr_t address);            // the current thread reads and changes something atomically

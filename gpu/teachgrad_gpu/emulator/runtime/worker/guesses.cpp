@@ -1,17 +1,12 @@
 #include "guesses.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "clocks.h"
 
 namespace tg {
 namespace {
-struct Guess {
-    uintptr_t address;
-    Finding race;
-};
-std::unordered_map<unsigned, std::vector<Guess>> guesses;  // by thread
+Guesses guesses;
 }  // namespace
 
 bool has_guessed(unsigned thread, uintptr_t address) {
@@ -48,4 +43,5 @@ void report_all_guesses() {
 }
 
 void forget_guesses() { guesses.clear(); }
+void exchange_guesses(Guesses& others) { guesses.swap(others); }
 }  // namespace tg

@@ -169,6 +169,7 @@ void run_kernel(Reader in) {
     for (unsigned& n : what.block) n = in.take<uint32_t>();
     what.shared = in.take<uint32_t>();
     what.checked = in.take<uint32_t>();
+    what.cooperative = in.take<uint32_t>();
     what.seed = in.take<uint64_t>();
     what.recorded = in.take<uint64_t>();
     double limit = in.take<double>();

@@ -1,6 +1,7 @@
 #include "protocol.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 namespace tg {
 namespace {
 constexpr uint32_t LONGEST = 1u << 30;
+constexpr int PATIENCE = 2000;  // milliseconds until it is looked whether the interpreter is still there
 
 bool receive_all(int socket, char* bytes, size_t size, int* descriptor) {
     while (size) {
@@ -42,9 +44,20 @@ void send_all(int socket, const char* bytes, size_t size) {
 }
 }  // namespace
 
+// Wait for a request. The end of the socket says that the interpreter is gone, unless a fork of it holds the other end.
+bool wait_for_request(int socket) {
+    static const pid_t parent = getppid();
+    pollfd one = {socket, POLLIN, 0};
+    int found;
+    while ((found = poll(&one, 1, PATIENCE)) == 0 || (found < 0 && errno == EINTR))
+        if (getppid() != parent) return false;
+    return found > 0;
+}
+
 bool receive(int socket, Message& message) {
     uint32_t head[2];
     message.descriptor = -1;
+    if (!wait_for_request(socket)) return false;
     if (!receive_all(socket, reinterpret_cast<char*>(head), sizeof head, &message.descriptor)) return false;
     if (head[1] > LONGEST) return false;
     message.kind = head[0];

@@ -62,6 +62,23 @@ const Region* nearest_region(uintptr_t address) {
     return nearest;
 }
 
+void exchange_shared(SharedPages& others) {
+    for (Region& region : regions) {
+        if (region.space != Space::SHARED) continue;
+        std::swap(region.pages, others[region.low]);
+        if (!region.pages) open_region(region);
+    }
+}
+
+void drop_shared(SharedPages& pages) {
+    for (Region region : regions) {
+        if (region.space != Space::SHARED) continue;
+        region.pages = pages[region.low];
+        close_region(region);
+    }
+    pages.clear();
+}
+
 Cell& cell_of(const Region& region, uintptr_t word) {
     size_t index = word / 4 - region.from / 4;
     Cell*& page = region.pages[index / PAGE_WORDS];

@@ -1,5 +1,6 @@
 // The memory that a kernel may use, and what is known of each word of it.
 #pragma once
+#include <map>
 #include <stdint.h>
 
 #include "shadow.h"
@@ -24,6 +25,9 @@ void add_region(Region region);
 void forget_regions();
 const Region* region_of(uintptr_t address, unsigned size);  // with all these bytes inside; null: there is none
 const Region* nearest_region(uintptr_t address);            // null: none is anywhere near
+using SharedPages = std::map<uintptr_t, Cell**>;  // of the regions in shared memory, by where they begin
+void exchange_shared(SharedPages& others);        // go on with what another block knows of them
+void drop_shared(SharedPages& pages);
 Cell& cell_of(const Region& region, uintptr_t word);
 bool is_untouched(const Region& region, uintptr_t word);    // nothing is known of it, nor of those up to `page_end`
 uintptr_t page_end(const Region& region, uintptr_t word);

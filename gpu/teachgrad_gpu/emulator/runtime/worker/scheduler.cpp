@@ -10,6 +10,7 @@
 #include "checker.h"
 #include "clocks.h"
 #include "events.h"
+#include "faults.h"
 #include "output.h"
 #include "warp.h"
 
@@ -21,17 +22,15 @@ alignas(1024) char tg_dynamic[tg::DYNAMIC];
 namespace tg {
 Failure failure;
 std::vector<Thread> threads;
+Schedule schedule;
 Launch launch;
 volatile bool expired, due;
 
 namespace {
 Context main_context;
-std::vector<unsigned> ready, order, alive;
-size_t ready_head;
-unsigned at_barrier;
-bool yielding;
 Fiber* running;
 uint64_t random_state;
+constexpr unsigned TURNS = 4;  // that each thread of a block may give away before another block goes on
 
 unsigned random_below(unsigned n) {
     random_state = random_state * 6364136223846793005u + 1442695040888963407u;
@@ -43,21 +42,16 @@ void leave(Context& from, Fiber* next) {
     switch_to(from, next ? next->context : main_context);
 }
 
-void make_ready(unsigned thread) {
-    threads[thread].state = State::READY;
-    ready.push_back(thread);
-}
-
-void make_ready(unsigned warp, unsigned lanes) {
+void make_lanes_ready(unsigned warp, unsigned lanes) {
     for (unsigned l = 0; l < 32; l++)
         if (lanes >> l & 1) make_ready(warp * 32 + l);
 }
 
 bool release_active() {
     bool some = false;
-    for (unsigned w = 0; w < alive.size(); w++) {
+    for (unsigned w = 0; w < schedule.alive.size(); w++) {
         unsigned lanes = settle_active(w);
-        make_ready(w, lanes);
+        make_lanes_ready(w, lanes);
         some |= lanes != 0;
     }
     return some;
@@ -80,8 +74,8 @@ void release_barrier() {
     int count = 0, all = 1, any = 0;
     for (Thread& t : threads)
         if (t.state == State::BARRIER) count += t.predicate, all &= t.predicate, any |= t.predicate;
-    if (launch.checked) check_barrier();
-    at_barrier = 0;
+    if (launch.checked) check_barrier(State::BARRIER);
+    schedule.at_barrier = 0;
     for (unsigned i = 0; i < threads.size(); i++) {
         Thread& t = threads[i];
         if (t.state != State::BARRIER) continue;
@@ -94,12 +88,14 @@ void release_barrier() {
 void describe_wait(unsigned thread, char* text, size_t size) {
     const Thread& t = threads[thread];
     if (t.state == State::BARRIER) snprintf(text, size, "waits at the barrier in line %d", t.line);
+    else if (t.state == State::GRID) snprintf(text, size, "waits at the barrier of the grid in line %d", t.line);
     else if (t.state == State::WARP)
         snprintf(text, size, "waits in the warp operation in line %d with mask 0x%08x", t.line, t.mask);
     else snprintf(text, size, "is elsewhere");
 }
 
-// Nobody can go on. A barrier waits for all that have not returned, so some thread waits in a warp operation.
+// Nobody can go on. A barrier waits for all that have not returned, so some thread waits in a warp operation, or at a
+// barrier of the other sort.
 void report_deadlock() {
     for (unsigned i = 0; i < threads.size(); i++) {
         const Thread& t = threads[i];
@@ -107,7 +103,7 @@ void report_deadlock() {
         tg_now.current = i;
         for (unsigned lane = 0; lane < 32; lane++) {
             unsigned other = i / 32 * 32 + lane;
-            if (!(t.mask & alive[i / 32] & 1u << lane)) continue;
+            if (!(t.mask & schedule.alive[i / 32] & 1u << lane)) continue;
             const Thread& o = threads[other];
             if (o.state == State::WARP && o.mask == t.mask && o.kind == t.kind) continue;
             unsigned index[3];
@@ -119,18 +115,31 @@ void report_deadlock() {
             return;
         }
     }
+    for (const Thread& t : threads)
+        if (t.state == State::GRID && schedule.at_barrier) {
+            tg_now.current = &t - threads.data();
+            const Thread* other = &t;
+            for (const Thread& o : threads)
+                if (o.state == State::BARRIER) other = &o;
+            fail("deadlock", t.line, "a thread waits at the barrier of the grid, and another at that of its block in "
+                 "line %d", other->line);
+            return;
+        }
     fail("deadlock", 0, "no thread of the block can go on");
 }
 
 // The fiber that runs next, with everything set for its thread; null: the block is done, or stuck.
 Fiber* next_fiber() {
-    bool fresh_first = yielding && tg_now.next < tg_now.threads;  // whoever spins waits for somebody else
-    yielding = false;
+    Schedule& s = schedule;
+    bool fresh_first = s.yielding && tg_now.next < tg_now.threads;  // whoever spins waits for somebody else
+    s.yielding = false;
+    if (launch.cooperative && s.turns > TURNS * tg_now.threads) return nullptr;  // perhaps for another block
     for (;;) {
-        if (ready_head < ready.size() && !fresh_first) {
-            if (launch.seed) std::swap(ready[ready_head], ready[ready_head + random_below(ready.size() - ready_head)]);
-            unsigned thread = ready[ready_head++];
-            if (ready_head == ready.size()) ready.clear(), ready_head = 0;
+        if (s.ready_head < s.ready.size() && !fresh_first) {
+            unsigned& first = s.ready[s.ready_head];
+            if (launch.seed) std::swap(first, s.ready[s.ready_head + random_below(s.ready.size() - s.ready_head)]);
+            unsigned thread = s.ready[s.ready_head++];
+            if (s.ready_head == s.ready.size()) s.ready.clear(), s.ready_head = 0;
             Thread& t = threads[thread];
             t.state = State::NEW;
             tg_now.current = thread;
@@ -140,10 +149,11 @@ Fiber* next_fiber() {
         }
         if (tg_now.next < tg_now.threads) return new_fiber(fiber_main);
         if (tg_now.exited == tg_now.threads) return nullptr;
-        if (at_barrier && at_barrier == tg_now.threads - tg_now.exited) {
+        if (s.at_barrier && s.at_barrier == tg_now.threads - tg_now.exited) {
             release_barrier();
             continue;
         }
+        if (s.at_grid && s.at_grid == tg_now.threads - tg_now.exited) return nullptr;
         if (release_active()) continue;
         report_deadlock();
         return nullptr;
@@ -151,17 +161,8 @@ Fiber* next_fiber() {
 }
 
 bool run_block() {
-    unsigned count = tg_now.threads;
-    for (unsigned w = 0; w < alive.size(); w++) alive[w] = count - w * 32 >= 32 ? ~0u : (1u << (count - w * 32)) - 1;
-    tg_now.next = tg_now.exited = tg_now.suspended = 0;
-    memset(tg_now.index, 0, sizeof tg_now.index);
-    ready.clear();
-    ready_head = at_barrier = 0;
-    if (launch.seed)
-        for (unsigned i = count; i > 1; i--) std::swap(order[i - 1], order[random_below(i)]);
-    if (launch.checked) check_block_begins();
-    leave(main_context, next_fiber());
-    tg_now.inside = 0;
+    begin_block();
+    go_on();
     if (launch.checked) check_block_ends();
     if (!failure.kind[0]) return true;
     for (Thread& t : threads)
@@ -170,28 +171,58 @@ bool run_block() {
 }
 }  // namespace
 
+void make_ready(unsigned thread) {
+    threads[thread].state = State::READY;
+    schedule.ready.push_back(thread);
+}
+
+void begin_block() {
+    Schedule& s = schedule;
+    unsigned count = tg_now.threads;
+    if (threads.size() != count) threads.assign(count, Thread{});
+    s.alive.resize((count + 31) / 32);
+    s.order.resize(launch.seed ? count : 0);
+    std::iota(s.order.begin(), s.order.end(), 0);
+    for (unsigned i = s.order.size(); i > 1; i--) std::swap(s.order[i - 1], s.order[random_below(i)]);
+    for (unsigned w = 0; w < s.alive.size(); w++)
+        s.alive[w] = count - w * 32 >= 32 ? ~0u : (1u << (count - w * 32)) - 1;
+    tg_now.next = tg_now.exited = tg_now.suspended = 0;
+    tg_now.order = launch.seed ? s.order.data() : nullptr;
+    tg_now.alive = s.alive.data();
+    memset(tg_now.index, 0, sizeof tg_now.index);
+    s.ready.clear();
+    s.ready_head = s.at_barrier = s.at_grid = 0;
+    if (launch.checked) check_block_begins();
+}
+
+void go_on() {
+    schedule.turns = 0;
+    leave(main_context, next_fiber());
+    tg_now.inside = 0;
+}
+
 bool run(const Launch& what) {
     launch = what;
     failure.kind[0] = 0;
     expired = due = false;
     unsigned count = what.block[0] * what.block[1] * what.block[2];
-    if (threads.size() != count) threads.assign(count, Thread{}), alive.assign((count + 31) / 32, 0);
-    ready.reserve(2 * count);
-    order.resize(what.seed ? count : 0);
-    std::iota(order.begin(), order.end(), 0);
     random_state = what.seed;
     memcpy(tg_now.block_dim, what.block, sizeof what.block);
     memcpy(tg_now.grid_dim, what.grid, sizeof what.grid);
     tg_now.threads = count;
-    tg_now.order = what.seed ? order.data() : nullptr;
-    tg_now.alive = alive.data();
     tg_now.shared = what.shared;
+    if (what.cooperative) return run_together();
     unsigned* b = tg_now.block;
     for (b[2] = 0; b[2] < what.grid[2]; b[2]++)
         for (b[1] = 0; b[1] < what.grid[1]; b[1]++)
             for (b[0] = 0; b[0] < what.grid[0]; b[0]++)
                 if (!run_block()) return false;
     return true;
+}
+
+uint64_t blocks_before() {
+    const unsigned *b = tg_now.block, *n = tg_now.grid_dim;
+    return ((uint64_t)b[2] * n[1] + b[1]) * n[0] + b[0];
 }
 
 void index_of(unsigned thread, unsigned* index) {
@@ -222,18 +253,28 @@ void give_up() {
 }
 
 void expire(uint64_t place) {
-    bool last = true;
-    for (int axis = 0; axis < 3; axis++) last &= tg_now.block[axis] + 1 == tg_now.grid_dim[axis];
-    fail("timeout", 0, "the kernel did not end in time%s",
-         last ? "" : "; if it waits for a later block, as in a barrier of the whole grid, that one has not begun: "
-                     "blocks run one after the other here, so split the kernel in two");
+    const unsigned* n = tg_now.grid_dim;
+    uint64_t before = blocks_before(), all = (uint64_t)n[0] * n[1] * n[2];
+    double taken = seconds_taken();
+    char more[400] = "";
+    if (launch.cooperative || before + 1 == all) {
+    } else if (seconds_in_block() < taken / 2) {
+        snprintf(more, sizeof more, ": %llu of %llu blocks were done after %.3g seconds, so all would take about %.2g; "
+                 "use a smaller grid, or a longer timeout", (unsigned long long)before, (unsigned long long)all, taken,
+                 taken * all / (before ? before : 1));
+    } else {
+        snprintf(more, sizeof more, "; if it waits for a later block, as in a barrier of the whole grid, that one has "
+                 "not begun: blocks run one after the other here, unless the launch is cooperative "
+                 "(enable_cooperative_groups=True)");
+    }
+    fail("timeout", 0, "the kernel did not end in time%s", more);
     failure.place = place;
     give_up();
 }
 
 void stop_thread() {
     unsigned thread = tg_now.current;
-    alive[thread / 32] &= ~(1u << thread % 32);
+    schedule.alive[thread / 32] &= ~(1u << thread % 32);
     tg_now.exited++;
     tg_exit();
     Fiber* self = running;
@@ -250,8 +291,9 @@ void suspend(State state) {
     launch.library->save(t.index);
     t.state = state;
     if (launch.checked) settle_write();
-    if (state == State::READY) ready.push_back(thread), yielding = true;
-    if (state == State::BARRIER) at_barrier++;
+    if (state == State::READY) schedule.ready.push_back(thread), schedule.yielding = true, schedule.turns++;
+    if (state == State::BARRIER) schedule.at_barrier++;
+    if (state == State::GRID) schedule.at_grid++;
     tg_now.suspended++;
     Fiber* next = next_fiber();
     if (next != self) leave(self->context, next);
@@ -271,6 +313,21 @@ int tg_barrier(tg_barrier_kind kind, int predicate, int line) {
     return answer;
 }
 
+void tg_grid_barrier(int line) {
+    Outside now;
+    Thread& t = threads[tg_now.current];
+    if (!launch.cooperative) {
+        fail("trap", line, "a barrier of the whole grid needs a cooperative launch, in which all blocks are there at "
+             "once: make the kernel with enable_cooperative_groups=True");
+        give_up();
+    }
+    if (launch.checked) settle_write(), record_wait(EVENT_BARRIER, tg_now.current, line);
+    t.kind = TG_PLAIN, t.line = line;
+    suspend(State::GRID);
+}
+
+int tg_is_cooperative() { return launch.cooperative; }
+
 void tg_warp(tg_operation operation, unsigned mask, int source, void* value, unsigned size, int line) {
     Outside now;
     unsigned thread = tg_now.current, lane = thread % 32;
@@ -286,7 +343,7 @@ void tg_warp(tg_operation operation, unsigned mask, int source, void* value, uns
     t.state = State::WARP;
     if (unsigned here = settle_lane(thread)) {
         t.state = State::NEW;
-        make_ready(thread / 32, here & ~(1u << lane));
+        make_lanes_ready(thread / 32, here & ~(1u << lane));
     } else {
         suspend(State::WARP);
     }
@@ -308,7 +365,7 @@ unsigned tg_active(int line) {
 void tg_exit() {
     if (launch.checked) check_exit(tg_now.current), record_wait(EVENT_EXIT, tg_now.current, 0);
     unsigned warp = tg_now.current / 32;
-    if (tg_now.suspended) make_ready(warp, settle_warp(warp));
+    if (tg_now.suspended) make_lanes_ready(warp, settle_warp(warp));
 }
 
 void tg_yield() {

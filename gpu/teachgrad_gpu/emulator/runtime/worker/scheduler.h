@@ -7,7 +7,7 @@
 #include "fibers.h"
 
 namespace tg {
-enum class State : unsigned char { NEW, READY, BARRIER, WARP };
+enum class State : unsigned char { NEW, READY, BARRIER, GRID, WARP };
 
 // A thread that has been started and waits.
 struct Thread {
@@ -32,6 +32,7 @@ struct Launch {
     unsigned shared;
     uint64_t seed;       // 0: threads and blocks in order
     bool checked;
+    bool cooperative;    // all blocks are there at once, and may meet
     uint64_t base, size; // where the library lies in memory
     uint64_t recorded;   // how many events are kept
 };
@@ -45,15 +46,30 @@ struct Failure {
     unsigned block[3], thread[3];
 };
 
+// What the scheduler keeps of a block.
+struct Schedule {
+    std::vector<unsigned> ready, order, alive;
+    size_t ready_head = 0;
+    unsigned at_barrier = 0, at_grid = 0;  // how many wait there
+    bool yielding = false;
+    unsigned turns = 0;  // given away since the block has been gone on with
+};
+
 extern Failure failure;
 extern std::vector<Thread> threads;
+extern Schedule schedule;
 extern Launch launch;
 
 bool run(const Launch& what);    // the whole grid; false: see `failure`
+bool run_together();             // all blocks at once (grid.cpp)
+void begin_block();
+void go_on();                    // until no thread of the block can, or its turn is over
+void make_ready(unsigned thread);
 void fail(const char* kind, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
 [[noreturn]] void give_up();     // leave the block for good, back to `run`
 [[noreturn]] void stop_thread(); // the current thread ends here, in the middle
 void suspend(State state);       // the current thread waits, others run
+uint64_t blocks_before();        // this one, in the order in which they run
 void index_of(unsigned thread, unsigned* index);
 const Fiber* running_fiber();
 void expire(uint64_t place);     // the time is up
