@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Kernel:
     times the square root of the number of elements."""
     together: int = 1
     """How many neighbours it moves by one instruction: arrays must begin at a multiple of so many numbers."""
-    _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _compiled: WeakKeyDictionary[Any, dict[tuple[str, ...], Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
     @property
     def source(self) -> str:
@@ -173,10 +174,10 @@ class Kernel:
 
     def compiled(self, device: Any, options: tuple[str, ...] = ()) -> Any:
         """The device's RawKernel, made once for each device and options."""
-        key = device, options
-        if key not in self._compiled:
-            self._compiled[key] = device.RawKernel(self.source, self.name, options)
-        return self._compiled[key]
+        made = self._compiled.setdefault(device, {})  # as long as there is the device
+        if options not in made:
+            made[options] = device.RawKernel(self.source, self.name, options)
+        return made[options]
 
     def options(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[str, ...]:
         """The macros as options of a compiler: those of the plan, and the types of the arrays."""

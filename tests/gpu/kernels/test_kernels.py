@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -263,3 +264,18 @@ def test_no_elements_are_no_launch() -> None:
     total = np.ones(3, "f4")
     catalogue["column_sum"].launch(emulator, np.zeros((0, 3), "f4"), total)
     assert total.tolist() == [0, 0, 0]
+
+
+def test_a_device_that_is_gone_leaves_no_compiled_kernels():
+    class Device:
+        def RawKernel(self, source, name, options):
+            return name, options
+
+    device, kernel = Device(), next(iter(catalogue.values()))
+    before = len(kernel._compiled)
+    assert kernel.compiled(device, ("-DX",)) is kernel.compiled(device, ("-DX",))
+    assert kernel.compiled(device) == (kernel.name, ())
+    assert len(kernel._compiled) == before + 1
+    del device
+    gc.collect()
+    assert len(kernel._compiled) == before
