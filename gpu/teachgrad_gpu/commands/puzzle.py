@@ -112,6 +112,9 @@ def checked(args: Namespace, number: int, puzzle: Puzzle) -> int:
     from ..tracing import traced
     from .check import by_name, read
 
+    if args.check and args.picture and args.check != args.picture:
+        raise TeachgradError(f"--check {args.check} and --picture {args.picture}: one file at a time; `--check FILE.cu "
+                             "--picture` checks a file and draws it")
     named = args.check or args.picture
     file = Path(named) if named else file_of(number, Path())
     if not named and not file.exists():

@@ -142,7 +142,7 @@ def test_a_kernel_that_crashes_or_never_ends_is_given_up(
 
 @pytest.mark.parametrize("words", [("99",), ("nothing",), ("4", "--check"), ("4", "--check", "no/such.cu"),
                                    ("4", "--picture", "."), ("4", "--svg", "p.svg"), ("--check",),
-                                   ("--trace", "x.trace")])  # fmt: skip
+                                   ("--trace", "x.trace"), ("4", "--check", "a.cu", "--picture", "b.cu")])  # fmt: skip
 def test_nothing_to_check(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, *words)
     assert status == 2
