@@ -37,7 +37,7 @@ class Counts:
     lanes: float
     """Lanes of a warp that are active while it runs, on average over lines of code."""
     barriers: int
-    """Barriers that a block waits at."""
+    """Barriers that the first block waits at."""
     intensity: float
     """Operations for each byte moved."""
 
@@ -73,7 +73,7 @@ def climb(ladder: Ladder, gpu: Any = None) -> Iterable[Climbed]:
     for rung in ladder.rungs:
         kernel = catalogue[rung.kernel]
         example = made(kernel, ladder.shape)
-        right, counts = counted(kernel, example, barriers(kernel, example))
+        right, counts = counted(kernel, example)
         speed = None
         if gpu is not None and peaks is not None:
             right = right and matches(kernel, gpu, example)
@@ -104,7 +104,7 @@ class Checked:
         return array
 
 
-def counted(kernel: Kernel, example: Example, barriers: int) -> tuple[bool, Counts]:
+def counted(kernel: Kernel, example: Example) -> tuple[bool, Counts]:
     """Launch on the emulator, checked: whether it is right and has no mistakes, and what it cost."""
     device = Checked()
     right = matches(kernel, device, example) and not device.made.findings
@@ -119,38 +119,12 @@ def counted(kernel: Kernel, example: Example, barriers: int) -> tuple[bool, Coun
         wavefronts=waves / shared if shared else None,
         ideal_wavefronts=total(of["shared"], "ideal") / shared if shared else None, all_wavefronts=waves,
         atomics=total((c for c in of["global"] if c.operation == "atomic"), "lanes"),
-        lanes=total(of["code"], "lanes") / total(of["code"], "requests"), barriers=barriers,
+        lanes=total(of["code"], "lanes") / total(of["code"], "requests"), barriers=device.made.barriers,
         intensity=flops / (32 * sectors))
 
 
 def total(counters: Iterable[Any], what: str) -> int:
     return sum(int(getattr(counter, what)) for counter in counters)
-
-
-BARRIER = "__syncthreads()"
-COUNTING = """\
-__device__ unsigned int barriers_met;
-
-__device__ void count_barrier()
-{
-    if (threadIdx.x + threadIdx.y + blockIdx.x + blockIdx.y == 0)
-        barriers_met++;
-}
-
-"""
-
-
-def barriers(kernel: Kernel, example: Example) -> int:
-    """How many barriers the first block waits at: its first thread counts them, in a copy of the source."""
-    from . import emulator
-
-    source = COUNTING + kernel.source.replace(BARRIER, f"(count_barrier(), {BARRIER})")
-    plan = kernel.plan(*example.arrays, **example.settings)
-    arrays = tuple(a.copy() for a in example.arrays)
-    module = emulator.RawModule(source, kernel.options(arrays, plan))
-    module.get_global("barriers_met").set(np.zeros(1, np.uint32))
-    module.get_function(kernel.name)(plan.grid, plan.block, kernel.arguments(arrays, plan), shared_mem=plan.shared)
-    return int(module.get_global("barriers_met").get(np.uint32)[0])
 
 
 def timed(ladder: Ladder, kernel: Kernel, gpu: Any, peaks: Any) -> Speed:

@@ -115,6 +115,8 @@ class Report:
     counters: tuple[Counter, ...]
     arrays: Mapping[tuple[str, int], Array]
     dropped: int
+    barriers: int
+    """That the first block has met."""
     lines: Mapping[int, int | None]
     """The lines of instructions, for events."""
 
@@ -125,7 +127,7 @@ def as_finding(words: bytes) -> str:
     site = LINE | int(line) if int(line) else int(place)
     row = ["finding", kind, "1", str(site), "0", block, thread, "0 0 0", "0 0 0", "-", "0", "0",
            message.replace("\n", " ")]
-    return "\t".join(row) + "\ndropped\t0\n"
+    return "\t".join(row) + "\ndropped\t0\nbarriers\t0\n"
 
 
 def arrays_of(parameters: tuple[Parameter, ...], given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
@@ -191,7 +193,8 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
                 given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
                 dynamic: tuple[str, str]) -> Report:  # fmt: skip
     """Make sense of what the worker writes."""
-    rows: dict[str, list[list[str]]] = {"finding": [], "counter": [], "shared": [], "heap": [], "dropped": []}
+    words = "finding", "counter", "shared", "heap", "dropped", "barriers"
+    rows: dict[str, list[list[str]]] = {word: [] for word in words}
     for line in text.split("\n")[:-1]:
         word, *rest = line.split("\t", FIELDS)
         rows[word].append(rest)
@@ -206,7 +209,8 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
     findings = [finding(row, lines, arrays) for row in rows["finding"]]
     counters = merged((lines[int(row[0])], int(row[1]), int(row[2]), int(row[3]), tuple(map(int, row[4:])))
                       for row in rows["counter"])  # fmt: skip
-    return Report(tuple(unlike(findings)), counters, arrays, int(rows["dropped"][0][0]), lines)
+    return Report(tuple(unlike(findings)), counters, arrays, int(rows["dropped"][0][0]),
+                  int(rows["barriers"][0][0]), lines)
 
 
 def unlike(findings: list[Finding]) -> list[Finding]:

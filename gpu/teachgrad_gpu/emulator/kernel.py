@@ -215,6 +215,11 @@ class RawKernel:
         """What the accesses of each line cost in the last launch. Only with `check=True`."""
         return self._checked().counters
 
+    @property
+    def barriers(self) -> int:
+        """How many barriers the first block has met in the last launch. Only with `check=True`."""
+        return self._checked().barriers
+
     def report(self, width: int = WIDTH) -> str:
         """Findings and counters in words."""
         return in_words(self.name, self.module.code, self._checked(), width)

@@ -56,7 +56,7 @@ def declaration(hidden: str, mark: int, spaces: list[str]) -> Declaration | None
     Function pointers and types that are made on the spot are other things.
     """
     before = max(hidden.rfind(letter, 0, mark) for letter in ";{}\n") + 1
-    start = mark if "#" in hidden[before:mark] else before + len(re.match(r"\s*", hidden[before:mark])[0])  # type: ignore[index]
+    start = mark if "#" in hidden[before:mark] else mark - len(hidden[before:mark].lstrip())
     line = hidden[hidden.rfind("\n", 0, mark) + 1:mark]
     end = semicolon(hidden, mark)
     if end is None or line.lstrip().startswith("#"):

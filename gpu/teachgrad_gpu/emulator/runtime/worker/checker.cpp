@@ -22,6 +22,7 @@ constexpr uint64_t LINE = 1ull << 63;     // a site that is a line, not an instr
 std::vector<Finding> found;
 std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
 bool damaged;                             // a thread of this block was stopped: what follows from that is not news
+uint64_t barriers;                        // that the first block has met
 bool stopped;                             // a thread of this launch was
 
 struct Announced {
@@ -205,6 +206,7 @@ void check_launch(const std::vector<Region>& arguments) {
     forget_guesses();
     announced.address = 0;
     stopped = false;
+    barriers = 0;
     clocks_launch();
     counting_launch();
     for (const Region& r : arguments) add_region(r);
@@ -265,6 +267,7 @@ void check_barrier(State waiting) {
         report(f);
     }
     for (unsigned w = 0; w < (threads.size() + 31) / 32; w++) counting_meet(w);
+    barriers += block_number() == 1;
     clocks_barrier();
 }
 
@@ -335,7 +338,7 @@ std::string check_report() {
              std::to_string(f.number), std::to_string(f.offset), f.message});
     for (const SharedArray& a : layout->arrays)
         row({"shared", a.name, std::to_string(a.size), std::to_string(a.element), three(a.shape), a.type});
-    text += "dropped\t" + std::to_string(events_dropped()) + "\n";
+    text += "dropped\t" + std::to_string(events_dropped()) + "\nbarriers\t" + std::to_string(barriers) + "\n";
     return text;
 }
 
