@@ -181,7 +181,8 @@ def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:
 def worker(portable: bool = False) -> Path:
     """The program that runs kernels. `portable` makes it switch threads without a line of assembly."""
     how = compiler()
-    flags = ("-std=c++17", "-O2", *(("-DTG_PORTABLE",) if portable else ()))
+    asked = ("-DTG_PORTABLE", "-D_XOPEN_SOURCE=700", "-D_DARWIN_C_SOURCE", "-D_GNU_SOURCE")  # macOS hides ucontext
+    flags = ("-std=c++17", "-O2", *(asked if portable else ()))
     exported = () if sys.platform == "darwin" else ("-rdynamic", "-ldl")
 
     def steps(folder: Path) -> None:

@@ -7,7 +7,11 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
+#ifdef __APPLE__
+#include <sys/ucontext.h>  // <ucontext.h> there is only for who asks for X/Open
+#else
 #include <ucontext.h>
+#endif
 #include <unistd.h>
 
 #include "fibers.h"
