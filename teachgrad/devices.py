@@ -75,6 +75,8 @@ def find(device: Any) -> Device:
 
 def is_device(x: Any) -> bool:
     """Whether this is meant as a device, as opposed to a data type."""
+    if x is None:  # NumPy would take it for float64
+        raise DeviceError('None names neither a device nor a data type; write "cpu", or leave the call out')
     if isinstance(x, str):
         try:
             as_dtype(x)

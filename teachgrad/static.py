@@ -386,6 +386,14 @@ def static(fn: Callable[..., Any] | None = None, *, level: str = "O1", executor:
 
 
 def source(step: Any) -> str:
-    """The program that a static function, or a function of placeholders, ran last: C at level O3, else Python."""
+    """The program that a static function, or a function of placeholders, ran last: C or CUDA at level O3, else Python.
+
+    Raises:
+        TeachgradError: for what is neither; and for a function that has not run yet.
+    """
+    if not hasattr(step, "source"):
+        called = getattr(step, "__name__", type(step).__name__)
+        raise TeachgradError(f"{called} has no program of its own: it is no static function. Make it one, "
+                             f"f = tg.static({called}), and call f before asking for its source")
     text: str = step.source
     return text

@@ -94,6 +94,8 @@ def test_tensor_has_what_the_standard_asks_of_an_array() -> None:
     assert x.to_device("cpu") is x
     with pytest.raises(tg.TeachgradError, match=r"no device 'tpu'"):
         x.to_device("tpu")
+    with pytest.raises(tg.TeachgradError, match="None names neither a device nor a data type"):
+        x.to(None)
     for name in words("abs bool eq float ge getitem gt index int invert le lt ne neg pos setitem dlpack dlpack_device"):
         assert hasattr(tg.Tensor, f"__{name}__")
     for name in words("add sub mul truediv floordiv pow mod and or xor lshift rshift matmul"):

@@ -150,3 +150,11 @@ def test_mistakes_are_named() -> None:
         f.fetch("return", feed={"x": [1.0, 2.0, 3.0]})
     with pytest.raises(tg.DTypeError, match="what is fed is complex128"):
         f.fetch("return", feed={"x": np.ones((2, 3), complex)})
+
+
+def test_what_is_no_static_function_has_no_source() -> None:
+    def plain(x: Any) -> Any:
+        return x
+
+    with pytest.raises(tg.TeachgradError, match=r"plain has no program of its own.*tg\.static\(plain\)"):
+        tg.source(plain)
