@@ -53,16 +53,18 @@ class Describer:
         self.sites: dict[Where, int] = {}
         self.label: Mapping[int, str] = {}
         program = trace.program
-        if isinstance(program, CProgram):
-            self.label = program.building.label
-        elif isinstance(program, NumpyProgram):
+        if isinstance(program, NumpyProgram):
             self.label = names(trace.graph)
+        elif hasattr(program, "building"):
+            self.label = program.building.label
         self.label = {self.root(number): label for number, label in self.label.items()}
 
     def account(self) -> Account:
         trace = self.trace
         program = trace.program
-        language = {CProgram: "C", NumpyProgram: "Python"}.get(type(program), "")
+        built_in = {CProgram: ("C", "c"), NumpyProgram: ("Python", "numpy")}
+        language, executor = built_in.get(type(program)) or (
+            getattr(program, "language", ""), getattr(program, "executor", type(program).__name__))
         moments = tuple([self.moment(name, graph) for name, graph in trace.moments])
         rewrites = tuple(self.rewritings())
         misses = tuple([Miss(miss.pass_name, miss.rule, call(miss.vertex), self.site(miss.where), miss.reason)
@@ -71,7 +73,6 @@ class Describer:
         pieces = tuple(self.pieces(program, source))
         vertices = tuple([(v.id, self.root(v.id)) for v in (*trace.graph.leaves, *trace.graph.order)])
         known = machine() if machine.cache_info().currsize else None
-        executor = "c" if language == "C" else "numpy" if language else type(program).__name__
         return Account(
             trace.graph.name, trace.level, executor, language, tuple(self.sites), tuple(self.nodes.values()), moments,
             rewrites, misses, vertices, source, pieces,
@@ -146,14 +147,19 @@ class Describer:
     # ---- the program -------------------------------------------------------------------------------------------------
 
     def pieces(self, program: Any, source: str) -> Iterator[Piece]:
-        """The kernels of the program, with their lines and, if a profile was taken, their seconds."""
-        groups: list[tuple[str, str, Sequence[Vertex]]]
+        """The kernels of the program, with their lines and, if a profile was taken, their seconds.
+
+        A program of another package may tell its own, as `program.pieces()`; of one that does not, all is one kernel.
+        """
+        groups: Sequence[tuple[Sequence[str], str, Sequence[Vertex]]]
         if isinstance(program, CProgram):
             groups = c_kernels(program)
         elif isinstance(program, NumpyProgram):
-            groups = [(str(v.op), "NumPy", [v]) for v in self.trace.graph.order]
+            groups = [([str(v.op)], "NumPy", [v]) for v in self.trace.graph.order]
+        elif hasattr(program, "pieces"):
+            groups = program.pieces()
         else:
-            groups = [("program", "", self.trace.graph.order)]
+            groups = [(["program"], "", self.trace.graph.order)]
         times = latest_ticks(program)
         readers: dict[int, list[int]] = {}
         for v in self.trace.graph.order:
@@ -161,18 +167,18 @@ class Describer:
                 readers.setdefault(x.id, []).append(v.id)
         results = {v.id for v in self.trace.graph.results}
         lines = source.split("\n")
-        where = definitions(lines) if isinstance(program, CProgram) else statements(lines)
-        for name, runs, members in groups:
+        where = statements(lines) if isinstance(program, NumpyProgram) else definitions(lines)
+        for called, runs, members in groups:
             made = {v.id for v in members}
             inside = {x.id: x for v in members for x in v.inputs if x.id not in made}
             ends = [v for v in members
                     if v.id in results or len(members) == 1 or not made.issuperset(readers.get(v.id, ()))]
             moves = not all(v.op is not None and v.op.view for v in members)
-            key = name if runs == "C" else self.label.get(self.root(members[-1].id), "")
-            first, last = where.get(key, (0, 0))
+            by_value = [self.label.get(self.root(members[-1].id), "")]
+            first, last = together(where, by_value if runs == "NumPy" else called)
             flops = sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in members if v.op is not None)
             yield Piece(
-                name, runs, tuple([self.node(v, self.trace.graph) for v in members]), first, last,
+                called[0], runs, tuple([self.node(v, self.trace.graph) for v in members]), first, last,
                 nbytes(spec(x) for x in inside.values()) if moves else 0, nbytes(map(spec, ends)) if moves else 0,
                 flops, str(dtype_of(spec(members[-1]))), times.get(frozenset(made)))
 
@@ -206,7 +212,7 @@ class Checker:
             return None, f"not checked: {type(error).__name__}"
 
 
-def c_kernels(program: CProgram) -> list[tuple[str, str, Sequence[Vertex]]]:
+def c_kernels(program: CProgram) -> list[tuple[Sequence[str], str, Sequence[Vertex]]]:
     """The kernels of a C program in order: the C function, or the op that NumPy computes.
 
     Kernels that do the same share one function, so the name is that of the call.
@@ -214,12 +220,22 @@ def c_kernels(program: CProgram) -> list[tuple[str, str, Sequence[Vertex]]]:
     calls = CALL.findall(program.building.source)
     groups = [(group, segment.is_c) for segment in program.building.segments for group in segment.groups]
     named = iter(calls if len(calls) == sum(is_c for _, is_c in groups) else [""] * len(groups))
-    return [(next(named), "C", group.members) if is_c else (str(group.members[0].op), "NumPy", group.members)
+    return [([next(named)], "C", group.members) if is_c else ([str(group.members[0].op)], "NumPy", group.members)
             for group, is_c in groups]
 
 
+def together(where: Mapping[str, tuple[int, int]], called: Sequence[str]) -> tuple[int, int]:
+    """The first and the last line of functions that follow each other in the source."""
+    first, last = where.get(called[0], (0, 0))
+    for name in called[1:]:
+        begin, end = where.get(name, (0, 0))
+        if begin == last + 2:  # there is an empty line between them
+            last = end
+    return first, last
+
+
 def definitions(lines: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """The first and the last line of each C function, with the comment before it."""
+    """The first and the last line of each function in C or CUDA, with the comment before it."""
     found: dict[str, tuple[int, int]] = {}
     for at, line in enumerate(lines):
         match = DEFINITION.match(line)

@@ -7,6 +7,7 @@ out what it returns and what it overwrites. What an earlier call has handed out 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from threading import RLock
 from typing import Any
 
@@ -25,9 +26,12 @@ from .launching import Call, Launcher
 class CudaProgram:
     """A building with an arena on a device."""
 
+    language = "CUDA"
+
     def __init__(self, building: CudaBuilding, launcher: Launcher) -> None:
         self.building, self.launcher, self.xp = building, launcher, launcher.xp
         self.graph: Graph = building.graph
+        self.executor = launcher.name
         self.source = building.source
         self.lock = RLock()
         self.running = False
@@ -78,6 +82,18 @@ class CudaProgram:
             return x
         array = self.arrays[x.id]
         return array if x.size is None else array.reshape(-1)[x.first:x.first + x.size]
+
+    def pieces(self) -> list[tuple[list[str], str, Sequence[Vertex]]]:
+        """For recordings: what each group of ops becomes, as the names of its kernels, who runs them, and the ops."""
+        found: list[tuple[list[str], str, Sequence[Vertex]]] = []
+        for step in self.building.steps:
+            if step.call is not None:
+                found.append(([str(step.call.op)], self.launcher.library, [step.call]))
+            for number, launches in groupby(step.launches, key=lambda launch: launch.group):
+                of_one = list(launches)
+                runs = "CUDA" if of_one[0].product is None else "cuBLAS"
+                found.append(([launch.name for launch in of_one], runs, self.building.order[number].members))
+        return found
 
     # ---- a call ------------------------------------------------------------------------------------------------------
 

@@ -197,6 +197,8 @@ class Program:
             return "seconds of the last profile before the recording"
         if self.account.language == "C":
             return "no seconds of C: while it is recorded, NumPy computes; run tg.profile before recording"
+        if self.account.language == "CUDA":
+            return "no seconds of CUDA: while it is recorded, NumPy computes; tg.profile tells them"
         return "seconds of this training step, as recorded"
 
     def ops(self, row: Row) -> list[OpLine]:
@@ -274,8 +276,9 @@ def _together(lines: Sequence[KernelLine]) -> KernelLine | None:
 def _title(account: Account, at: int | None) -> str:
     piece = account.pieces[at] if at is not None else None
     if piece is None or not piece.first:
-        return "NumPy computes this" if piece is not None and piece.runs == "NumPy" else account.language or "source"
-    return f"{account.language}  {piece.name}" if account.language == "C" else f"{account.language}, calls of NumPy"
+        by_library = piece is not None and piece.runs in ("NumPy", "CuPy", "cuBLAS")
+        return f"{piece.runs} computes this" if piece is not None and by_library else account.language or "source"
+    return f"{account.language}  {piece.name}" if account.language != "Python" else "Python, calls of NumPy"
 
 
 def _told(machine: Machine | None) -> str:
