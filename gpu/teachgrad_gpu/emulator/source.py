@@ -22,7 +22,7 @@ KNOWN_HEADERS = re.compile(
     r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm|new)(\.h|\.hpp)?$")
 REFUSED_HEADERS = {
     "cub": "the CUB library", "thrust": "the Thrust library", "curand": "cuRAND on the device", "cutlass": "CUTLASS",
-    "cute": "CuTe", "cuda/barrier": "asynchronous barriers", "cuda/pipeline": "pipelines",
+    "cute": "CuTe", "cuda/barrier": "an asynchronous barrier", "cuda/pipeline": "a pipeline of libcu++",
     "cuda/atomic": "cuda::atomic",
 }
 REFUSED = (
