@@ -147,6 +147,11 @@ def attention(q: Any, k: Any, v: Any, *_: Any, causal: bool = False) -> tuple[An
     return attended(q, k, v, causal), None
 
 
+def softmax_columns(x: Any, z: Any, causal: bool = False) -> tuple[Any, ...]:
+    hidden = torch.full_like(x[0], -torch.inf).tril(-1) if causal else 0
+    return ((x + hidden).softmax(1),)
+
+
 def attention_backward(g: Any, q: Any, k: Any, v: Any, *_: Any, causal: bool = False) -> tuple[Any, ...]:
     return pulled_back(lambda q, k, v: attended(q, k, v, causal), g, q, k, v)
 
@@ -174,6 +179,8 @@ ANSWERS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "softmax_backward": lambda g, z, gx: (aten._softmax_backward_data(g, z, 1, z.dtype),),
     "log_softmax": lambda x, z: (x.log_softmax(1),),
     "log_softmax_backward": lambda g, z, gx: (aten._log_softmax_backward_data(g, z, 1, z.dtype),),
+    "softmax_columns": softmax_columns,
+    "softmax_columns_backward": lambda g, z, gx: (aten._softmax_backward_data(g, z, 1, z.dtype),),
     "cross_entropy": cross_entropy,
     "cross_entropy_backward": cross_entropy_backward,
     **dict.fromkeys(("layer_norm", "layer_norm_registers"), layer_norm),
@@ -183,8 +190,8 @@ ANSWERS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "batch_norm_inference": lambda x, w, b, m, v, z, eps=1e-5: (F.batch_norm(x, m, v, w, b, False, 0.0, eps),),
     "batch_norm_backward": batch_norm_backward,
     "embedding": lambda table, indices, z: (F.embedding(indices, table),),
-    **dict.fromkeys(("scatter_add", "scatter_add_ordered"),
-                    lambda g, indices, table: (torch.zeros_like(table).index_add_(0, indices, g),)),
+    **dict.fromkeys(("scatter_add", "scatter_add_ordered", "scatter_add_sorted"),
+                    lambda g, indices, *others: (torch.zeros_like(others[-1]).index_add_(0, indices, g),)),
     "sgd": sgd,
     "sgd_momentum": momentum,
     "adam": adam,

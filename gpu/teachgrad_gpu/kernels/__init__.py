@@ -4,7 +4,8 @@
 Arrays come in the order of the pointers in the source; what the kernel writes is in them afterwards.
 
 The order in which to read the files: map, broadcasting, transpose, reductions, softmax, cross_entropy, normalization,
-embedding, optimizers, philox, matmul, convolution, pooling, attention, attention_backward, matmul_tensor.
+embedding, optimizers, philox, matmul, convolution, pooling, softmax_columns, attention, attention_backward,
+matmul_tensor.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ extern "C" __global__ void scatter_add(const real* g, const integer* indices, re
 
 // The same without atomics, and with the same bits in every run: a thread owns one element of the table and looks
 // through all indices for its row. That is rows x count comparisons, so it is for small tables; sorting the indices is
-// the other way (teachgrad does that on the CPU). All threads of a warp read the same index at once: one sector.
+// the other way (scatter_add_sorted). All threads of a warp read the same index at once: one sector.
 extern "C" __global__ void scatter_add_ordered(const real* g, const integer* indices, real* table, int rows, int count,
                                                int width)
 {
@@ -51,5 +51,26 @@ extern "C" __global__ void scatter_add_ordered(const real* g, const integer* ind
             if (indices[k] == row)
                 sum += g[k * width + column];
         table[i] = sum;
+    }
+}
+
+// The same for large tables, given the `order` that sorts the indices (stable: equal ones stay in order). Equal rows
+// then follow each other, and the thread that finds the first of a run adds up all of it; the others do nothing. The
+// table must be 0 before: rows that nobody took are not written.
+//
+//     order            1 3 0 2 4
+//     indices[order]   2 2 5 5 5      threads at 0 and 2 find another row before them, and sum two and three places
+extern "C" __global__ void scatter_add_sorted(const real* g, const integer* indices, const long long* order,
+                                              real* table, int count, int width)
+{
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count * width; i += gridDim.x * blockDim.x) {
+        int k = i / width, column = i % width;
+        integer row = indices[order[k]];
+        if (k > 0 && indices[order[k - 1]] == row)
+            continue;
+        real sum = 0;
+        for (; k < count && indices[order[k]] == row; k++)
+            sum += g[order[k] * width + column];
+        table[(long long)row * width + column] = sum;
     }
 }

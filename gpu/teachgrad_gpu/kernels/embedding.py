@@ -27,6 +27,11 @@ def ordered_plan(g: Any, indices: Any, table: Any) -> Plan:
     return Plan(*strided(table.size), {"rows": rows, "count": count, "width": width}, flops=g.size)
 
 
+def sorted_plan(g: Any, indices: Any, order: Any, table: Any) -> Plan:
+    fit("scatter_add_sorted", order=(order, indices.shape))
+    return scatter_plan(g, indices, table)
+
+
 def embedding(table: Any, indices: Any, z: Any) -> None:
     z[...] = table[indices]
 
@@ -37,6 +42,10 @@ def scatter_add(g: Any, indices: Any, table: Any) -> None:
     table[...] = total
 
 
+def scatter_sorted(g: Any, indices: Any, order: Any, table: Any) -> None:
+    scatter_add(g, indices, table)
+
+
 def example(rng: np.random.Generator, dtype: str, rows: int, count: int, width: int) -> Example:
     return Example((normal(rng, dtype, rows, width), rng.integers(0, rows, count), empty(dtype, count, width)))
 
@@ -45,9 +54,16 @@ def scatter_example(rng: np.random.Generator, dtype: str, rows: int, count: int,
     return Example((normal(rng, dtype, count, width), rng.integers(0, rows, count), np.zeros((rows, width), dtype)))
 
 
+def sorted_example(rng: np.random.Generator, dtype: str, rows: int, count: int, width: int) -> Example:
+    g, indices, table = scatter_example(rng, dtype, rows, count, width).arrays
+    return Example((g, indices, np.argsort(indices, kind="stable"), table))
+
+
 SHAPES = ((1, 1, 1), (5, 31, 33), (33, 20, 7), (3, 1000, 2))
 KERNELS = (
     Kernel("embedding", "embedding", gather_plan, embedding, example, SHAPES, (50257, 65536, 768)),
     Kernel("scatter_add", "embedding", scatter_plan, scatter_add, scatter_example, SHAPES, (50257, 65536, 768)),
     Kernel("scatter_add_ordered", "embedding", ordered_plan, scatter_add, scatter_example, SHAPES, (512, 4096, 256)),
+    Kernel("scatter_add_sorted", "embedding", sorted_plan, scatter_sorted, sorted_example, SHAPES,
+           (50257, 65536, 768)),
 )

@@ -55,6 +55,12 @@ class Plan:
     """Bytes that must move if every number moves once, where that is not all of every array."""
 
 
+Prepared = tuple[Any, Plan, tuple[Any, ...]]
+"""The device's kernel (None where there is nothing to do), the plan, and the numbers among the arguments."""
+MOST_PREPARED = 4096
+"""For so many shapes a device keeps what launches need."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A parameter as the source declares it."""
@@ -101,6 +107,7 @@ class Kernel:
     times the square root of the number of elements."""
     together: int = 1
     """How many neighbours it moves by one instruction: arrays must begin at a multiple of so many numbers."""
+    _prepared: WeakKeyDictionary[Any, dict[Any, Prepared]] = field(default_factory=WeakKeyDictionary, repr=False)
     _compiled: WeakKeyDictionary[Any, dict[tuple[str, ...], Any]] = field(default_factory=WeakKeyDictionary, repr=False)
 
     @property
@@ -161,16 +168,27 @@ class Kernel:
         Raises:
             ShapeError, DTypeError: for arrays it cannot take.
         """
-        self.check(arrays)
-        plan = self.plan(*arrays, **settings)
+        known = self._prepared.setdefault(device, {})  # as long as there is the device
+        key = (*[(a.shape, a.dtype) for a in arrays], *settings.items())
+        if key not in known or not all(map(self.lies_right, arrays)):
+            if len(known) >= MOST_PREPARED:
+                known.clear()
+            known[key] = self.prepared(device, arrays, settings)
+        raw, plan, numbers = known[key]
         if not all(plan.grid):
             return  # there is nothing to do
-        if any(n > most for n, most in zip(plan.grid, GRID, strict=False)):
-            raise ShapeError(f"{self.name}: a grid of {plan.grid} blocks is larger than a device takes")
-        raw = self.compiled(device, self.options(arrays, plan))
         if plan.shared > 48 << 10:  # more than every device gives unasked
             raw.max_dynamic_shared_size_bytes = plan.shared
-        raw(plan.grid, plan.block, self.arguments(arrays, plan), shared_mem=plan.shared)
+        raw(plan.grid, plan.block, with_arrays(numbers, arrays), shared_mem=plan.shared)
+
+    def prepared(self, device: Any, arrays: tuple[Any, ...], settings: Mapping[str, Any]) -> Prepared:
+        """What a launch needs for arrays of these shapes: the same for all of them, and found once."""
+        self.check(arrays)
+        plan = self.plan(*arrays, **settings)
+        if any(n > most for n, most in zip(plan.grid, GRID, strict=False)):
+            raise ShapeError(f"{self.name}: a grid of {plan.grid} blocks is larger than a device takes")
+        raw = self.compiled(device, self.options(arrays, plan)) if all(plan.grid) else None
+        return raw, plan, self.numbers(arrays, plan)
 
     def compiled(self, device: Any, options: tuple[str, ...] = ()) -> Any:
         """The device's RawKernel, made once for each device and options."""
@@ -190,10 +208,18 @@ class Kernel:
 
     def arguments(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[Any, ...]:
         """All arguments in the order of the source, numbers in its types."""
-        given = iter(arrays)
+        return with_arrays(self.numbers(arrays, plan), arrays)
+
+    def numbers(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[Any, ...]:
+        """The numbers among the arguments in the order of the source and in its types, with None for each array."""
         reals = [a.dtype.type for p, a in zip(self.pointers, arrays, strict=True) if p.type == "real"]
         types = SCALARS | {"real": (reals or [None])[0]}
-        return tuple(next(given) if p.pointer else types[p.type](plan.scalars[p.name]) for p in self.parameters)
+        return tuple(None if p.pointer else types[p.type](plan.scalars[p.name]) for p in self.parameters)
+
+    def lies_right(self, array: Any) -> bool:
+        """Whether an array lies row by row, and begins where its neighbours can be moved together."""
+        return bool(array.flags.c_contiguous) and (
+            self.together == 1 or start(array) % (self.together * array.itemsize) == 0)
 
     def check(self, arrays: tuple[Any, ...]) -> None:
         """Refuse what the source does not fit: it knows neither strides nor other types."""
@@ -206,7 +232,7 @@ class Kernel:
                 raise ShapeError(f"{self.name}: {p.name} does not lie in memory row by row; make it contiguous")
             if a.size > LARGEST:
                 raise ShapeError(f"{self.name}: {p.name} has {a.size} elements; kernels count to {LARGEST}")
-            if self.together > 1 and start(a) % (self.together * a.itemsize):
+            if not self.lies_right(a):
                 raise ShapeError(f"{self.name} moves {self.together} numbers at once, and {p.name} does not begin at a "
                                  f"multiple of {self.together * a.itemsize} bytes; make a copy of it")
             wanted = self.dtypes if p.type == "real" else tuple(CHOSEN[p.type][1]) if p.type in CHOSEN \
@@ -224,9 +250,15 @@ class Kernel:
 
 POINTERS = {
     "float": ("float32",), "double": ("float64",), "half": ("float16",), "int": ("int32",), "bool": ("bool",),
-    "word": ("uint64",), "unsigned int": ("uint32",),
+    "word": ("uint64",), "unsigned int": ("uint32",), "long long": ("int64",),
 }
 """The dtypes of arrays whose type in the source has no macro."""
+
+
+def with_arrays(numbers: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments: arrays in the places that numbers leave."""
+    given = iter(arrays)
+    return tuple([next(given) if n is None else n for n in numbers])
 
 
 def macros_with_lists(source: str) -> dict[str, str]:

@@ -126,6 +126,9 @@ extern "C" __global__ void layer_norm_backward(const real* __restrict__ g, const
 
 // gw[j] = Σ_i g[i, j] x̂[i, j],  gb[j] = Σ_i g[i, j]: sums down the columns, block (32, LANES); see column_sum in
 // broadcasting.cu for the picture.
+//
+// Columns alone are few blocks. So gw and gb may be (parts, n): block (j, p) sums every gridDim.y-th bundle of rows,
+// and a sum over the parts is left to do. A fixed order, so the bits are the same in every run.
 extern "C" __global__ void layer_norm_backward_weights(const real* g, const real* x, const real* means,
                                                        const real* scales, real* gw, real* gb, int rows, int n)
 {
@@ -133,7 +136,7 @@ extern "C" __global__ void layer_norm_backward_weights(const real* g, const real
     int j = blockIdx.x * 32 + threadIdx.x;
     real dot = 0, sum = 0;
     if (j < n)
-        for (int i = threadIdx.y; i < rows; i += LANES) {
+        for (int i = blockIdx.y * LANES + threadIdx.y; i < rows; i += LANES * gridDim.y) {
             real u = g[i * n + j];
             dot += u * (x[i * n + j] - means[i]) * scales[i];
             sum += u;
@@ -146,8 +149,8 @@ extern "C" __global__ void layer_norm_backward_weights(const real* g, const real
             dot += dots[lane][threadIdx.x];
             sum += sums[lane][threadIdx.x];
         }
-        gw[j] = dot;
-        gb[j] = sum;
+        gw[blockIdx.y * n + j] = dot;
+        gb[blockIdx.y * n + j] = sum;
     }
 }
 

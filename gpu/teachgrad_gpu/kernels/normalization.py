@@ -33,10 +33,12 @@ def layer_backward_plan(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any
 
 
 def layer_weights_plan(g: Any, x: Any, means: Any, scales: Any, gw: Any, gb: Any, *, lanes: int = 8) -> Plan:
-    rows, n = rows_of(x, gw, gb)
-    fit("layer_norm_backward_weights", g=(g, x.shape), means=(means, (rows,)), scales=(scales, (rows,)))
-    return Plan((blocks(n, 32),), (32, lanes), {"rows": rows, "n": n}, macros={} if lanes == 8 else {"LANES": lanes},
-                flops=5 * x.size)
+    rows, n = rows_of(x)
+    parts = gw.shape[:-1]
+    fit("layer_norm_backward_weights", g=(g, x.shape), means=(means, (rows,)), scales=(scales, (rows,)),
+        gw=(gw, (*parts, n)), gb=(gb, (*parts, n)))
+    return Plan((blocks(n, 32), *parts), (32, lanes), {"rows": rows, "n": n},
+                macros={} if lanes == 8 else {"LANES": lanes}, flops=5 * x.size)
 
 
 def rows_of(x: Any, *weights: Any) -> tuple[int, int]:

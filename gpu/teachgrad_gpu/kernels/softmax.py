@@ -1,4 +1,4 @@
-"""Softmax: how the kernels of softmax.cu are launched, and what they compute."""
+"""Softmax: how the kernels of softmax.cu and softmax_columns.cu are launched, and what they compute."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ def shape_of(x: Any, *others: Any) -> tuple[int, int]:
     return rows, n
 
 
+def down_columns(x: Any, *others: Any, lanes: int = 8, **scalars: int) -> Plan:
+    outer, n, inner = x.shape
+    for a in others:
+        fit("softmax", array=(a, x.shape))
+    if not n:
+        raise ShapeError("softmax over no numbers does not exist")
+    return Plan((blocks(inner, 32), outer), (32, lanes), {"n": n, "inner": inner, **scalars},
+                macros={} if lanes == 8 else {"LANES": lanes}, flops=FLOPS * x.size)
+
+
+def columns_plan(x: Any, z: Any, *, causal: bool = False, lanes: int = 8) -> Plan:
+    return down_columns(x, z, lanes=lanes, causal=int(causal))
+
+
+def columns_backward_plan(g: Any, z: Any, gx: Any, *, lanes: int = 8) -> Plan:
+    return down_columns(g, z, gx, lanes=lanes)
+
+
 def softmax(x: Any, z: Any) -> None:
     e = np.exp(wide(x) - wide(x).max(axis=1, keepdims=True))
     z[...] = e / e.sum(axis=1, keepdims=True)
@@ -61,6 +79,17 @@ def log_softmax(x: Any, z: Any) -> None:
 
 def log_softmax_backward(g: Any, z: Any, gx: Any) -> None:
     gx[...] = g - np.exp(wide(z)) * wide(g).sum(axis=1, keepdims=True)
+
+
+def softmax_columns(x: Any, z: Any, *, causal: bool = False, lanes: int = 8) -> None:
+    hidden = np.arange(x.shape[1])[:, None] > np.arange(x.shape[2])
+    s = np.where(hidden, -np.inf, wide(x)) if causal else wide(x)
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    z[...] = e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_columns_backward(g: Any, z: Any, gx: Any, *, lanes: int = 8) -> None:
+    gx[...] = z * (wide(g) - (wide(g) * z).sum(axis=1, keepdims=True))
 
 
 def example(rng: np.random.Generator, dtype: str, rows: int, n: int) -> Example:
@@ -81,6 +110,19 @@ def log_backward_example(rng: np.random.Generator, dtype: str, rows: int, n: int
     return Example((normal(rng, dtype, rows, n), z, empty(dtype, rows, n)))
 
 
+def columns_example(rng: np.random.Generator, dtype: str, outer: int, n: int, inner: int, causal: int) -> Example:
+    x = 3 * normal(rng, dtype, outer, n, inner) + np.linspace(-1000, 1000, inner).astype(dtype)
+    return Example((x.astype(dtype), empty(dtype, *x.shape)), {"causal": bool(causal)})
+
+
+def columns_backward_example(rng: np.random.Generator, dtype: str, outer: int, n: int, inner: int,
+                             causal: int) -> Example:
+    (x, z), settings = (found := columns_example(rng, dtype, outer, n, inner, causal)).arrays, found.settings
+    softmax_columns(x, z, **settings)
+    return Example((normal(rng, dtype, *x.shape), z, empty(dtype, *x.shape)))
+
+
+COLUMNS, TABLES = ((1, 1, 1, 0), (2, 31, 5, 0), (3, 20, 33, 1), (2, 40, 17, 1)), (96, 1024, 1024, 1)
 SHAPES, LARGE = ((1, 1), (3, 31), (5, 33), (2, 1000)), (16384, 4096)
 KERNELS = (
     Kernel("softmax_naive", "softmax", a_thread_a_row, softmax, example, SHAPES, LARGE),
@@ -91,4 +133,7 @@ KERNELS = (
     Kernel("softmax_backward", "softmax", a_warp_a_row, softmax_backward, backward_example, SHAPES, LARGE),
     Kernel("log_softmax", "softmax", a_warp_a_row, log_softmax, example, SHAPES, LARGE, tolerance=32.0),
     Kernel("log_softmax_backward", "softmax", a_warp_a_row, log_softmax_backward, log_backward_example, SHAPES, LARGE),
+    Kernel("softmax_columns", "softmax_columns", columns_plan, softmax_columns, columns_example, COLUMNS, TABLES),
+    Kernel("softmax_columns_backward", "softmax_columns", columns_backward_plan, softmax_columns_backward,
+           columns_backward_example, COLUMNS, TABLES),
 )
