@@ -28,6 +28,14 @@ def future(keys: int, queries: int, dtype: Any) -> Array:
     return mask
 
 
+def hidden(xp: Any, s: Array) -> Array:
+    """The same for scores (..., key, query), where these are; on another device it is made there, not carried over."""
+    keys, queries = s.shape[-2:]
+    if xp is np:
+        return future(keys, queries, s.dtype)
+    return xp.where(xp.arange(keys)[:, None] > xp.arange(queries), s.dtype.type(-np.inf), s.dtype.type(0))
+
+
 class Attention(Op):
     r"""z = wᵀ v   with w = softmax(k qᵀ + maskᵀ) over the keys:   two results, z (..., T, e) and w (..., S, T)
 
@@ -55,7 +63,7 @@ class Attention(Op):
     def forward(self, xp: Any, q: Array, k: Array, v: Array, *mask: Array, causal: bool) -> tuple[Array, Array]:
         w = xp.matmul(k, q.mT)
         if causal:
-            w += xp.asarray(future(k.shape[-2], q.shape[-2], w.dtype))
+            w += hidden(xp, w)
         if mask:
             added = mask[0] if mask[0].dtype.kind == "f" else xp.where(mask[0], w.dtype.type(0), w.dtype.type(-np.inf))
             w += (added if added.ndim > 1 else added[None]).mT

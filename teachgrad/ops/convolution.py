@@ -20,6 +20,8 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
@@ -31,6 +33,8 @@ from .windows import Pairs, images_first, images_last, padded, seen, whole_size,
 GATHER_BYTES, SPREAD_BYTES = 3 << 18, 1 << 21
 """How much memory columns take at a time: those that are copied and then multiplied, those that a product writes.
 Measured, on a second-level cache of 2 MiB, to be best or close to it for sides of 14 to 64 and 1 to 64 channels."""
+ELSEWHERE_BYTES = 1 << 28
+"""The same on another device: there each piece is a few launches, so only memory limits them."""
 
 SMALL_PRODUCT, LONG_ENOUGH = 10**6, 1024
 """OpenBLAS multiplies matrices with m·n·k up to a million without first copying them into blocks. With few channels and
@@ -96,22 +100,27 @@ class Columns:
             xp.add(part, columns[(slice(None), *offset)], out=part)
 
 
-def cuts(a: Array, length: int) -> Iterator[slice]:
+def memory_for(xp: Any, cached: int) -> int:
+    """How much memory columns take at a time: `cached` on the CPU."""
+    return cached if xp is np else ELSEWHERE_BYTES
+
+
+def cuts(xp: Any, a: Array, length: int) -> Iterator[slice]:
     """How to cut a product of the matrices `a` with others of so many columns."""
     each = SMALL_PRODUCT // max(1, a.shape[1] * a.shape[2]) // 16 * 16
-    each = each if each >= LONG_ENOUGH else max(1, length)
+    each = each if each >= LONG_ENOUGH and xp is np else max(1, length)
     return (slice(start, start + each) for start in range(0, length, each))
 
 
 def multiply(xp: Any, a: Array, b: Array, out: Array) -> None:
     """out = a b for each of some pairs of matrices."""
-    for cut in cuts(a, b.shape[2]):
+    for cut in cuts(xp, a, b.shape[2]):
         xp.matmul(a, b[:, :, cut], out=out[:, :, cut])
 
 
 def multiply_transposed(xp: Any, a: Array, b: Array, total: Array) -> None:
     """total = total + a bᵀ for each of some pairs of matrices."""
-    for cut in cuts(total, b.shape[2]):
+    for cut in cuts(xp, total, b.shape[2]):
         total += xp.matmul(a[:, :, cut], b[:, :, cut].transpose(0, 2, 1))
 
 
@@ -134,7 +143,7 @@ class Convolution(Op):
                 out: Array | None = None, **settings: Any) -> Array:
         kernel, images = weight.shape[2:], x.shape[-1]
         places = window_counts(x.shape[1:-1], kernel, settings["stride"], padding, settings["dilation"])
-        columns = Columns(x.shape[0], images, kernel, places, GATHER_BYTES, x.itemsize, **settings)
+        columns = Columns(x.shape[0], images, kernel, places, memory_for(xp, GATHER_BYTES), x.itemsize, **settings)
         weights = weight.reshape(columns.groups, weight.shape[0] // columns.groups, columns.height)
         z = xp.empty((weight.shape[0], *places, images), x.dtype) if out is None else out
         matrices = z.reshape(*weights.shape[:2], prod(places) * images)
@@ -176,7 +185,7 @@ class ConvolutionInputGradient(Op):
                 **settings: Any) -> Array:
         channels, kernel = weight.shape[1] * settings["groups"], weight.shape[2:]
         places, images = u.shape[1:-1], u.shape[-1]
-        columns = Columns(channels, images, kernel, places, SPREAD_BYTES, u.itemsize, **settings)
+        columns = Columns(channels, images, kernel, places, memory_for(xp, SPREAD_BYTES), u.itemsize, **settings)
         given = xp.ascontiguousarray(u).reshape(columns.groups, u.shape[0] // columns.groups, prod(places) * images)
         weights = weight.reshape(columns.groups, u.shape[0] // columns.groups, columns.height).transpose(0, 2, 1)
         whole = (channels, *whole_size(size, padding), images)
@@ -219,7 +228,7 @@ class ConvolutionWeightGradient(Op):
     def forward(self, xp: Any, u: Array, x: Array, *, kernel: Shape, padding: Pairs, out: Array | None = None,
                 **settings: Any) -> Array:
         places, images = u.shape[1:-1], u.shape[-1]
-        columns = Columns(x.shape[0], images, kernel, places, GATHER_BYTES, x.itemsize, **settings)
+        columns = Columns(x.shape[0], images, kernel, places, memory_for(xp, GATHER_BYTES), x.itemsize, **settings)
         given = xp.ascontiguousarray(u).reshape(columns.groups, u.shape[0] // columns.groups, prod(places) * images)
         z = xp.empty((u.shape[0], x.shape[0] // columns.groups, *kernel), u.dtype) if out is None else out
         z.fill(0)

@@ -153,7 +153,9 @@ def scores_and_targets(xp: Any, x: Array, target: Array, ignore_index: int) -> t
 
 def number_of(xp: Any, rows: Array, counted: Array | None) -> Any:
     """How many targets count, as a number that does not change the dtype of what it divides."""
-    return rows.dtype.type(len(rows) if counted is None else xp.count_nonzero(counted))
+    if counted is None:
+        return rows.dtype.type(len(rows))
+    return xp.asarray(xp.count_nonzero(counted)).astype(rows.dtype)  # where the rows are: nobody waits for it
 
 
 class MeanSquaredError(Op):

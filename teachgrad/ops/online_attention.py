@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..op import Array, Op, Spec
-from .attention import attention, future
+from .attention import attention, hidden
 
 
 def scores(xp: Any, q: Array, k: Array, mask: tuple[Array, ...], causal: bool) -> Array:
     """k qᵀ + maskᵀ (..., S, T), -infinity where a query may not look."""
     s = xp.matmul(k, q.mT)
     if causal:
-        s += xp.asarray(future(k.shape[-2], q.shape[-2], s.dtype))
+        s += hidden(xp, s)
     if mask:
         added = mask[0] if mask[0].dtype.kind == "f" else xp.where(mask[0], s.dtype.type(0), s.dtype.type(-np.inf))
         s += (added if added.ndim > 1 else added[None]).mT
