@@ -1,13 +1,14 @@
 """Where tensors live: on the "cpu", or on a device that another package offers.
 
 A device has a name, the class of its arrays, the array library that computes with them, and the ways in and out. Ops
-are written for any such library (`xp`), so they need no more. Devices other than the CPU are entry points of the group
-`teachgrad.devices`: a name, and a function that opens the device or says with a `DeviceError` what is missing.
+are written for any such library (`xp`), so they need no more; a device that knows a better way to compute some of them
+says so in `computed`. Devices other than the CPU are entry points of the group `teachgrad.devices`: a name, and a
+function that opens the device or says with a `DeviceError` what is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ class Device:
     """The array library: numpy, or one with the same functions."""
     array: type = np.ndarray
     """The class of the arrays."""
+    copied, side = 32 << 20, 768
+    """With what profiles measure what it can do: bytes that are copied, more than caches hold, and the side of matrices
+    that are multiplied."""
 
     def __repr__(self) -> str:
         return f"device({self.name!r})"
@@ -36,9 +40,18 @@ class Device:
         """An array of this device as NumPy's."""
         return array
 
-    def drawn(self, op: str, cell: Any, settings: Mapping[str, Any]) -> Any:
-        """What an op draws at the place (seed, site, step) of the random bits, drawn here; None if the CPU has to."""
+    def computed(self, op: Any, arrays: Sequence[Any], settings: Mapping[str, Any]) -> Any:
+        """What an op gives (an array, or a tuple of them), where this device has a better way than the op itself has
+        with `xp`; else None, and nothing is changed.
+
+        Gradients come from the gradient rule of the op, whoever computes it. The array of a draw is its place (seed,
+        site, step) in the random bits, which is on the CPU; all other arrays are of this device, or numbers in arrays
+        of NumPy without axes. With `out` among the settings, the result goes there.
+        """
         return None
+
+    def synchronize(self) -> None:
+        """Wait until all that was begun here has ended. On the CPU nothing is left when a call returns."""
 
     def take(self, array: Any) -> Any:
         """An array of any device as one of this device: the array itself if it is here already."""

@@ -37,11 +37,11 @@ import numpy as np
 from . import devices, dtypes, observe
 from .errors import DTypeError, ShapeError, TeachgradError, TraceError, locate, user_site
 from .op import Op, Vertex, apply, modes, report, state
+from .op.elsewhere import compute_on
 from .ops import random as ops
 from .ops.indexing import take
 from .ops.inplace import overwrite
 from .ops.shape import as_shape
-from .ops.transfer import to_device
 from .sizes import as_length
 from .tensor import Tensor
 
@@ -136,7 +136,7 @@ _draws = _Draws()
 
 
 def _draw(op: Op, name: str | None, device: Any = None, **settings: Any) -> Any:
-    """One draw, and a step forward for its site. A device that can draws by itself; the bits are the same."""
+    """One draw, and a step forward for its site. A device that can draws by itself; the bits are those of the CPU."""
     source = next(_draws.again, None) or _source(name)
     if _draws.noted is not None:
         _draws.noted.append(source)
@@ -147,15 +147,14 @@ def _draw(op: Op, name: str | None, device: Any = None, **settings: Any) -> Any:
         return z
     place = state.now.device if device is None else devices.find(device)
     with source.lock:
-        array = None if place is None else place.drawn(op.name, source.cell._data, settings)
-        if array is None:
+        if place is None or place is devices.CPU:
             z = apply(op, (source.cell,), settings)
         else:
-            z = Tensor(array)
+            z = Tensor(compute_on(place, op, (source.cell._data,), settings))
             if observe.sink is not None:
                 report(z, op, (source.cell,), settings)
         source.cell._data[2] += 1
-    return z if place is None else to_device(z, place)
+    return z
 
 
 def _float(dtype: Any) -> dtypes.DType:

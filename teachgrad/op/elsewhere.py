@@ -34,10 +34,15 @@ def compute_elsewhere(op: Op, inputs: Sequence[Vertex], arrays: Sequence[Array],
     for number, array in enumerate(arrays):
         if type(array) is ndarray and (array.ndim or inputs[number].requires_grad):
             raise mixed(op, inputs, attrs, number)
+    return compute_on(there, op, arrays, attrs)
+
+
+def compute_on(there: devices.Device, op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any]) -> Any:
+    """The result of an op on a device: computed in the way of the device, or else by the op with its array library."""
     if state.now.meter is not None:
-        raise DeviceError(f"tg.profile times ops on the CPU, and {op.name} runs on \"{there.name}\".\nWay out: profile "
-                          "a static function, whose kernels tell when they have ended")
-    return op.forward(there.xp, *as_numbers(arrays), **attrs)
+        return state.now.meter.compute(op, arrays, attrs, there)
+    data = there.computed(op, arrays, attrs)
+    return op.forward(there.xp, *as_numbers(arrays), **attrs) if data is None else data
 
 
 def as_numbers(arrays: Sequence[Array]) -> list[Array]:
@@ -96,5 +101,4 @@ def mixed(op: Op, inputs: Sequence[Vertex], attrs: Mapping[str, Any], number: in
     return DeviceError("\n".join(lines))
 
 
-__all__ = ["HERE", "as_numbers", "beside", "brought", "compute_elsewhere", "device_of", "mixed", "not_numpy",
-           "settled"]
+__all__ = ["HERE", "beside", "brought", "compute_elsewhere", "compute_on", "device_of", "mixed", "not_numpy", "settled"]

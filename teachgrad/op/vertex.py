@@ -64,8 +64,8 @@ class Tracer(Protocol):
 class Meter(Protocol):
     """What a profile puts in place of computing; `teachgrad.profiling` has the real one."""
 
-    def compute(self, op: Op, arrays: list[Array], attrs: Mapping[str, Any]) -> Any:
-        """Compute an op, and note how long it took."""
+    def compute(self, op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], there: Device | None = None) -> Any:
+        """Compute an op, on a device if not on the CPU, and note how long it took."""
 
     def run(self, compiled: Any, inputs: Sequence[Array], cells: list[Array]) -> list[Array]:
         """Run the program of a compiled function, and note how long its kernels took."""

@@ -19,7 +19,7 @@ import numpy as np
 from .. import devices, observe
 from ..errors import DeviceError, user_site
 from ..op import NO_ATTRS, Array, Op, Spec, Vertex, apply, explain, mark_written, next_id, state
-from ..op.elsewhere import as_numbers
+from ..op.elsewhere import compute_on
 from .elementwise import power, sqrt
 from .inplace import overwrite
 from .pieces import PIECE, in_pieces
@@ -108,7 +108,7 @@ class Update(Op):
             raise DeviceError(f"{self.name}: {x.name or 'a parameter'} is on \"{there.name}\", its gradient or what "
                               "the optimizer keeps of it is not.\nWay out: make the optimizer after "
                               f"model.to(\"{there.name}\")")
-        self.compute(there.xp, row[0], *as_numbers(row), **attrs)
+        compute_on(there, self, row, {**attrs, "out": row[0]})
 
 
 class CountUpdate(Update):

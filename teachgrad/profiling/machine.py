@@ -1,4 +1,4 @@
-"""What the machine can do at most: bytes copied and operations multiplied in a second, measured once in a process.
+"""What a machine can do at most: bytes copied and operations multiplied in a second, measured once in a process.
 
 The roofline of a machine: a kernel that does I operations for each byte it moves can do at most min(P, I · B)
 operations a second, with P the most the processor computes and B the most the memory gives. Below the ridge I = P/B
@@ -16,12 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..devices import Device, find
 from .runs import Run
 
-COPIED = 32 << 20
-"""Bytes of the array that is copied: more than caches hold."""
-SIDE = 768
-"""The side of the matrices that are multiplied."""
 TIMES = 5
 
 
@@ -51,23 +48,32 @@ class Machine:
 
 
 @cache
-def machine() -> Machine:
-    """This machine, with the threads that NumPy now uses. The best of a few tries counts."""
-    source, target = np.ones(COPIED, np.uint8), np.zeros(COPIED, np.uint8)
-    bandwidth = 2 * COPIED / best(lambda: np.copyto(target, source))
+def machine(place: str = "cpu") -> Machine:
+    """A device; the CPU, with the threads that NumPy now uses. The best of a few tries counts."""
+    there = find(place)
+    xp, side = there.xp, there.side
+    source, target = xp.ones(there.copied, np.uint8), xp.zeros(there.copied, np.uint8)
+    bandwidth = 2 * there.copied / best(there, lambda: xp.copyto(target, source))
     rates = {}
     for dtype in (np.float32, np.float64):
-        a = np.ones((SIDE, SIDE), dtype)
-        out = np.empty_like(a)
-        rates[dtype] = 2 * SIDE**3 / best(lambda a=a, out=out: np.matmul(a, a, out))
+        a = xp.ones((side, side), dtype)
+        out = xp.empty_like(a)
+        rates[dtype] = 2 * side**3 / best(there, lambda a=a, out=out: xp.matmul(a, a, out))
     return Machine(bandwidth, rates[np.float32], rates[np.float64])
 
 
-def best(work: Any) -> float:
+def of_device(name: str) -> Machine:
+    """What the device of a name can do, measured once."""
+    return machine() if name == "cpu" else machine(name)
+
+
+def best(there: Device, work: Any) -> float:
     """The least seconds of a few tries."""
     times = []
     for _ in range(TIMES):
+        there.synchronize()
         begin = perf_counter()
         work()
+        there.synchronize()
         times.append(perf_counter() - begin)
     return min(times)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import observe
+from ..devices import CPU, KINDS, Device, of
 from ..drawing.model import BACKWARD, FORWARD, UPDATE
 from ..errors import Where
 from ..executors.measured import measured
 from ..executors.timing import Measured
 from ..op import Array, Op, Spec, state
+from ..op.elsewhere import compute_on
 from .runs import Kernels, Run, dtype_of, nbytes
 
 NOWHERE: tuple[str, Where | None] = "", None
@@ -46,6 +48,7 @@ class Taken(NamedTuple):
     attrs: Mapping[str, Any]
     inputs: list[Any]
     result: Any
+    device: str
 
 
 def form_of(data: Any) -> Any:
@@ -74,6 +77,8 @@ class Meter:
         """Seconds that measuring itself took."""
         self.programs: dict[int, tuple[Any, Measured]] = {}
         """The compiled functions that ran, by identity, each with the twin of its program."""
+        self.devices: dict[int, str] = {}
+        """Where each of these runs."""
         self.calls: list[tuple[int, int, list[float]]] = []
         """Calls of these: which one, before which run of dynamic mode, and what the clock said."""
         self.memory: list[Change] = []
@@ -86,23 +91,31 @@ class Meter:
 
     # ---- dynamic mode ------------------------------------------------------------------------------------------------
 
-    def compute(self, op: Op, arrays: list[Array], attrs: Mapping[str, Any]) -> Any:
-        """Compute an op; its result in C order, which is part of the work."""
+    def compute(self, op: Op, arrays: Sequence[Array], attrs: Mapping[str, Any], there: Device | None = None) -> Any:
+        """Compute an op; its result in C order, which is part of the work. On a device, from when that has nothing to
+        do until it has nothing to do again."""
         now = state.now
         entered = perf_counter()
         now.meter = None  # an op of the user's own may use tensors inside; that is its time
         try:
+            if there is not None:
+                there.synchronize()
             begin = perf_counter()
-            data = op.kernel(*arrays) if op.kernel is not None and not attrs else op.forward(np, *arrays, **attrs)
-            if type(data) is np.ndarray and not data.flags.c_contiguous and not op.view:
+            if there is not None:
+                data = compute_on(there, op, arrays, attrs)
+            else:
+                data = op.kernel(*arrays) if op.kernel is not None and not attrs else op.forward(np, *arrays, **attrs)
+            if type(data) in KINDS and not data.flags.c_contiguous and not op.view:
                 data = data.copy()
+            if there is not None:
+                there.synchronize()
             end = perf_counter()
         finally:
             now.meter = self
         phase = BACKWARD if now.quiet else UPDATE if self.pulled and not now.grad else FORWARD
         self.places.append(self.pulling if phase is BACKWARD else (now.scope, None))
         self.taken.append(Taken(op, begin, end, phase, attrs, [form_of(x) for x in arrays],
-                                self.watched(data, "out" not in attrs)))
+                                self.watched(data, "out" not in attrs), "cpu" if there is None else there.name))
         self.overhead += perf_counter() - end + begin - entered
         return data
 
@@ -110,7 +123,7 @@ class Meter:
         """The form of a result. If it has memory of its own, that is noted, now and when it is given back."""
         if type(data) is tuple:
             return [self.watched(array, own) for array in data]
-        if type(data) is not np.ndarray:
+        if type(data) not in KINDS:
             data = np.asarray(data)
         elif own and data.base is None:
             run, size = len(self.taken), data.nbytes
@@ -151,6 +164,8 @@ class Meter:
         entered = perf_counter()
         if id(compiled) not in self.programs:
             self.programs[id(compiled)] = compiled, measured(compiled.program, compiled.graph)
+            self.devices[id(compiled)] = next((there.name for there in map(of, (*inputs, *cells)) if there is not CPU),
+                                              "cpu")
         twin = self.programs[id(compiled)][1]
         begin = perf_counter()
         outputs = twin(inputs, cells)
@@ -161,7 +176,8 @@ class Meter:
 
     def all_runs(self) -> list[Run]:
         """Everything that ran, in order."""
-        kernels = {number: Kernels(compiled, twin.kernels) for number, (compiled, twin) in self.programs.items()}
+        kernels = {number: Kernels(compiled, twin.kernels, self.devices[number])
+                   for number, (compiled, twin) in self.programs.items()}
         dynamic = self.dynamic_runs()
         answer: list[Run] = []
         done = 0
@@ -180,5 +196,6 @@ class Meter:
             read, written = (0, 0) if op.view else (nbytes(inputs), nbytes([result]))
             answer.append(Run(
                 op.name, op.name, taken.begin, taken.end - taken.begin, taken.phase, scope, str(where) if where else "",
-                read, written, op.flops(result, *inputs, **taken.attrs), dtype_of(result), "dynamic"))
+                read, written, op.flops(result, *inputs, **taken.attrs), dtype_of(result), "dynamic",
+                taken.device))
         return answer

@@ -36,6 +36,7 @@ class Run:
     dtype: np.dtype[Any]
     mode: str
     """`dynamic` or `static`."""
+    device: str = "cpu"
 
     @property
     def moved(self) -> int:
@@ -66,7 +67,8 @@ def dtype_of(value: Any) -> np.dtype[Any]:
 class Kernels:
     """The kernels of a compiled function, with all that does not change from run to run."""
 
-    def __init__(self, compiled: Any, kernels: Sequence[KernelOf]) -> None:
+    def __init__(self, compiled: Any, kernels: Sequence[KernelOf], device: str) -> None:
+        self.device = device
         self.picture: Picture = picture_of(compiled)
         self.readers = self.picture.readers
         self.results = {*self.picture.outputs, *(new for _, new in self.picture.updates)}
@@ -101,7 +103,7 @@ class Kernels:
     def runs(self, ticks: Sequence[float]) -> list[Run]:
         """The runs of one call, from what the clock said."""
         return [Run(fact.op, fact.name, begin, end - begin, fact.phase, fact.scope, fact.where, fact.read,
-                    fact.written, fact.flops, fact.dtype, "static")
+                    fact.written, fact.flops, fact.dtype, "static", self.device)
                 for fact, begin, end in zip(self.facts, ticks, ticks[1:], strict=False)]
 
 

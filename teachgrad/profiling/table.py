@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .machine import Machine
@@ -35,8 +35,9 @@ class Row:
         return self.flops / moved if moved else 0.0
 
 
-def rows_of(runs: Sequence[Run], key: Callable[[Run], str], machine: Machine, total: float) -> list[Row]:
-    """The runs grouped by a key, those that took longest first."""
+def rows_of(runs: Sequence[Run], key: Callable[[Run], str], machine: Callable[[str], Machine],
+            total: float) -> list[Row]:
+    """The runs grouped by a key, those that took longest first. `machine` says what a device can do."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(key(run), []).append(run)
@@ -45,7 +46,8 @@ def rows_of(runs: Sequence[Run], key: Callable[[Run], str], machine: Machine, to
         seconds = sum(run.seconds for run in group)
         least = {"memory": 0.0, "arithmetic": 0.0}
         for run in group:
-            least[machine.bound(run)] += machine.least(run)
+            there = machine(run.device)
+            least[there.bound(run)] += there.least(run)
         rows.append(Row(
             name, len(group), seconds, seconds / total if total else 0.0, sum(run.read for run in group),
             sum(run.written for run in group), sum(run.flops for run in group), max(least, key=least.__getitem__),
@@ -92,15 +94,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Roofline:
-    """A machine, and how near each kernel comes to what it can do."""
+    """What the devices that ran can do, and how near each kernel comes to it."""
 
-    machine: Machine
+    machines: Mapping[str, Machine]
+    """By the name of the device."""
     rows: list[Row]
+
+    @property
+    def machine(self) -> Machine:
+        """The first of them: the only one, if all ran on one device."""
+        return next(iter(self.machines.values()))
 
     def __str__(self) -> str:
         shown = self.rows[:MOST_ROWS]
         width = max([len("kernel"), *(len(row.name) for row in shown)])
-        lines = [f"this machine {self.machine}",
+        lines = [*(f"{'this machine' if name == 'cpu' else name} {machine}" for name, machine in self.machines.items()),
                  f"{'kernel':<{width}} {'ms':>9} {'flop/B':>7} {'Gflop/s':>8} {'GB/s':>7} {'of roof':>8}  bound by"]
         for row in shown:
             moved = row.read + row.written

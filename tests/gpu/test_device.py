@@ -1,7 +1,8 @@
 """Dynamic mode on another device: the same numbers, nothing carried over in passing, and errors that name who is where.
 
-Without a GPU the device is a stand-in for CuPy that is stricter than CuPy itself (`strict.py`). With one, the tests run
-on CuPy as well.
+Without a GPU the device is a stand-in for CuPy that is stricter than CuPy itself (`strict.py`); once alone, and once
+with the kernels that the device "gpu" puts in place of some ops, run by the emulator (`standing.py`). With one, the
+tests run on CuPy as well.
 """
 
 from __future__ import annotations
@@ -27,18 +28,23 @@ import tests.arrays.samples  # noqa: F401  (adds its rows to the table)
 from teachgrad import devices, nn, optim
 from teachgrad.nn import functional as F
 from teachgrad_gpu import device as gpu
+from teachgrad_gpu.emulator.building import compiler
 from tests.export import programs
+from tests.gpu.standing import StandIn
 from tests.gpu.strict import KNOWN, Strict, StrictArray
 from tests.op_samples import SAMPLES, Sample
 from tests.test_ops import results
 
+EMULATED = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+PLACES = {"strict": Strict, "kernels": StandIn, "gpu": gpu.open_device}
 
-@pytest.fixture(params=["strict", pytest.param("gpu", marks=pytest.mark.gpu)])
+
+@pytest.fixture(params=["strict", pytest.param("kernels", marks=EMULATED), pytest.param("gpu", marks=pytest.mark.gpu)])
 def place(request: Any, monkeypatch: Any) -> Iterator[Any]:
     """A device beside the CPU, in use for one test."""
     monkeypatch.setattr(devices, "OPEN", dict(devices.OPEN))
     before = devices.beyond, dict(devices.KINDS)
-    yield devices.add(Strict()) if request.param == "strict" else devices.find("gpu")
+    yield devices.add(PLACES[request.param]())
     devices.beyond = before[0]
     devices.KINDS.clear()
     devices.KINDS.update(before[1])

@@ -270,7 +270,7 @@ def test_the_roofline_is_the_lower_of_two_bounds() -> None:
         assert roof.least(run) == max((run.read + run.written) / 100.0, run.flops / 1000.0)
         if run.moved:
             assert roof.bound(run) == ("memory" if run.flops / run.moved <= 10.0 else "arithmetic")
-    rows = rows_of(p.runs, lambda run: "all", roof, p.seconds)
+    rows = rows_of(p.runs, lambda run: "all", lambda device: roof, p.seconds)
     assert rows[0].roofline == pytest.approx(sum(map(roof.least, p.runs)) / sum(run.seconds for run in p.runs))
     assert roof.peak(np.dtype(np.float64)) == 500.0
 

@@ -1,27 +1,24 @@
-"""The device "gpu": arrays of CuPy, computed with by CuPy's functions."""
+"""The device "gpu": arrays of CuPy, computed with by CuPy's functions, and by kernels of ours where they are better."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from teachgrad.devices import Device
 from teachgrad.errors import DeviceError
 
-from ..kernels import catalogue
+from . import attention, draws, maps, rows, scatter, updates, windows  # noqa: F401  (each adds its ops to the table)
 from .namespace import Namespace
-
-DRAWS = {"random_uniform": "philox_uniform", "random_normal": "philox_normal", "random_integers": "philox_integers",
-         "random_bernoulli": "philox_bernoulli"}
-"""The kernels of the draws that a GPU makes by itself, by op. The exchanges of a permutation come one after the other,
-which a CPU does faster."""
+from .table import computed
 
 
 class Gpu(Device):
     """One GPU, by way of CuPy."""
 
     name = "gpu"
+    copied, side = 1 << 28, 4096
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
@@ -34,15 +31,11 @@ class Gpu(Device):
     def to_host(self, array: Any) -> Any:
         return array.get()
 
-    def drawn(self, op: str, cell: Any, settings: Mapping[str, Any]) -> Any:
-        kernel, dtype = DRAWS.get(op), settings["dtype"]
-        if kernel is None:
-            return None
-        drawn_as = "bool" if op == "random_bernoulli" else "float32" if dtype == "float16" else dtype
-        z = self.cupy.empty(settings["shape"], drawn_as)
-        numbers = {key: value for key, value in settings.items() if key not in ("shape", "dtype")}
-        catalogue[kernel].launch(self.cupy, self.cupy.asarray(cell), z, **numbers)
-        return z if z.dtype == dtype else z.astype(dtype)
+    def computed(self, op: Any, arrays: Sequence[Any], settings: Mapping[str, Any]) -> Any:
+        return computed(self, op, arrays, settings)
+
+    def synchronize(self) -> None:
+        self.cupy.cuda.get_current_stream().synchronize()
 
 
 def open_device() -> Gpu:
