@@ -2,17 +2,20 @@
 
 The plain run is watched op by op. The recorded graph is then run on the same values by the slow interpreter, so that a
 difference can be blamed on the first op that shows it; then the compiled program runs, and its results are compared.
+
+The interpreter is one of the CPU. Where tensors are on another device, values are carried over from there to be
+compared, up to rounding: bits are promised on the CPU alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
 import numpy as np
 
-from . import observe
+from . import devices, observe
 from .control.body import Control
 from .errors import Site, TraceError, user_site
 from .graph import Graph
@@ -39,18 +42,20 @@ def computes(op: Op | None) -> bool:
 def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs: Any) -> Any:
     """Run a static function both ways; the results of the graph, if they are the same bit for bit."""
     recording: Recording = trace.recording
-    same = same_bits if function.exact else alike
     touched = list({id(x): x for x in (source.owner(leaves) for source in recording.sources.values())}.values())
-    entry = {number: source.find(leaves)._data.copy() for number, source in recording.sources.items()}
+    found = {number: source.find(leaves)._data for number, source in recording.sources.items()}
+    here = all(devices.of(array) is devices.CPU for array in found.values())
+    same = same_bits if function.exact and here else alike
+    entry = {number: on_cpu(array) for number, array in found.items()}
     before = [kept(x) for x in touched]
     steps: list[observe.Forward] = []
     thread = get_ident()
 
     def watch(event: observe.Event) -> None:
-        if not isinstance(event, observe.Forward) or get_ident() != thread or not isinstance(event.array, np.ndarray):
+        if not isinstance(event, observe.Forward) or get_ident() != thread or type(event.array) not in devices.KINDS:
             return
         if event.op not in REGISTRY or computes(REGISTRY[event.op]):  # a tg.Function is not in the registry
-            steps.append(event._replace(array=event.array.copy()))
+            steps.append(event._replace(array=on_cpu(event.array)))
 
     with observe.watching(watch):
         plain = flatten(function.fn(*args, **kwargs))[0]
@@ -61,7 +66,7 @@ def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs
         x._grad = gradient
         if gradient is not None:
             gradient._data[...] = gradient_data
-    compare_steps(function.name, recording, steps, entry)
+    compare_steps(function.name, recording, steps, entry, same_bits if here else alike)
     answer = function.run(trace, leaves)
     for number, ((want, flag), got) in enumerate(zip(expected, flatten(answer)[0], strict=True)):
         if not same(want, copied(got)):
@@ -72,9 +77,9 @@ def run_both(function: Any, trace: Any, leaves: Sequence[Any], args: Any, kwargs
                             user_site())
     for x, (data, _, gradient_data) in zip(touched, after, strict=True):
         name = x.name or f"a tensor of shape {x.shape}"
-        if not same(data, x._data):
+        if not same(on_cpu(data), on_cpu(x._data)):
             raise different(f"{function.name} leaves different values in {name} in the two modes", user_site())
-        if not same(gradient_data, None if x._grad is None else x._grad._data):
+        if not same(on_cpu(gradient_data), None if x._grad is None else on_cpu(x._grad._data)):
             raise different(f"{function.name} leaves different gradients in {name} in the two modes", user_site())
     return answer
 
@@ -84,7 +89,13 @@ def kept(x: Any) -> tuple[Any, Any, Any]:
     return x._data.copy(), x._grad, None if x._grad is None else x._grad._data.copy()
 
 
-def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forward], entry: dict[int, Any]) -> None:
+def on_cpu(array: Any) -> Any:
+    """A copy of an array on the CPU; other things as they are."""
+    return devices.CPU.take(array).copy() if type(array) in devices.KINDS else array
+
+
+def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forward], entry: dict[int, Any],
+                  same: Callable[[Any, Any], bool]) -> None:
     """Find the first op whose value differs between the plain run and the recorded graph."""
     graph = recording.graph
     ran = list(computed(graph, interpret(graph, entry), recording.quiet))
@@ -94,7 +105,7 @@ def compare_steps(name: str, recording: Recording, steps: Sequence[observe.Forwa
         v, value = made
         if step.op != str(v.op):
             raise different(f"{name} ran {step.op} ({step.where}) as plain Python where the graph has {v.op}", v.site)
-        if not same_bits(step.array, value):
+        if not same(step.array, value):
             raise different(f"the first difference between the modes in {name} is {v.op}: dynamic "
                             f"{_short(step.array)}, static {_short(value)}", v.site)
     if len(steps) != len(ran) and None not in ran:
@@ -153,7 +164,7 @@ def alike(a: Any, b: Any) -> bool:
 
 def copied(x: Any) -> Any:
     """The value of a tensor, kept from changing; other things as they are."""
-    return x._data.copy() if isinstance(x, Vertex) else x
+    return on_cpu(x._data) if isinstance(x, Vertex) else x
 
 
 def _short(value: Any) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes, executors, verification
+from . import devices, dtypes, executors, verification
 from .conversion import as_array
 from .displays import Displayed
-from .errors import DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
+from .errors import DeviceError, DTypeError, ShapeError, TeachgradError, TraceError, place, user_site
 from .graph import Graph, is_constant
-from .op import Op, Spec, Symbolic, Vertex, apply, modes, state
+from .op import Op, Spec, Symbolic, Vertex, apply, device_of, modes, state
 from .ops.shape import as_shape, astype, broadcast_to
 from .passes import optimize
 from .passes.plan import Plan, plan_memory
@@ -191,6 +191,10 @@ class Function(Displayed):
             raise TeachgradError(f"{self.name} takes {len(self.parameters)} arguments ({wanted}), got {len(args)}")
         arrays = []
         for x, value in zip(self.parameters, args, strict=True):
+            if isinstance(value, Vertex) and device_of(value) is not devices.CPU:
+                raise DeviceError(f"the argument {x.name or '?'} of {self.name} is on \"{device_of(value).name}\", and "
+                                  "graphs built by hand compute on \"cpu\".\nWays out: x.to(\"cpu\"); or tg.static, "
+                                  "which runs where its tensors are, if its executor does.")
             array = np.asarray(value._data if isinstance(value, Vertex) else value)
             if array.shape != x.shape:
                 raise ShapeError(f"the argument {x.name or '?'} of {self.name} has shape {array.shape}; its "

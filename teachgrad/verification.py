@@ -9,6 +9,9 @@ Four questions, each answered with the name of the culprit:
 * Does the compiled program compute what the interpreter computes?
 
 And when a trace is used again: would tracing now give the same graph? In the spirit of Theano's DebugMode.
+
+Values on another device are carried over to the CPU for this: ops, rewrites and the interpreter are looked at there.
+The program runs where it belongs, on copies, and its results are carried over to be compared.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import observe
+from . import devices, observe
 from .autodiff import grad
 from .errors import TeachgradError, VerificationError
 from .executors import Build, Program
@@ -40,12 +43,13 @@ STEP = 1e-6
 def verify(moments: Sequence[tuple[str, Graph]], log: Sequence[Rewrite], plan: Plan, program: Program, build: Build,
            arrays: Mapping[int, Any]) -> list[Rewrite]:
     """Check a program on the arrays of its leaves, by id, unwatched; the rewrites with the errors that they make."""
-    leaves = {number: array.copy() for number, array in arrays.items()}
+    leaves = {number: devices.CPU.take(array).copy() for number, array in arrays.items()}
+    places = {number: devices.of(array) for number, array in arrays.items()}
     with np.errstate(all="ignore"), observe.watching(None):
         check_ops(moments[0][1], leaves)
         checked = verified(log, leaves, moments[0][1])
         check_plan(moments[-1][1], plan)
-        check_program(moments[-1][1], program, build, leaves)
+        check_program(moments[-1][1], program, build, leaves, places)
     return checked
 
 
@@ -252,19 +256,20 @@ def check_plan(graph: Graph, plan: Plan) -> None:
                     f"{graph.where(old)}, which is read until step {read_until} (the write is step {born})")
 
 
-def check_program(graph: Graph, program: Program, build: Build, leaves: Mapping[int, Any]) -> None:
+def check_program(graph: Graph, program: Program, build: Build, leaves: Mapping[int, Any],
+                  places: Mapping[int, devices.Device]) -> None:
     """The program computes what the interpreter does. If not, the first op with another value is to blame."""
     values = interpret(graph, leaves)
-    split = len(graph.inputs)
-    arrays = [leaves[v.id].copy() for v in graph.leaves]
+    split, take = len(graph.inputs), devices.CPU.take
+    arrays = [places[v.id].from_host(leaves[v.id].copy()) for v in graph.leaves]
     outputs, new = program.trial(arrays[:split], arrays[split:])
-    if all(close(a, np.asarray(values[v.id])) for v, a in zip(graph.results, [*outputs, *new], strict=True)):
+    if all(close(take(a), np.asarray(values[v.id])) for v, a in zip(graph.results, [*outputs, *new], strict=True)):
         return
     steps = tuple(v for v in graph.order if type(v._data) is Spec)
     whole = replace(graph, outputs=steps, updates=(), families=())
     alone = build(whole, plan_memory(whole, "off"))
     for v, a in zip(steps, alone(arrays[:split], arrays[split:]), strict=True):
-        if not close(a, np.asarray(values[v.id])):
+        if not close(take(a), np.asarray(values[v.id])):
             raise VerificationError(f"the program is wrong: its {v.op} at {graph.where(v)} has another value than the "
                                     "op has in the interpreter")
     raise VerificationError(f"the program of {graph.name} is wrong: every op by itself is right, so values must be "

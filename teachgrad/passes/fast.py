@@ -10,6 +10,7 @@ from .exact import fold, forget_unchanged, merge, prune, spare, updates_last
 from .lower import linear_is_matmul_and_add, transposed_products
 from .memory_order import in_memory_order
 from .rewriting import Rewrite, rewrite
+from .rules import Bound
 
 
 def take_apart(v: Vertex) -> Vertex | None:
@@ -26,6 +27,10 @@ def take_apart(v: Vertex) -> Vertex | None:
         return None
     part: Vertex = answer if index is None else answer[index]
     return part if type(part._data) is Spec else None
+
+
+take_apart.bound = Bound(64, terms=True)  # type: ignore[attr-defined]
+"""Sums are taken in another order, and what was one call of NumPy rounds in between."""
 
 
 def parts(graph: Graph, log: list[Rewrite]) -> Graph:

@@ -270,7 +270,7 @@ class Sweep:
             self.order.pop(x.id, None)
             self.builder.forget(x)
         where = self.graph.where(source)
-        bound, domain = (rule.bound, rule.domain) if isinstance(rule, Rule) else (EXACT, "")
+        bound, domain = getattr(rule, "bound", EXACT), rule.domain if isinstance(rule, Rule) else ""
         self.log.append(Rewrite(self.pass_name, name_of(rule), v, after, where, offer.change, line_of(rule), bound,
                                 domain, fresh=tuple(offer.fresh), dead=tuple(offer.dead)))
         if observe.sink is not None:
