@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,22 +21,24 @@ class Gpu:
 
     rehearsal = False
     executor = "cupy"
-    torch_peers = (("torch", "torch eager"), ("torch-compile", "torch.compile, CUDA graphs"))
-    """PyTorch's ways to run a training step: the contestant, and what it is called here."""
     rounds = 50
 
     def __init__(self) -> None:
-        import torch
-        import torch._inductor.config
-
         from teachgrad_gpu.timing import gpu, peaks
 
         self.device: Any = gpu()
         self.xp: Any = self.device
-        self.torch: Any = torch
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        torch._inductor.config.triton.cudagraphs = True
+        self.torch: Any = None
+        """PyTorch; without it there is nothing to be compared with, and all else is measured."""
+        if find_spec("torch") is not None:
+            import torch
+
+            self.torch = torch
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         self.peaks = peaks(self.device)
+
+    def rng(self) -> Any:
+        return Tiled(7)
 
     def describe(self) -> dict[str, str]:
         runtime = self.device.cuda.runtime
@@ -74,11 +77,35 @@ class Gpu:
 
     def torch_place(self) -> AbstractContextManager[object]:
         """A block in which PyTorch makes its tensors on the device."""
-        return self.torch.device("cuda")
+        place: AbstractContextManager[object] = self.torch.device("cuda")
+        return place
+
+    def graphed(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        """What PyTorch does in a call, captured as one CUDA graph; it writes to the same memory in each replay.
+
+        Source: PyTorch's notes on CUDA semantics, "Whole-network capture".
+        """
+        cuda = self.torch.cuda
+        stream = cuda.Stream()
+        stream.wait_stream(cuda.current_stream())
+        with cuda.stream(stream):
+            for _ in range(3):
+                run()
+        cuda.current_stream().wait_stream(stream)
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph):
+            answer = run()
+
+        def replay() -> Any:
+            graph.replay()
+            return answer
+
+        return replay
 
     def free(self) -> None:
         self.device.get_default_memory_pool().free_all_blocks()
-        self.torch.cuda.empty_cache()
+        if self.torch is not None:
+            self.torch.cuda.empty_cache()
 
 
 class Rehearsal:
@@ -86,7 +113,6 @@ class Rehearsal:
 
     rehearsal = True
     executor = "emulated"
-    torch_peers = (("torch", "torch eager"),)
     rounds = 1
 
     def __init__(self) -> None:
@@ -100,6 +126,9 @@ class Rehearsal:
         self.torch: Any = torch
         self.peaks = Peaks("the emulator: A REHEARSAL, whose times mean nothing", 1e9, 1e9, 1e9)
 
+    def rng(self) -> Any:
+        return np.random.default_rng(7)
+
     def describe(self) -> dict[str, str]:
         return {"date": date.today().isoformat(), "device": self.peaks.name, "python": platform.python_version(),
                 **versions()}
@@ -108,7 +137,7 @@ class Rehearsal:
         return array
 
     def tensor(self, array: Any) -> Any:
-        return self.torch.from_numpy(array)
+        return self.torch.from_numpy(array if array.flags.writeable else array.copy())
 
     def numpy(self, array: Any) -> Any:
         return array.numpy() if isinstance(array, self.torch.Tensor) else np.asarray(array)
@@ -132,11 +161,27 @@ class Rehearsal:
     def torch_place(self) -> AbstractContextManager[object]:
         return nullcontext()
 
+    def graphed(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        return run
+
     def free(self) -> None:
         """Nothing is held."""
 
 
 Machine = Gpu | Rehearsal
+
+
+class Tiled:
+    """Random numbers for large arrays: some thousand of them, again and again, as fast as memory is filled."""
+
+    SOME = 1 << 16
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.integers = self.rng.integers
+
+    def standard_normal(self, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+        return np.resize(self.rng.standard_normal(self.SOME, dtype), shape)
 
 
 def versions() -> dict[str, str]:

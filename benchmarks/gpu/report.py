@@ -23,6 +23,8 @@ class Results:
     failed: Sequence[Failed]
     steps: Sequence[Step]
     goals: Sequence[Goal]
+    left: Sequence[str] = ()
+    """What there was no time for."""
 
 
 def as_json(results: Results) -> str:
@@ -33,9 +35,10 @@ def as_markdown(results: Results) -> str:
     return "\n\n".join([
         f"# Kernels on a GPU\n\n{about(results)}",
         "## Goals\n\n" + table(("goal", "wanted", "measured", ""), map(goal_cells, results.goals)),
-        "## Right?\n\n" + rights(results.checked),
+        "## Training steps\n\n" + steps(results.steps),
         "## Fast?\n\n" + times(results),
-        "## Training steps\n\n" + steps(results.steps)]) + "\n"
+        "## Right?\n\n" + rights(results.checked),
+        *(["## Left out\n\nThere was no time for: " + ", ".join(results.left) + "."] if results.left else [])]) + "\n"
 
 
 def about(results: Results) -> str:
@@ -45,21 +48,26 @@ def about(results: Results) -> str:
 
 
 def rights(checked: Sequence[Checked]) -> str:
+    if not checked:
+        return f"{NOT_RUN} yet."
     right = sum(c.right for c in checked)
     return (f"{right} of {len(checked)} kernels and dtypes agree with NumPy on the device, on small and odd sizes.\n\n"
             + table(("kernel", "dtype", "as NumPy", "bits as the emulator's", "apart"), map(check_cells, checked)))
 
 
 def times(results: Results) -> str:
-    head = "kernel", "shape", "ms", "GB/s", "of copy", "GFLOP/s", "CuPy", "PyTorch", "torch.compile", "as PyTorch"
+    head = ("kernel", "shape", "ms", "GB/s", "of copy", "GFLOP/s", "CuPy", "PyTorch", "torch.compile", "as PyTorch",
+            "a call")
     failed = "".join(f"\n\n{f.kernel} FAILED: {f.why}" for f in results.failed)
-    return ("Times in milliseconds; `of copy` is how fast numbers move, if each moves once, beside a copy.\n\n"
+    return ("Times in milliseconds; `of copy` is how fast numbers move, if each moves once, beside a copy. Rows that "
+            "begin with \"static\" are CUDA that static mode writes; `a call` is the time of such a function with all "
+            "that Python does.\n\n"
             + table(head, map(time_cells, results.timed)) + failed)
 
 
 def steps(steps: Sequence[Step]) -> str:
     if not steps:
-        return f"{NOT_RUN}: they were not asked for."
+        return f"{NOT_RUN}."
     return table(("step", "ms", "beside", "losses as on the CPU"), map(step_cells, steps))
 
 
@@ -76,11 +84,12 @@ def time_cells(t: Timed) -> tuple[str, ...]:
     others = ("-" if ms is None else f"{ms:.3f}" for ms in (t.cupy, t.torch, t.compiled))
     agrees = "-" if t.agrees is None else "yes" if t.agrees else "NO"
     return (t.kernel, " x ".join(map(str, t.shape)), f"{t.ms:.3f}", f"{t.speed / 1e9:.0f}", f"{100 * t.of_copy:.0f} %",
-            f"{t.flops / 1e9:.0f}", *others, agrees)
+            f"{t.flops / 1e9:.0f}" if t.flops else "-", *others, agrees, "-" if t.call is None else f"{t.call:.3f}")
 
 
 def step_cells(s: Step) -> tuple[str, ...]:
-    beside = ", ".join(f"{name} {ms:.3f}" for name, ms in s.beside.items())
+    beside = ", ".join([*(f"{name} {ms:.3f}" for name, ms in s.beside.items()),
+                        *(f"{name} FAILED: {why}" for name, why in s.missing.items())])
     return s.name, f"{s.ms:.3f}", beside, "yes" if s.same else "NO"
 
 

@@ -53,6 +53,8 @@ class Timed:
     compiled: float | None
     agrees: bool | None
     """With PyTorch, at this shape."""
+    call: float | None = None
+    """Of a static function: with all that a call costs in Python."""
 
 
 @dataclass(frozen=True)
@@ -122,41 +124,57 @@ def in_short(error: Exception) -> str:
 
 
 def time_one(machine: Machine, kernel: Kernel) -> Timed:
-    from . import torch_side  # here, because it needs PyTorch
-
     shape = machine.shape(kernel)
-    example = kernel.example(np.random.default_rng(7), kernel.dtypes[0], *shape)
+    example = kernel.example(machine.rng(), kernel.dtypes[0], *shape)
     arrays, settings = tuple(machine.to(a) for a in example.arrays), example.settings
-    answers = torch_side.ANSWERS.get(kernel.name)
-    tensors = tuple(machine.tensor(a) for a in arrays) if answers else ()
-    expected = answers(*tensors, **settings) if answers else ()
     kernel.launch(machine.device, *arrays, **settings)
-    agrees = agreement(machine, kernel, arrays, expected) if answers else None
-
+    torch_ms, compiled, agrees = beside_torch(machine, kernel, arrays, settings)
     ours = machine.milliseconds(lambda: kernel.launch(machine.device, *arrays, **settings))
-    by_torch = None if kernel.name in torch_side.UNTIMED else answers
-    torch_ms = machine.milliseconds(lambda: by_torch(*tensors, **settings)) if by_torch else None
     by_cupy = cupy_side.ANSWERS.get(kernel.name)
     cupy_ms = machine.milliseconds(lambda: by_cupy(machine.xp, *arrays)) if by_cupy and not settings else None
-    compiled = None
-    if kernel.name in COMPILED and answers:
-        fused = machine.compiled(answers)
-        compiled = machine.milliseconds(lambda: fused(*tensors, **settings))
     plan = kernel.plan(*arrays, **settings)
     speed = kernel.least_traffic(*arrays, **settings) / (ours / 1e3)
     return Timed(kernel.name, shape, ours, speed, speed / machine.peaks.copy, plan.flops / (ours / 1e3), cupy_ms,
                  torch_ms, compiled, agrees)
 
 
-def agreement(machine: Machine, kernel: Kernel, arrays: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+def beside_torch(machine: Machine, kernel: Kernel, arrays: tuple[Any, ...],
+                 settings: Any) -> tuple[float | None, float | None, bool | None]:
+    """PyTorch's time, that of torch.compile, and whether the results agree; None for what is not to be had."""
+    if machine.torch is None:
+        return None, None, None
+    from . import torch_side  # here, because it needs PyTorch
+
+    answers = torch_side.ANSWERS.get(kernel.name)
+    if answers is None:
+        return None, None, None
+    tensors = tuple(machine.tensor(a) for a in arrays)
+    agrees = agreement(machine, kernel, tensors, answers(*tensors, **settings))
+    if kernel.name in torch_side.UNTIMED:
+        return None, None, agrees
+    torch_ms, compiled = machine.milliseconds(lambda: answers(*tensors, **settings)), None
+    if kernel.name in COMPILED:
+        fused = machine.compiled(answers)
+        compiled = machine.milliseconds(lambda: fused(*tensors, **settings))
+    return torch_ms, compiled, agrees
+
+
+def agreement(machine: Machine, kernel: Kernel, tensors: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
     """Whether the results at the large shape are PyTorch's, within what two orders of many additions differ.
 
     The small shapes are held to much less. Of equal maxima either may be the place, so integers are not compared.
     """
-    for i, answer in zip(kernel.outputs, expected, strict=True):
-        if answer is None or arrays[i].dtype.kind != "f":
+    for i, theirs in zip(kernel.outputs, expected, strict=True):
+        if theirs is None or not tensors[i].is_floating_point():
             continue
-        theirs = machine.numpy(answer)
-        if relative(machine.numpy(arrays[i]), theirs) > (1e-2 if theirs.dtype == np.float16 else 1e-3):
+        most = 1e-2 if theirs.dtype == machine.torch.float16 else 1e-3
+        if torch_apart(machine.torch, tensors[i], theirs) > most:
             return False
     return True
+
+
+def torch_apart(torch: Any, a: Any, b: Any) -> float:
+    """The largest difference relative to the largest number, where the tensors are; nan equals nan."""
+    a, b = a.double(), b.double()
+    apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0.0, (a - b).abs()).nan_to_num(nan=torch.inf)
+    return float(apart.max() / b.abs().nan_to_num().max().clamp(min=1e-300)) if a.numel() else 0.0

@@ -10,9 +10,13 @@ A module registers a function of the machine, which yields a `Step` for each wor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .machine import Machine
+from .rows import Failed
+
+GRAPHED = "torch.compile, one CUDA graph"
+"""What PyTorch at its fastest is called: forward, backward and update compiled, and captured as a whole."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,11 @@ class Step:
     """Others' times for the same step."""
     same: bool
     """Whether the losses of the first steps agree with those on the CPU."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Others that failed, and why."""
 
 
-Maker = Callable[[Machine], Iterator[Step]]
+Maker = Callable[[Machine], Iterator[Step | Failed]]
 STEPS: list[Maker] = []
 
 

@@ -6,6 +6,7 @@ then three linear layers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,8 @@ def teachgrad_generated_c(problem: Problem) -> Step:
     return teachgrad_step(problem, level="O3")
 
 
-def _pytorch(problem: Problem, compiled: bool) -> Step:
+def in_torch(problem: Problem, compile: Callable[..., Any]) -> tuple[Callable[[], Any], Any]:
+    """The loss of the batch, whose model goes through `compile`, and the optimizer."""
     import torch
     from torch import nn
 
@@ -198,16 +200,22 @@ def _pytorch(problem: Problem, compiled: bool) -> Step:
         *(nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
     )
     model.load_state_dict({name: torch.tensor(weight) for name, weight in problem.weights.items()})
-    optimizer = torch.optim.SGD(model.parameters(), lr=problem.lr)
     x, labels = torch.tensor(problem.inputs), torch.tensor(problem.targets)
-    forward = torch.compile(model) if compiled else model
+    forward = compile(model)
+    return lambda: nn.functional.cross_entropy(forward(x), labels), torch.optim.SGD(model.parameters(), lr=problem.lr)
+
+
+def _pytorch(problem: Problem, compiled: bool) -> Step:
+    import torch
+
+    loss_of, optimizer = in_torch(problem, torch.compile if compiled else lambda model: model)
 
     def step() -> float:
-        loss = nn.functional.cross_entropy(forward(x), labels)
+        loss = loss_of()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return float(loss.item())
 
     return step
 

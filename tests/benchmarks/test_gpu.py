@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,15 @@ from benchmarks.gpu.goals import NOT_RUN, goals
 from benchmarks.gpu.machine import Rehearsal
 from benchmarks.gpu.report import time_cells
 from benchmarks.gpu.rows import Timed
-from benchmarks.gpu.steps import Step
+from benchmarks.gpu.session import Session
+from benchmarks.gpu.steps import GRAPHED, Step
 from teachgrad_gpu import timing
 from teachgrad_gpu.emulator import building
 
 
 def test_without_a_gpu_it_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
                                      capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(script, "unable", lambda: "CuPy finds no CUDA device")
+    monkeypatch.setattr(script, "missing", lambda: "CuPy finds no CUDA device")
     assert script.main(["--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out == "NOT RUN: CuPy finds no CUDA device\n"
     assert list(tmp_path.iterdir()) == []
@@ -35,15 +35,18 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.oracles
 @pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pattern = "gelu_vec|transpose_padded|sum_last|softmax_reg|matmul_vec|philox_words|scatter_add$"
+    pattern = "static: softmax|gelu_vec|transpose_padded|sum_last|softmax_reg|matmul_vec|philox_words|scatter_add$"
     assert script.main(["--rehearse", "--no-steps", "--kernels", pattern, "--output", str(tmp_path)]) == 0
     text = (tmp_path / "RESULTS.md").read_text("utf-8")
     assert "A REHEARSAL, whose times mean nothing" in text
     assert "MISSED" not in text
     assert "11 of 11 kernels and dtypes agree with NumPy" in text
     data = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert [row["agrees"] for row in data["timed"]] == [True, True, True, True, True, None, True]
-    assert [row["kernel"] for row in data["timed"] if row["compiled"]] == ["gelu_vectorised", "softmax_registers"]
+    names = ["static: softmax", "gelu_vectorised", "transpose_padded", "softmax_registers", "matmul_vectorised"]
+    assert [row["kernel"] for row in data["timed"]][:5] == names, "what goals are about comes first"
+    assert [row["kernel"] for row in data["timed"] if row["agrees"] is not True] == ["philox_words"]
+    assert [row["kernel"] for row in data["timed"] if row["compiled"]] == [*names[:2], "softmax_registers"]
+    assert data["timed"][0]["call"] > 0
     assert {goal["measured"] for goal in data["goals"]} == {NOT_RUN}
     assert data["checked"][0]["same_bits"] == data["checked"][0]["results"] > 0
 
@@ -52,11 +55,38 @@ def test_a_rehearsal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.oracles
 @pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 def test_training_steps_on_the_emulator_have_the_losses_of_the_cpu() -> None:
-    from benchmarks.gpu.training import training
+    from benchmarks.gpu.training import entries, measured
 
-    found = list(islice(training(Rehearsal()), 2))
-    assert [step.name for step in found] == ["mlp, captured", "lenet"]
-    assert all(step.same and set(step.beside) == {"teachgrad on the CPU", "torch eager"} for step in found)
+    machine = Rehearsal()
+    found = {name: measured(machine, name, entry) for name, entry in entries().items() if not name.startswith("gpt")}
+    assert list(found) == ["mlp, captured", "lenet, captured", "mlp, dynamic", "lenet, dynamic"]
+    assert all(step.same and not step.missing for step in found.values())
+    assert set(found["mlp, captured"].beside) == {"teachgrad on the CPU", "torch eager", GRAPHED}
+    assert set(found["mlp, dynamic"].beside) == {"teachgrad on the CPU", "torch eager"}
+
+
+class WithoutTorch(Rehearsal):
+    """A machine that has no PyTorch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.torch = None
+
+
+@pytest.mark.slow
+@pytest.mark.oracles
+@pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
+def test_an_interrupted_run_keeps_what_it_has_and_pytorch_may_be_missing(tmp_path: Path) -> None:
+    session = Session(WithoutTorch(), tmp_path, lambda name: name == "static: softmax", minutes=0.0)
+    rows = session.parts()[0][1]()
+    session.rows.append(next(rows))
+    session.write()
+    data = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert [(row["kernel"], row["torch"], row["agrees"]) for row in data["timed"]] == [("static: softmax", None, None)]
+    session.run()
+    text = (tmp_path / "RESULTS.md").read_text("utf-8")
+    assert "There was no time for: static functions, times of the kernels that goals are about, training steps" in text
+    assert "| static: softmax |" in text
 
 
 @pytest.mark.oracles
@@ -83,7 +113,7 @@ def test_goals_are_met_or_missed_by_the_figures() -> None:
     timed = {r.kernel: r for r in (
         row("gelu_vectorised", 1.0, 0.90, compiled=1.0), row("layer_norm_registers", 1.0, 0.84, compiled=0.9),
         row("matmul_vectorised", 10.0, 0.1, torch=6.5), row("matmul_tensor", 10.0, 0.1, torch=4.9))}
-    steps = {"gpt": Step("gpt", 2.0, {"torch eager": 1.0}, True)}
+    steps = {"gpt, captured": Step("gpt, captured", 2.0, {"torch eager": 1.0}, True)}
     found = {goal.what: (goal.measured, goal.met) for goal in goals(timed, steps)}
     assert found["gelu_vectorised: speed of memory"] == ("90 %", True)
     assert found["layer_norm_registers: speed of memory"] == ("84 %", False)
@@ -91,7 +121,7 @@ def test_goals_are_met_or_missed_by_the_figures() -> None:
     assert found["layer_norm_registers: time beside torch.compile"] == ("1.11 x", False)
     assert found["matmul_vectorised: time beside cuBLAS float32 (by PyTorch, TF32 off)"] == ("1.54 x", True)
     assert found["matmul_tensor: time beside cuBLAS half precision (by PyTorch)"] == ("2.04 x", False)
-    assert found["a training step, gpt: time beside torch eager"] == ("2.00 x", False)
+    assert found["a training step, gpt, captured: time beside torch eager"] == ("2.00 x", False)
     assert found["attention_vectorised: time beside PyTorch's attention"] == (NOT_RUN, None)
     assert time_cells(timed["layer_norm_registers"])[2:5] == ("1.000", "1", "84 %")
 

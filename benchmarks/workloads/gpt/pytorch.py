@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,15 +40,24 @@ class GPT(nn.Module):
         return self.head(self.norm(self.blocks(x)))
 
 
-def eager(problem: Problem, compiled: bool = False) -> Step:
+def in_torch(problem: Problem, compile: Callable[..., Any]) -> tuple[Callable[[], Tensor], torch.optim.Optimizer]:
+    """The loss of the batch, whose model goes through `compile`, and the optimizer."""
     model = GPT()
     model.load_state_dict({name: torch.tensor(weight) for name, weight in problem.weights.items()})
-    optimizer = torch.optim.SGD(model.parameters(), lr=problem.lr)
     tokens, targets = torch.tensor(problem.inputs), torch.tensor(problem.targets)
-    forward = torch.compile(model) if compiled else model
+    forward = compile(model)
+
+    def loss_of() -> Tensor:
+        return F.cross_entropy(forward(tokens).view(BATCH * CONTEXT, VOCABULARY), targets.view(-1))
+
+    return loss_of, torch.optim.SGD(model.parameters(), lr=problem.lr)
+
+
+def eager(problem: Problem, compiled: bool = False) -> Step:
+    loss_of, optimizer = in_torch(problem, torch.compile if compiled else lambda model: model)
 
     def step() -> float:
-        loss = F.cross_entropy(forward(tokens).view(BATCH * CONTEXT, VOCABULARY), targets.view(-1))
+        loss = loss_of()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
