@@ -78,8 +78,8 @@ MATMUL = Ladder(
              "Half of the traffic again, with an eighth of the load instructions. A step is half as long, but has one "
              "barrier instead of two. And memory is waited for while computing."),
         Rung("matmul_tensor", "Half-precision numbers, multiplied 16 x 16 x 16 at a time by tensor cores.",
-             "One instruction of a warp is 4096 multiplications; the bytes are half as many. The result is as exact as "
-             "inputs of 11 bits allow."),
+             "One instruction of a warp is 4096 multiplications; the bytes are half as many. Tiles are copied into "
+             "shared memory three steps ahead, past the registers. The result is as exact as inputs of 11 bits allow."),
     ))
 
 LADDERS = {ladder.name: ladder for ladder in (MATMUL, REDUCE, SOFTMAX, TRANSPOSE)}

@@ -226,8 +226,8 @@ __device__ void load_fours(const real* x, real* tile, int pitch, int first, int 
 //
 //     q   [. . . .]         k   [. . . .]       score[u][w] += four products at once
 //
-// Rows are padded by 4 numbers: they stay aligned, and 8 lanes that read 8 rows read 32 different banks. The bounds leave
-// the compiler 128 registers a thread, for two blocks a multiprocessor: for three it would have to spill some.
+// Rows are padded by 4 numbers: they stay aligned, and 8 lanes that read 8 rows read 32 different banks. The bounds
+// leave the compiler 128 registers a thread, for two blocks a multiprocessor: for three it would have to spill some.
 extern "C" __global__ void __launch_bounds__(256, 2)
     attention_vectorised(const real* __restrict__ q, const real* __restrict__ k, const real* __restrict__ v,
                          real* __restrict__ z, real* log_sums, int queries, int keys, int width, real scale, int causal)

@@ -14,6 +14,9 @@ from teachgrad.errors import ShapeError
 
 from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, wide
 
+TENSOR_STAGES, TENSOR_TILES = 4, 2 * (128 * (16 + 8) + 16 * (256 + 8))
+"""Of matmul_tensor: how many tiles are on their way at once, and the bytes of each, padding included."""
+
 
 def sizes(A: Any, B: Any, C: Any, transpose_a: bool, transpose_b: bool) -> tuple[int, int, int, int]:
     """How many products, and the m, n, k of each."""
@@ -67,7 +70,8 @@ def tensor(A: Any, B: Any, C: Any) -> Plan:
     _, m, n, k = sizes(A, B, C, False, False)
     if C.ndim != 2:
         raise ShapeError("matmul_tensor takes single matrices")
-    return Plan((blocks(n, 128), blocks(m, 128)), (256,), {"m": m, "n": n, "k": k}, flops=2 * m * n * k)
+    return Plan((blocks(n, 256), blocks(m, 128)), (256,), {"m": m, "n": n, "k": k}, shared=TENSOR_STAGES * TENSOR_TILES,
+                flops=2 * m * n * k)
 
 
 def product(A: Any, B: Any, C: Any, *, transpose_a: bool = False, transpose_b: bool = False, tile: int = 16) -> None:

@@ -45,6 +45,7 @@ def test_every_kernel_compiles_without_a_warning(arch: str) -> None:
         assert {r.kernel for r in made.resources} == {k.name for k in catalogue.values() if k.path == file}
         assert made.cubin.startswith(b"\x7fELF")
         assert all(r.registers <= 255 and r.shared <= 48 << 10 for r in made.resources)
+        assert not any(r.spilled for r in made.resources), "no kernel needs more registers than there are"
 
 
 @pytest.mark.slow

@@ -49,8 +49,12 @@ void tg_atomic_done() { settle_write(); }
 void tg_copy(void* to, const void* from, size_t size, int line) {
     Outside now;
     uint64_t site = site_of_line(line);
-    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)from + i, std::min<size_t>(4, size - i), READ, site, false);
-    for (size_t i = 0; i < size; i += 4) watch((uintptr_t)to + i, std::min<size_t>(4, size - i), WRITE, site, false);
+    size_t low = (uintptr_t)to | (uintptr_t)from | size;  // 16 bytes at once, where all is a multiple of that
+    size_t piece = low % 16 == 0 ? 16 : low % 8 == 0 ? 8 : 4;
+    for (size_t i = 0; i < size; i += piece)
+        watch((uintptr_t)from + i, std::min(piece, size - i), READ, site, false);
+    for (size_t i = 0; i < size; i += piece)
+        watch((uintptr_t)to + i, std::min(piece, size - i), WRITE, site, false);
     settle_write();
     memcpy(to, from, size);
 }
