@@ -176,24 +176,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_registers(const re
     int t = threadIdx.x, lane = t % 32, warp = t / 32;
     x += (long long)blockIdx.x * n;
     z += (long long)blockIdx.x * n;
-    real v[ITEMS], m = x[0], sum = 0;
+    real v[ITEMS], m = NOTHING, sum = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS; i++) // all reads are on their way before the first is waited for
+        v[i] = t + i * THREADS < n ? x[t + i * THREADS] : NOTHING;
 #pragma unroll
     for (int i = 0; i < ITEMS; i++)
-        if (t + i * THREADS < n) {
-            v[i] = x[t + i * THREADS];
-            m = fmax(m, v[i]);
-        }
+        m = fmax(m, v[i]);
     m = warp_max(m);
     if (lane == 0)
         maxima[warp] = m;
     __syncthreads();
     m = warp_max(maxima[lane < THREADS / 32 ? lane : 0]);
 #pragma unroll
-    for (int i = 0; i < ITEMS; i++)
-        if (t + i * THREADS < n) {
-            v[i] = exp(v[i] - m);
-            sum += v[i];
-        }
+    for (int i = 0; i < ITEMS; i++) {
+        v[i] = exp(v[i] - m); // 0 beyond the end of the row
+        sum += v[i];
+    }
     sum = warp_sum(sum);
     if (lane == 0)
         sums[warp] = sum;
