@@ -21,6 +21,14 @@ APART = 64 << 10
 """Bytes between the arrays of a launch that is checked."""
 ADDRESS = struct.Struct("=QQQ")
 FLOATS = {2: np.float16, 4: np.float32, 8: np.float64}
+DTYPES: dict[str, np.dtype[Any]] = {
+    name: np.dtype(kind) for name, kind in {
+        "char": "i1", "signed char": "i1", "unsigned char": "u1", "short": "i2", "unsigned short": "u2", "int": "i4",
+        "unsigned": "u4", "unsigned int": "u4", "long": "i8", "long long": "i8", "unsigned long": "u8",
+        "unsigned long long": "u8", "float": "f4", "double": "f8", "half": "f2", "__half": "f2", "bool": "?",
+        "uint8_t": "u1", "int8_t": "i1", "uint32_t": "u4", "int32_t": "i4"}.items()
+}
+"""The dtypes of C types, as far as NumPy has them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,11 @@ class Region:
 
 
 class Packed:
-    """The arguments of one launch as the worker takes them. Arrays outside shared memory are copied there, and back."""
+    """The arguments of one launch as the worker takes them. Arrays outside shared memory are copied there, and back.
+
+    `apart`, for a launch that is checked: each lies far from the others, and has to hold the numbers that its pointer
+    names.
+    """
 
     def __init__(self, parameters: tuple[Parameter, ...], arguments: tuple[Any, ...], arena: Arena, kernel: str,
                  apart: bool = False) -> None:  # fmt: skip
@@ -71,6 +83,8 @@ class Packed:
             if array is None or array.size == 0:
                 parts.append(ADDRESS.pack(0, 0, 0))
                 continue
+            if apart:
+                complain_of_dtype(array.dtype, parameter)
             self.arrays[position] = array
             address = array.__array_interface__["data"][0]
             found = None if apart else arena.find(address)
@@ -169,6 +183,19 @@ def array_of(value: Any, parameter: Parameter, position: int, kernel: str) -> np
         raise ArgumentError(f"argument {position + 1} of {kernel}, `{parameter}`, is not const, and its array is "
                             "read-only; pass a copy, or declare the parameter const")
     return value
+
+
+def complain_of_dtype(dtype: np.dtype[Any], parameter: Parameter) -> None:
+    """A kernel would take the bytes of doubles for floats. What may be meant so is left alone: bytes, complex numbers
+    as pairs, integers without a sign, the bits of 16-bit floats."""
+    wanted = DTYPES.get(" ".join(parameter.type.replace("*", " ").replace("const", " ").split()))
+    if wanted is None or dtype.itemsize == 1 or dtype.kind not in "fiu":
+        return
+    alike = wanted.itemsize == 2 or (wanted.kind == "f") == (dtype.kind == "f")
+    if dtype.itemsize != wanted.itemsize or not alike:
+        raise ArgumentError(f"`{parameter}` points to {wanted.name}, and an array of {dtype.name} is given; its bytes "
+                            f"would be misread. Pass array.astype(np.{wanted.name}), or if bits are meant, "
+                            f"array.view(np.{wanted.name})")
 
 
 def scalar(value: Any, parameter: Parameter, position: int, kernel: str) -> bytes:

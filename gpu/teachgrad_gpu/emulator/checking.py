@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Parameter
+from .arguments import DTYPES, Parameter
 from .counters import Counter, merged, table
 
 Index = tuple[int, int, int]
@@ -21,14 +21,6 @@ LINE = 1 << 63
 FIELDS = 12
 """Of a finding. The last one, its message, quotes the kernel, so it may hold any character but a new line."""
 WIDTH = 100
-DTYPES: dict[str, np.dtype[Any]] = {
-    name: np.dtype(kind) for name, kind in {
-        "char": "i1", "signed char": "i1", "unsigned char": "u1", "short": "i2", "unsigned short": "u2", "int": "i4",
-        "unsigned": "u4", "unsigned int": "u4", "long": "i8", "long long": "i8", "unsigned long": "u8",
-        "unsigned long long": "u8", "float": "f4", "double": "f8", "half": "f2", "__half": "f2", "bool": "?",
-        "uint8_t": "u1", "int8_t": "i1", "uint32_t": "u4", "int32_t": "i4"}.items()
-}
-"""The dtypes of C types, as far as NumPy has them."""
 KINDS = ("race", "out of bounds", "misaligned", "use after free", "double free", "invalid free",
          "uninitialised", "divergent barrier", "missed barrier", "deadlock",
          "inactive lane", "warp mask", "constant memory", "shared memory", "assert", "trap", "timeout",

@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Parameter
-from .checking import DTYPES as DTYPES_OF_C
+from .arguments import Parameter, complain_of_dtype
 from .errors import ArgumentError
 
 MOST_BYTES = 1 << 30
@@ -133,7 +132,8 @@ def read_value(text: str, parameter: Parameter, rng: np.random.Generator) -> Any
     found = ARRAY.match(text)
     if found:
         array = read_array(found, rng)
-        complain_of_dtype(array, parameter)
+        if parameter.pointer:
+            complain_of_dtype(array.dtype, parameter)
         return array
     try:
         if parameter.kind == "integer":
@@ -143,16 +143,6 @@ def read_value(text: str, parameter: Parameter, rng: np.random.Generator) -> Any
         raise ArgumentError(f"`{parameter}`: {text!r} is neither a number nor an array such as float32[1024]") from None
     kinds: Mapping[int, type[np.floating[Any]]] = {2: np.float16, 4: np.float32, 8: np.float64}
     return kinds.get(parameter.size, np.float64)(number)
-
-
-def complain_of_dtype(array: npt.NDArray[Any], parameter: Parameter) -> None:
-    """A kernel would take the bytes of doubles for floats. (An array in Python may be meant so, not one in words.)"""
-    wanted = DTYPES_OF_C.get(" ".join(parameter.type.replace("*", " ").replace("const", " ").split()))
-    if wanted is None or not parameter.pointer:
-        return
-    of_one_kind = "f" not in (array.dtype.kind, wanted.kind) or array.dtype.kind == wanted.kind or wanted.itemsize == 2
-    if array.dtype.itemsize != wanted.itemsize or not of_one_kind:
-        raise ArgumentError(f"`{parameter}` points to {wanted.name}, and {array.dtype.name} is given")
 
 
 def read_array(found: re.Match[str], rng: np.random.Generator) -> npt.NDArray[Any]:

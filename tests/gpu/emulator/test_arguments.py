@@ -136,3 +136,16 @@ def test_shared_arrays_are_used_in_place_and_their_memory_again():
     assert emulator.empty((0, 3)).shape == (0, 3)
     with pytest.raises(emulator.EmulatorError, match="Python objects"):
         emulator.empty(3, object)
+
+
+def test_an_array_of_other_numbers_than_the_pointer_names_is_refused_where_a_launch_is_checked():
+    source = 'extern "C" __global__ void k(const float* x) {}'
+    for given, fits in {"float32": True, "float64": False, "int32": False, "int64": False, "uint8": True,
+                        "complex64": True, "bool": True}.items():  # fmt: skip
+        array = np.zeros(4, given)
+        RawKernel(source, "k")((1,), (1,), (array,))  # as CuPy does
+        if fits:
+            RawKernel(source, "k", check=True)((1,), (1,), (array,))
+            continue
+        with pytest.raises(ArgumentError, match=rf"points to float32, and an array of {given} is given"):
+            RawKernel(source, "k", check=True)((1,), (1,), (array,))

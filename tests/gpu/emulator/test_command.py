@@ -118,7 +118,7 @@ def test_an_array_in_words_has_the_numbers_that_the_kernel_reads(kind, given, fi
     if fits:
         values(parameters, [("x", f"{given}[4]")])
     else:
-        with pytest.raises(ArgumentError, match=rf"x` points to \w+, and {given} is given"):
+        with pytest.raises(ArgumentError, match=rf"x` points to \w+, and an array of {given} is given"):
             values(parameters, [("x", f"{given}[4]")])
 
 
