@@ -30,7 +30,9 @@ from .accounts import Account, Machine, Miss, Moment, Node, Piece, Rewriting
 MOST_CHECKED = 1 << 28
 """Bytes of all values together, up to which rewrites are checked."""
 CALL = re.compile(r"^    (?:if \()?(k\d+_\w+)\(", re.MULTILINE)
-DEFINITION = re.compile(r"^[^\s/*#].*?\b(k\d+_\w+)\(")
+DEFINITION = re.compile(
+    r"^(?:extern \"C\" __global__ void(?:\s+__launch_bounds__\([^)]*\))?\s+(\w+)|[^\s/*#].*?\b(k\d+_\w+))\(")
+"""Where a kernel of CUDA begins, whose name may stand in the next line, or a function of C."""
 STATEMENT = re.compile(r"^    (?:(\w+) = |\w+\(.*?(\w+)\)(?:  #|$))")
 """A line of a NumPy program that computes a value, which is what it assigns or the last argument."""
 
@@ -238,13 +240,13 @@ def definitions(lines: Sequence[str]) -> dict[str, tuple[int, int]]:
     """The first and the last line of each function in C or CUDA, with the comment before it."""
     found: dict[str, tuple[int, int]] = {}
     for at, line in enumerate(lines):
-        match = DEFINITION.match(line)
+        match = DEFINITION.match("\n".join(lines[at:at + 2]) if line.startswith("extern") else line)
         if match is None:
             continue
         first, last = at, next((number for number in range(at, len(lines)) if lines[number] == "}"), at)
-        while first > 0 and lines[first - 1].startswith(("/*", " *", "#pragma")):
+        while first > 0 and lines[first - 1].startswith(("/*", " *", "//", "#pragma")):
             first -= 1
-        found.setdefault(match[1], (first + 1, last + 1))
+        found.setdefault(match[1] or match[2], (first + 1, last + 1))
     return found
 
 

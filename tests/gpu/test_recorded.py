@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from teachgrad import nn
 from teachgrad.recording import Moment, Reader, Recorder
 from teachgrad_gpu import emulator
 from teachgrad_gpu.emulator import building
+from teachgrad_gpu.kernels import catalogue
 from teachgrad_inspector.session import Session
 from teachgrad_inspector.views.kernels import view_kernels
 from teachgrad_inspector.views.options import Options
@@ -70,3 +72,19 @@ def test_the_screen_shows_the_kernel_of_an_op(recording: Any) -> None:
     assert view.title.startswith("CUDA  k")
     assert any("tanhf(" in line.text and line.mark == "op" for line in view.code)
     assert view.timed.startswith("no seconds of CUDA")
+
+
+def test_kernels_of_the_catalogue_have_their_lines_too(tmp_path: Path) -> None:
+    product = tg.static(lambda x, y: (x @ y).exp(), level="O3", executor="emulated")
+    with Recorder(tmp_path / "r.tgr", level="meta"):
+        product(tg.ones((64, 128)), tg.ones((128, 96)))
+    with Reader(tmp_path / "r.tgr") as run:
+        account = run.program(0)
+    taken, ours = account.pieces
+    assert (taken.runs, ours.runs) == ("CUDA", "CUDA")
+    assert taken.name in catalogue
+    text = "\n".join(account.source.split("\n")[taken.first - 1 : taken.last])
+    assert f"{taken.name}(" in text
+    assert text in catalogue[taken.name].source
+    assert text.startswith("//")
+    assert text.endswith("}")
