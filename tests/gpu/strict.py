@@ -60,6 +60,8 @@ class StrictArray:
     """An array of the stand-in."""
 
     __slots__ = ("__weakref__", "_array", "base")
+    perform: Any = staticmethod(lambda work: work())
+    """What becomes of work that the device is given: it may be captured."""
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, array: Any, base: Any = None) -> None:
@@ -124,7 +126,8 @@ class StrictArray:
         return outside(found, (self if self.base is None else self.base) if shared else None)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._array[inside(index)] = inside(value)
+        index, value = inside(index), inside(value)
+        StrictArray.perform(lambda: self._array.__setitem__(index, value))
 
     def __repr__(self) -> str:
         return f"StrictArray({self._array!r})"

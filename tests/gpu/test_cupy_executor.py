@@ -162,6 +162,7 @@ class FakeGpu(Strict):
 @pytest.fixture
 def gpu(monkeypatch: Any) -> Iterator[FakeGpu]:
     monkeypatch.setattr(devices, "OPEN", dict(devices.OPEN))
+    monkeypatch.setattr(StrictArray, "perform", staticmethod(done_or_captured))
     before = devices.beyond, dict(devices.KINDS)
     monkeypatch.setattr(OnGpu, "cublas", Cublas(FakeBlas(), SimpleNamespace(data=SimpleNamespace(ptr=0), nbytes=0)))
     yield devices.add(FakeGpu())  # type: ignore[misc]

@@ -98,7 +98,7 @@ class Batch:
 
     def __init__(self, device: OnGpu, module: Any, calls: Sequence[Call]) -> None:
         self.device, self.calls = device, calls
-        self.kernels: list[Any] = [self.kernel(module, call) if call.product is None else None for call in calls]
+        self.kernels: list[Any] = [self.kernel(module, call) if call.is_kernel else None for call in calls]
         self.graph: Any = None
         self.runs = 0
 
@@ -141,7 +141,9 @@ class Batch:
         if any(call.product is not None for call in self.calls):
             self.device.cublas.on(self.device.cupy.cuda.get_current_stream().ptr)
         for call, kernel in zip(self.calls, self.kernels, strict=True):
-            if call.product is None:
+            if call.copies:
+                call.arguments[0][...] = call.arguments[1]
+            elif call.product is None:
                 kernel(call.grid, call.block, call.arguments, shared_mem=call.shared)
             else:
                 x, y, z = call.arguments

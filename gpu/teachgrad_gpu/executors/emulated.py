@@ -17,7 +17,8 @@ from teachgrad.graph import Graph
 from teachgrad.passes.plan import Plan
 
 from .. import emulator
-from ..generating.building import CudaBuilding, Source
+from ..generating.building import CudaBuilding
+from ..generating.launches import Source
 from .calls import tell_of_calls
 from .launching import Call
 from .measured import Measurable
@@ -61,10 +62,10 @@ class Emulated:
 
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source, check=self.check)
-        if any(call.source is None for batch in calls for call in batch):
+        if any(call.is_kernel and call.source is None for batch in calls for call in batch):
             module.compile()
-        return [functools.partial(self.launch, [(self.kernel(module, call), call) for call in batch])
-                for batch in calls]
+        return [functools.partial(self.launch, [(self.kernel(module, call) if call.is_kernel else None, call)
+                                                for call in batch]) for batch in calls]
 
     def kernel(self, module: emulator.RawModule, call: Call) -> emulator.RawKernel:
         """The kernel of a call."""
@@ -77,6 +78,9 @@ class Emulated:
     def launch(self, launches: Sequence[tuple[Any, Call]]) -> None:
         """Launch kernels one after the other."""
         for kernel, call in launches:
+            if call.copies:
+                call.arguments[0][...] = call.arguments[1]
+                continue
             kernel(call.grid, call.block, call.arguments, shared_mem=call.shared)
             if self.check:
                 self.findings += kernel.findings

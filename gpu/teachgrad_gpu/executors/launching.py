@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..generating.building import Source
 from ..generating.gemm import Gemm
+from ..generating.launches import Source
 
 
 @dataclass(frozen=True)
 class Call:
-    """A launch with its arrays."""
+    """A launch with its arrays, or a copy."""
 
     name: str
     grid: tuple[int, ...]
@@ -25,6 +25,12 @@ class Call:
     """The file of the catalogue that the kernel comes from; None if it was written for this program."""
     shared: int = 0
     """Bytes of dynamic shared memory."""
+    copies: bool = False
+    """Whether the first argument becomes what the second one is: no kernel is launched."""
+
+    @property
+    def is_kernel(self) -> bool:
+        return self.product is None and not self.copies
 
 
 class Launcher(Protocol):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from time import perf_counter
 from typing import Any
 
 from teachgrad.executors.timing import KernelOf
 
-from ..generating.building import Step
+from ..generating.launches import Step
 from .program import CudaProgram
+from .turns import Tasks
 
 
 class MeasuredCuda(CudaProgram):
@@ -22,7 +23,10 @@ class MeasuredCuda(CudaProgram):
         building = copy(program.building)
         building.steps = [single for step in program.building.steps for single in singles(step)]
         for step in building.steps:
-            if step.call is not None:
+            if step.loop is not None:
+                v = step.loop.v
+                self.kernels.append(KernelOf(str(v.op), (v, *step.loop.items.values())))
+            elif step.call is not None:
                 self.kernels.append(KernelOf(str(step.call.op), (step.call,)))
             else:
                 (launch,) = step.launches
@@ -43,8 +47,11 @@ class MeasuredCuda(CudaProgram):
     def begin(self) -> None:
         self.tick()
 
-    def perform(self, step: Step, batch: Any, made: dict[int, Any]) -> None:
-        super().perform(step, batch, made)
+    def portions(self) -> Iterable[Sequence[Step]]:
+        return [[step] for step in self.building.steps]
+
+    def perform(self, part: Tasks) -> None:
+        super().perform(part)
         self.tick()
 
     def tick(self) -> None:
@@ -63,4 +70,4 @@ class Measurable(CudaProgram):
 
 def singles(step: Step) -> list[Step]:
     """A step as steps of one launch each."""
-    return [step] if step.call is not None else [Step([launch]) for launch in step.launches]
+    return [Step([launch]) for launch in step.launches] if step.launches else [step]

@@ -6,7 +6,7 @@ out what it returns and what it overwrites. What an earlier call has handed out 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from threading import RLock
 from typing import Any
@@ -15,12 +15,15 @@ import numpy as np
 
 from teachgrad.devices import of
 from teachgrad.executors.bound import busy, check_writable, on_copies, told, write_back
-from teachgrad.graph import Graph, is_constant
-from teachgrad.op import Spec, Vertex, explain
+from teachgrad.graph import Graph
+from teachgrad.op import Spec, Vertex
 
-from ..generating.building import At, CudaBuilding, Step
+from ..generating.building import CudaBuilding
+from ..generating.launches import Step
 from .counting import steps_between
+from .frames import Frame
 from .launching import Call, Launcher
+from .turns import Tasks
 
 
 class CudaProgram:
@@ -48,6 +51,9 @@ class CudaProgram:
         self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
         self.strides = {leaf.id: steps_between(leaf, new) for leaf, new in self.graph.updates}
         """How many steps random bits go on in a call, by the id of the leaf; None for what only the device knows."""
+        self.frame = Frame(building, self.arrays, self.constants, self.xp)
+        self.parts: list[Tasks] = []
+        """What a call does."""
         self.batches: Sequence[Any] = ()
         self.prepare()
 
@@ -71,17 +77,17 @@ class CudaProgram:
 
     def prepare(self) -> None:
         """Make the launches for the arrays as they are now."""
-        batches = [[Call(launch.name, launch.grid, launch.block, tuple(map(self.argument, launch.arguments)),
-                         launch.product, launch.source, launch.shared)
-                    for launch in step.launches] for step in self.building.steps if step.call is None]
+        batches: list[list[Call]] = []
+        self.parts = []
+        for steps in self.portions():
+            self.parts.append(Tasks(batches))
+            for step in steps:
+                self.parts[-1].step(step, self.frame)
         self.batches = self.launcher.prepare(self.building.code, batches) if batches else ()
 
-    def argument(self, x: At | np.generic) -> Any:
-        """An argument of a launch."""
-        if not isinstance(x, At):
-            return x
-        array = self.arrays[x.id]
-        return array if x.size is None else array.reshape(-1)[x.first:x.first + x.size]
+    def portions(self) -> Iterable[Sequence[Step]]:
+        """The steps that may be one piece; here all of them."""
+        yield self.building.steps
 
     def pieces(self) -> list[tuple[list[str], str, Sequence[Vertex]]]:
         """For recordings: what each group of ops becomes, as the names of its kernels, who runs them, and the ops."""
@@ -89,6 +95,9 @@ class CudaProgram:
         for step in self.building.steps:
             if step.call is not None:
                 found.append(([str(step.call.op)], self.launcher.library, [step.call]))
+            if step.loop is not None:
+                names = [launch.name for body in step.loop.bodies.values() for launch in body.launches]
+                found.append(([*dict.fromkeys(names)], "CUDA", [step.loop.v, *step.loop.items.values()]))
             for number, launches in groupby(step.launches, key=lambda launch: launch.group):
                 of_one = list(launches)
                 runs = "CUDA" if of_one[0].product is None else "cuBLAS"
@@ -118,15 +127,14 @@ class CudaProgram:
                 self.launcher.copy_in(self.arrays[number], array)
         if self.fallible:
             self.arrays[self.building.flag.id].fill(0)
-        batches = iter(self.batches)
-        made: dict[int, Any] = {}
+        self.frame.made.clear()
         self.begin()
-        for step in self.building.steps:
-            self.perform(step, next(batches) if step.call is None else None, made)
+        for part in self.parts:
+            self.perform(part)
         if self.fallible and int(self.arrays[self.building.flag.id][0]):
             self.fail(given)
-        write_back(self.building, self.commits, lambda v: self.value(v, made), self.arrays)
-        answers = self.answers(made)
+        write_back(self.building, self.commits, self.frame.value, self.arrays)
+        answers = self.answers()
         for leaf in self.written:
             if self.arrays[leaf.id] is not given[leaf.id]:
                 self.hand_back(leaf, given[leaf.id])
@@ -144,12 +152,9 @@ class CudaProgram:
     def begin(self) -> None:
         """All arguments are in their places; those who keep the time begin here."""
 
-    def perform(self, step: Step, batch: Any, made: dict[int, Any]) -> None:
-        """One step: launches, or a call of the array library."""
-        if step.call is None:
-            batch()
-        else:
-            self.by_library(step, made)
+    def perform(self, part: Tasks) -> None:
+        """Do a part of the call."""
+        part.run(self.batches)
 
     def adopt(self, cells: Sequence[Any]) -> None:
         """Let kernels use cells where they are, if they can; make the launches anew where one has moved."""
@@ -164,33 +169,7 @@ class CudaProgram:
         if moved:
             self.prepare()
 
-    def by_library(self, step: Step, made: dict[int, Any]) -> None:
-        """Compute a value that there is no kernel for, with the array library."""
-        v = step.call
-        assert v is not None
-        assert v.op is not None
-        try:
-            result = v.op.forward(self.xp, *[self.value(x, made) for x in v.inputs], **v.attrs)
-        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
-            raise explain(v.op, v.inputs, v.attrs, error, self.graph.where(v)) from error
-        if v.id in self.placed:
-            self.arrays[v.id][...] = result
-        else:
-            made[v.id] = result if type(result) is tuple else self.xp.asarray(result)
-
-    def value(self, v: Vertex, made: dict[int, Any]) -> Any:
-        """The value of a vertex as an array, now."""
-        if is_constant(v):
-            return self.constants.get(v.id, v._data)
-        if v.id in made:
-            return made[v.id]
-        known = self.arrays.get(self.building.place_of(v).id)
-        if known is not None:
-            return known
-        assert v.op is not None
-        return v.op.forward(self.xp, self.value(v.inputs[0], made), **v.attrs)
-
-    def answers(self, made: dict[int, Any]) -> list[Any]:
+    def answers(self) -> list[Any]:
         """The outputs, in memory of their own; those of one family that share memory still do."""
         views, graph = self.building.views, self.graph
         families = graph.families or tuple(range(len(graph.outputs)))
@@ -202,11 +181,11 @@ class CudaProgram:
             outputs = [graph.outputs[k] for k in numbers]
             if len(numbers) > 1:
                 whole = views.base(outputs[0])
-                copies = {**made, base: self.value(whole, made).copy()}
+                copies = {**self.frame.made, base: self.frame.value(whole).copy()}
                 for k, v in zip(numbers, outputs, strict=True):
                     answers[k] = self.seen(v, copies)
             else:
-                answers[numbers[0]] = self.value(outputs[0], made).copy(order="K")
+                answers[numbers[0]] = self.frame.value(outputs[0]).copy(order="K")
         return answers
 
     def seen(self, v: Vertex, copies: dict[int, Any]) -> Any:

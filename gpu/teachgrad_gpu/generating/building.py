@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
+from teachgrad.executors.c.alone import standing_alone
 from teachgrad.executors.c.groups import Group
 from teachgrad.executors.c.placing import Placing
 from teachgrad.executors.c.spelling import pattern, remark
 from teachgrad.graph import Graph, describe, is_constant
 from teachgrad.op import Spec, Vertex
+from teachgrad.ops.tuples import Item
 from teachgrad.passes.plan import Block, aligned
 
 from ..kernels.kernel import source_of
@@ -28,67 +30,18 @@ from . import (  # noqa: F401  (they add their recipes)
     products,
     windows,
 )
-from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
+from .catalogued import ALIGNMENT, WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
+from .control import Loop, find_loop
 from .fusion import ThreadFusion
-from .gemm import Gemm
+from .launches import At, Launch, Source, Step, has_elements, told_launch
 from .loops import Elements, FusedKernel
 from .nests import ThreadNest
 from .rows import JoinedRows, KeptRows, TeamRows, ThreadRows
-from .threads import KERNELS, Counts, Kernel, Threads, Work
+from .threads import KERNELS, Combine, Kernel, Threads, Work
 from .words import FOURS, PRELUDE, RESERVED, combining
 
 FEW = 3
 """An argument of so few elements may come from the host: it is a number, or where random bits are."""
-
-
-@dataclass(frozen=True)
-class At:
-    """An array among the arguments of a launch: that of a value, or so many elements of it, from the first on."""
-
-    id: int
-    first: int = 0
-    size: int | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of the catalogue, and the options with which it is compiled."""
-
-    family: str
-    options: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return source_of(self.family)
-
-
-@dataclass(frozen=True)
-class Launch:
-    """A kernel, and what it is launched with."""
-
-    name: str
-    grid: tuple[int, ...]
-    block: tuple[int, ...]
-    arguments: tuple[At | np.generic, ...]
-    group: int
-    """The position of the group of ops that it computes."""
-    product: Gemm | None = None
-    """The product of matrices that it is, if a library makes it."""
-    source: Source | None = None
-    """Where the kernel comes from, if it is not written here."""
-    shared: int = 0
-    """Bytes of dynamic shared memory."""
-    counts: Counts | None = None
-    """What it does, if that is only a part of what the group does."""
-
-
-@dataclass
-class Step:
-    """Launches one after the other, or else a single call of the array library."""
-
-    launches: list[Launch] = field(default_factory=list)
-    call: Vertex | None = None
-    """What the array library computes, because there is no kernel for it."""
 
 
 class CudaBuilding(Placing):
@@ -98,14 +51,16 @@ class CudaBuilding(Placing):
     nest_type = ThreadNest
     words = RESERVED
 
-    def __init__(self, graph: Graph, by_library: bool = False) -> None:
+    def __init__(self, graph: Graph, by_library: bool = False, flag: Vertex | None = None) -> None:
         self.by_library = by_library
         for v in (*graph.order, *graph.results):
             for x in (v, *v.inputs):
                 if is_constant(x) and any(x._data.strides):
                     x._data = np.ascontiguousarray(x._data).reshape(x.shape)
-        self.flag = Vertex(Spec((1,), np.dtype(np.int32)))
+        self.flag = Vertex(Spec((1,), np.dtype(np.int32))) if flag is None else flag
         """Where kernels say that they refuse their values."""
+        self.loops: dict[int, Loop] = {}
+        """The loops and branches, by the id of their vertex."""
         self.ways: dict[int, Way] = {}
         """The groups that kernels of the catalogue compute, by their position."""
         self.left: dict[int, Vertex] = {}
@@ -113,7 +68,38 @@ class CudaBuilding(Placing):
         super().__init__(replace(graph, strides={}))
         self.steps: list[Step] = []
         self.kernels: list[Kernel] = []
+        self.known: dict[str, str] = {}
+        """The names of the kernels by what they do: each is written once."""
+        self.combines: set[Combine] = set()
         self.write()
+
+    # ---- loops and branches ------------------------------------------------------------------------------------------
+
+    def adopt(self) -> None:
+        for group in list(self.fusion.groups):
+            v = group.members[0]
+            items = [w for w in self.graph.order if isinstance(w.op, Item) and w.inputs[0] is v]
+            loop = find_loop(v, items, self) if group.kind == "numpy" else None
+            if loop is not None:
+                self.loops[v.id] = loop
+                self.take_over(group, "control", items, [loop.room])
+
+    def find_stored(self) -> Iterator[Vertex]:
+        yield from super().find_stored()
+        yield from (loop.room for loop in self.loops.values())
+
+    def is_straight(self, x: Vertex) -> bool:
+        """Whether the elements of a value lie in C order, and begin where kernels of all kinds may take them from."""
+        return self.views.dense(x) and self.views.of(x).offset * x.dtype.itemsize % ALIGNMENT == 0
+
+    def body(self, graph: Graph) -> CudaBody:
+        """The body of a loop or branch."""
+        return CudaBody(graph, self)
+
+    @property
+    def bodies(self) -> list[CudaBody]:
+        """The bodies of all loops and branches."""
+        return [body for loop in self.loops.values() for body in loop.bodies.values()]
 
     # ---- memory ------------------------------------------------------------------------------------------------------
 
@@ -124,15 +110,20 @@ class CudaBuilding(Placing):
 
     def can_fail(self, group: Group) -> bool:
         op = group.members[0].op
+        if group.kind == "control":
+            return self.loops[group.members[0].id].fails
         if group.kind == "kernel" and op is not None:
             return KERNELS[type(op)].fails
         return group.kind != "attention" and super().can_fail(group)
 
     @property
     def constants(self) -> dict[int, Vertex]:
-        """The constants that kernels or calls read from memory, by id."""
-        return {x.id: x for v in self.graph.order for x in v.inputs if is_constant(x)} | {
-            v.id: v for v in self.graph.results if is_constant(v)}
+        """The constants that kernels or calls read from memory, by id, in bodies, too."""
+        found = {x.id: x for v in self.graph.order for x in v.inputs if is_constant(x)}
+        found |= {v.id: v for v in self.graph.results if is_constant(v)}
+        for body in self.bodies:
+            found |= body.constants
+        return found
 
     def lay_out(self) -> None:
         for position, group in enumerate(self.order):
@@ -152,16 +143,25 @@ class CudaBuilding(Placing):
             names, results = KERNELS[type(v.op)].names, {"z": v}
         return find_way(v, results, names, self.views, self.comment(v), self.by_library)
 
-    def blocks(self) -> list[Block]:
+    def lasting(self) -> Iterator[Block]:
+        """What lies in the arena before a call computes anything."""
         last, end = self.last_reads(), len(self.order) + 1
         staying = {leaf.id for leaf, _ in self.graph.updates} | {v.id for v in self.graph.inputs if v.size <= FEW}
-        blocks = [Block([self.flag], aligned(4), -1, end)]
-        blocks += [Block([v], aligned(v._data.nbytes), -1, end if v.id in staying else last.get(v.id, -1))
-                   for v in self.graph.inputs]  # few elements stay: whoever copies them in need not do so again
-        blocks += [Block([v], aligned(v._data.nbytes), -1, end) for v in self.graph.cells]
-        blocks += [Block([x], aligned(x._data.nbytes), -1, end) for x in self.constants.values()]
+        yield Block([self.flag], aligned(4), -1, end)
+        for v in self.graph.inputs:  # few elements stay: whoever copies them in need not do so again
+            yield Block([v], aligned(v._data.nbytes), -1, end if v.id in staying else last.get(v.id, -1))
+        for v in (*self.graph.cells, *self.constants.values()):
+            yield Block([v], aligned(v._data.nbytes), -1, end)
+
+    @property
+    def handed_out(self) -> dict[int, Vertex]:
+        """What is computed straight into arrays of others, by id."""
+        return {}
+
+    def blocks(self) -> list[Block]:
+        last, blocks = self.last_reads(), list(self.lasting())
         for b in self.stored.values():
-            if b.id not in self.direct:
+            if b.id not in self.direct and b.id not in self.handed_out:
                 born = self.position[id(self.fusion.home[b.id])]
                 blocks.append(Block([b], aligned(b._data.nbytes), born, last.get(b.id, born)))
         blocks += [Block([w], aligned(w._data.nbytes), position, position)
@@ -184,30 +184,37 @@ class CudaBuilding(Placing):
 
     def write(self) -> None:
         """The whole source, and what a call does."""
-        known: dict[str, str] = {}
-        combines: set[tuple[str, str, str]] = set()
-        fallible = any(self.can_fail(group) for group in self.order)
+        self.assemble(any(self.can_fail(group) for group in self.order))
+        fours = [FOURS] * any("_four(" in kernel.text for kernel in self.kernels)
+        self.code = "\n".join([self.title(), "", PRELUDE, *fours, *combining(sorted(self.combines)),
+                               *(kernel.text for kernel in self.kernels)])
+        """What is compiled: the kernels that are written here."""
+        self.source = "\n".join([self.code, "/* A call:", *self.told_steps("    "), "*/", *self.files()])
+        """What is shown: these, what a call does, and the files of the catalogue that it takes kernels from."""
+
+    def assemble(self, fallible: bool) -> None:
+        """The steps of a call, and the kernels that they need."""
         for number, group in enumerate(self.order):
             if group.kind == "numpy":
                 self.steps.append(Step(call=group.members[0]))
+                continue
+            if group.kind == "control":
+                loop = self.loops[group.members[0].id]
+                self.steps.append(Step(loop=loop))
+                for body in loop.bodies.values():
+                    body.join(self)
                 continue
             for part in self.parts_of(group, number, fallible):
                 if not isinstance(part, Kernel):
                     self.launch(self.ready(part, number))
                     continue
                 work = f"{pattern(part.text, part.name)} {part.grid} {part.block}"
-                same = known.setdefault(work, part.name)
+                same = self.known.setdefault(work, part.name)
                 if same == part.name:
                     self.kernels.append(part)
-                    combines |= part.combines
+                    self.combines |= part.combines
                 arrays = [At(self.place_of(v).id) for v in part.arguments] + [At(self.flag.id)] * part.uses_flag
                 self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number, counts=part.counts))
-        fours = [FOURS] * any("_four(" in kernel.text for kernel in self.kernels)
-        self.code = "\n".join([self.title(), "", PRELUDE, *fours, *combining(sorted(combines)),
-                               *(kernel.text for kernel in self.kernels)])
-        """What is compiled: the kernels that are written here."""
-        self.source = "\n".join([self.code, *self.calls(), *self.files()])
-        """What is shown: these, what a call does, and the files of the catalogue that it takes kernels from."""
 
     def title(self) -> str:
         """The first line of the source."""
@@ -218,12 +225,13 @@ class CudaBuilding(Placing):
 
     @property
     def launches(self) -> list[Launch]:
-        """All launches of a call."""
-        return [launch for step in self.steps for launch in step.launches]
+        """All launches of a call, those in bodies once."""
+        return [launch for step in self.steps for launch in step.launches] + [
+            launch for body in self.bodies for launch in body.launches]
 
     def launch(self, launch: Launch) -> None:
         """Add a launch to what a call does."""
-        if not self.steps or self.steps[-1].call is not None:
+        if not self.steps or not self.steps[-1].launches:
             self.steps.append(Step())
         self.steps[-1].launches.append(launch)
 
@@ -304,24 +312,27 @@ class CudaBuilding(Placing):
         seen = x.shape != base.shape or self.views.of(x).strides != self.views.of(base).strides
         return f"{name} seen as {describe(x._data)}" if seen and type(x._data) is Spec else name
 
-    def calls(self) -> Iterator[str]:
-        """A comment that says what a call does."""
-        yield "/* A call:"
+    def told_steps(self, indent: str) -> Iterator[str]:
+        """What a call does, in words."""
         for step in self.steps:
             if step.call is not None:
                 v = step.call
                 inputs = ", ".join(self.label.get(x.id, "constant") for x in v.inputs)
-                yield f"    {self.label[v.id]} = {v.op}({inputs}) by the array library: there is no kernel for it"
+                yield f"{indent}{self.label[v.id]} = {v.op}({inputs}) by the array library: there is no kernel for it"
+            if step.loop is not None:
+                yield f"{indent}{step.loop.v.op}, {step.loop.told()}:"
+                for key, body in step.loop.bodies.items():
+                    yield f"{indent}    {key}:"
+                    yield from body.told_steps(f"{indent}        ")
             for launch in step.launches:
                 v = self.order[launch.group].members[0]
                 if launch.product is not None:
-                    yield f"    {self.label[v.id]} = {v.op}({', '.join(map(self.told, v.inputs))}) by cuBLAS"
+                    yield f"{indent}{self.label[v.id]} = {v.op}({', '.join(map(self.told, v.inputs))}) by cuBLAS"
                 elif launch.source is None:
-                    yield f"    {told_launch(launch)}"
+                    yield f"{indent}{told_launch(launch)}"
                 else:
                     macros = "".join(f" {option}" for option in launch.source.options)
-                    yield f"    {told_launch(launch)} of {launch.source.family}.cu{macros} for {self.label[v.id]}"
-        yield "*/"
+                    yield f"{indent}{told_launch(launch)} of {launch.source.family}.cu{macros} for {self.label[v.id]}"
 
     def files(self) -> Iterator[str]:
         """The files of the catalogue from which kernels are launched, each compiled on its own."""
@@ -331,16 +342,27 @@ class CudaBuilding(Placing):
     @property
     def without_kernel(self) -> list[Vertex]:
         """What the array library computes, though it has elements to compute."""
-        return [step.call for step in self.steps if step.call is not None and has_elements(step.call)]
+        return [step.call for step in self.steps if step.call is not None and has_elements(step.call)] + [
+            v for body in self.bodies for v in body.without_kernel]
 
 
-def has_elements(v: Vertex) -> bool:
-    """Whether something is computed of elements; taking a result out of several computes nothing."""
-    specs = v._data if type(v._data) is tuple else (v._data,)
-    return any(spec.size for spec in specs) and any(type(x._data) is not tuple and x.size for x in v.inputs)
+class CudaBody(CudaBuilding):
+    """A body. Inputs, outputs and constants are arrays from outside; `updates` are what a loop hands on."""
 
+    def __init__(self, graph: Graph, outer: CudaBuilding) -> None:
+        super().__init__(standing_alone(graph), outer.by_library, outer.flag)
 
-def told_launch(launch: Launch) -> str:
-    """A launch as CUDA C writes it."""
-    grid, block = (str(x[0]) if len(x) == 1 else f"dim3({', '.join(map(str, x))})" for x in (launch.grid, launch.block))
-    return f"{launch.name}<<<{grid}, {block}{f', {launch.shared}' if launch.shared else ''}>>>"
+    def lasting(self) -> Iterator[Block]:
+        yield from ()
+
+    @property
+    def handed_out(self) -> dict[int, Vertex]:
+        return self.outputs
+
+    def write(self) -> None:
+        """Nothing yet: kernels are numbered through the whole program."""
+
+    def join(self, outer: CudaBuilding) -> None:
+        """Add the kernels to those of a program."""
+        self.kernels, self.known, self.combines = outer.kernels, outer.known, outer.combines
+        self.assemble(fallible=False)  # it overwrites nothing but what the loop hands on
