@@ -18,7 +18,7 @@ from teachgrad_gpu.executors.cupy import Batch
 from teachgrad_gpu.executors.emulated import Emulated
 from tests.gpu.strict import StrictArray
 from tests.gpu.test_cupy_executor import FakeGpu, gpu  # noqa: F401  (a fixture)
-from tests.gpu.test_generated_cuda import source_of
+from tests.gpu.test_generated_cuda import building_of
 from tests.static.c.test_control import close, lstm, numbers, recurrent, sequence
 from tests.static.outcomes import plainly
 from tests.static.test_control import CONTROL, random_loop
@@ -170,7 +170,7 @@ def test_bodies_are_cuda(architecture: str, monkeypatch: Any) -> None:
         start = tg.tensor([30.0, 1.0], requires_grad=True)
         return lstm(x, w, u), gradient_of_while(start, w[0, :2] * 0.0 + 1.5)
 
-    compile_cuda(source_of(f, sequence(), monkeypatch), architecture)
+    compile_cuda(building_of(f, sequence(), monkeypatch).code, architecture)
 
 
 # ---- on the stand-in for CuPy ----------------------------------------------------------------------------------------
