@@ -78,6 +78,13 @@ def test_a_recurrent_step_and_its_gradient(step: Any, monkeypatch: Any) -> None:
     assert "scan, 6 times, from the last row to the first:" in source
 
 
+def test_a_graph_as_it_was_traced() -> None:
+    """Without rewriting, a result may be taken out of a loop more than once."""
+    f = tg.static(recurrent, level="O0", executor="emulated")
+    close(f(*sequence()), recurrent(*sequence()))
+    assert any(loop.again for loop in f.trace.program.building.loops.values())
+
+
 def test_a_long_loop_is_launched_in_pieces(monkeypatch: Any) -> None:
     monkeypatch.setattr(turns, "MOST", 50)
     f = tg.static(recurrent, **EMULATED)
@@ -137,6 +144,20 @@ def test_an_op_without_a_kernel_in_a_body() -> None:
     fast = tg.static(f, **EMULATED)
     close(fast(x), f(x))
     assert "inv = inv(add) by the array library" in tg.source(fast)
+
+
+def halves(x: Any) -> Any:
+    h, ys = tg.scan(lambda h, row: (h * 0.5 + row, row[:0]), x[0], x)
+    return h, ys, tg.cond(h.sum() > 0.0, lambda h: h * 2.0, lambda h: h - 1.0, h)
+
+
+@pytest.mark.filterwarnings("ignore:There is no CUDA kernel for")
+def test_what_has_no_type_in_cuda_or_no_elements_is_handed_on() -> None:
+    x = tg.tensor(np.random.default_rng(1).normal(size=(5, 7)), dtype="float16")
+    fast = tg.static(halves, **EMULATED)
+    for got, want in zip(fast(x), halves(x), strict=True):
+        assert got.numpy().tobytes() == want.numpy().tobytes()
+    assert all(v.id in fast.trace.program.building.loops for v in fast.graph.order if isinstance(v.op, Control))
 
 
 def test_an_error_in_a_step_is_that_of_dynamic_mode() -> None:
@@ -231,6 +252,19 @@ def test_only_what_decides_is_read_back(gpu: FakeGpu, asked: list[int]) -> None:
         assert asked == [1] * (turns_made + 1 + 1 + 1), "each turn, the last question, the number of turns, the branch"
         close([z.to("cpu") for z in got], want)
     assert any(batch.graph is not None for batch in fast.trace.program.batches)
+
+
+@pytest.mark.filterwarnings("ignore:There is no CUDA kernel for")
+def test_what_has_no_type_in_cuda_stays_on_the_gpu(gpu: FakeGpu) -> None:  # noqa: F811
+    x = tg.tensor(np.random.default_rng(1).normal(size=(5, 7)), dtype="float16")
+    fast, there = tg.static(halves, level="O3", executor="cupy"), x.to("gpu")
+    gpu.moves.clear()
+    for _ in range(3):
+        for got, want in zip(fast(there), halves(x), strict=True):
+            assert got.device == "gpu"
+            assert gpu.moves == []
+            assert got.to("cpu").numpy().tobytes() == want.numpy().tobytes()
+            gpu.moves.clear()
 
 
 def test_a_loop_is_one_line_of_a_profile(gpu: FakeGpu) -> None:  # noqa: F811

@@ -71,6 +71,8 @@ class Tasks:
             self.order.append(Repetition(step.loop, Turns(step.loop, frame), self))
         elif isinstance(step.loop, WhileBack):
             self.order.append(Return(step.loop, Turns(step.loop, frame), self))
+        for w in step.loop.again if step.loop is not None else ():
+            self.copy(frame.arrays[w.id], frame.arrays[step.loop.items[w.attrs["index"]].id])
 
     def body(self, body: CudaBody, frame: Frame) -> None:
         """A turn of a body, and what it hands on."""

@@ -18,7 +18,7 @@ from teachgrad.control.body import Body
 from teachgrad.control.cond_op import Cond
 from teachgrad.control.scan_op import Scan
 from teachgrad.control.while_op import WhileGradient, WhileLoop
-from teachgrad.dtypes import C_TYPES, uint8
+from teachgrad.dtypes import uint8
 from teachgrad.op import Spec, Vertex
 from teachgrad.passes.plan import aligned
 
@@ -38,6 +38,8 @@ class Loop:
     def __init__(self, v: Vertex, items: Sequence[Vertex], outer: CudaBuilding) -> None:
         self.v, self.outer = v, outer
         self.items = {w.attrs["index"]: w for w in sorted(items, key=lambda w: w.attrs["index"])}
+        self.again = [w for w in items if self.items[w.attrs["index"]] is not w]
+        """Results that are among the items already, and are to be in memory of their own."""
         self.places: dict[Hashable, tuple[int, Spec]] = {}
         """Where in the room what lies, by a name of ours."""
         self.size = 0
@@ -93,13 +95,8 @@ def loop_of(op: type) -> Callable[[type[Loop]], type[Loop]]:
 
 
 def find_loop(v: Vertex, items: Sequence[Vertex], outer: CudaBuilding) -> Loop | None:
-    """The loop or branch that a vertex is; None if it is neither, or hands on what CUDA has no type for."""
-    if type(v.op) not in LOOPS or len({w.attrs["index"] for w in items}) < len(items):
-        return None
-    if any(type(x._data) is tuple or not x.size or x.dtype not in C_TYPES or x.id not in outer.views.access
-           for x in (*v.inputs, *items)):
-        return None
-    return LOOPS[type(v.op)](v, items, outer)
+    """The loop or branch that a vertex is, if it is one."""
+    return LOOPS[type(v.op)](v, items, outer) if type(v.op) in LOOPS else None
 
 
 @loop_of(Scan)
