@@ -99,7 +99,10 @@ class Placing:
         return found
 
     def find_direct(self) -> dict[int, Vertex]:
-        """New values that can be written straight over the leaf that they are for: nobody reads the old one later."""
+        """New values that can be written straight over the leaf that they are for: nobody reads the old one later.
+
+        The old one may also be the new value of another leaf, which is written when all is computed.
+        """
         graph, views, home = self.graph, self.views, self.fusion.home
         new_values = [views.base(new).id for _, new in graph.updates]
         given = {views.base(v).id for v in graph.outputs}
@@ -110,7 +113,8 @@ class Placing:
         for leaf, new in graph.updates:
             group = home.get(new.id)
             if (group is None or group.kind not in ("loops", "scalar") or views.base(new) is not new
-                    or new_values.count(new.id) > 1 or new.id in given or leaf.id in given or leaf.id in graph.strides):
+                    or new_values.count(new.id) > 1 or new.id in given or leaf.id in given or leaf.id in new_values
+                    or leaf.id in graph.strides):
                 continue
             at = self.position[id(group)]
             if at <= last_fallible or last_read.get(leaf.id, -1) > at:

@@ -335,6 +335,21 @@ def test_a_new_state_that_is_read_by_a_later_kernel() -> None:
     assert type(step.trace.program).__name__ == "CProgram"
 
 
+def test_a_state_that_becomes_another_one_is_not_overwritten_before() -> None:
+    a, b = (tg.tensor(np.arange(5.0) + k) for k in range(2))
+
+    def step(x: Any) -> Any:
+        first = a * x
+        a.copy_(b)
+        b.copy_(a * first)
+        return x + 1.0
+
+    tg.static(step, level="O3")(tg.ones(5, dtype="float64"))
+    assert a.numpy().tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert b.numpy().tolist() == [0.0, 2.0, 6.0, 12.0, 20.0]
+
+
+
 @pytest.mark.slow
 def test_rows_of_a_table_of_more_than_two_thousand_million_numbers() -> None:
     """The place of an element has 64 bits, also where indices have 32: it once wrapped, and the call crashed."""
