@@ -78,6 +78,7 @@ def test_a_recurrent_step_and_its_gradient(step: Any, monkeypatch: Any) -> None:
     assert "scan, 6 times, from the last row to the first:" in source
 
 
+@pytest.mark.filterwarnings("ignore:There is no CUDA kernel for")
 def test_a_graph_as_it_was_traced() -> None:
     """Without rewriting, a result may be taken out of a loop more than once."""
     f = tg.static(recurrent, level="O0", executor="emulated")

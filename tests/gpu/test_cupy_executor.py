@@ -215,6 +215,7 @@ def test_a_training_step_is_captured_and_replayed(make: Any, gpu: FakeGpu) -> No
     assert isinstance(batch, Batch)
     assert batch.runs == 5, "the first call launches, the second captures, all others replay"
     assert batch.graph.count == len(batch.calls)
+    assert not step.trace.program.commits, "and new values over the old ones, too"
     if make is perceptron:
         assert FakeBlas.calls == 2 * sum(call.product is not None for call in batch.calls) > 0
         assert "by cuBLAS" in step.source

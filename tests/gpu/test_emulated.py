@@ -115,6 +115,39 @@ def test_a_wrong_class_is_refused_as_in_dynamic_mode_and_nothing_is_written() ->
         assert p.numpy().tobytes() == value.tobytes()
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_new_values_are_written_over_old_ones_at_the_end(fails: bool) -> None:
+    """By one kernel, where nobody needs an old one for a new one; else one after the other, as they are saved."""
+    def run(executor: str, swap: bool) -> list[Any]:
+        a, b, c = (tg.tensor(np.arange(5.0) + k) for k in range(3))
+        table = tg.tensor(np.eye(5), name="table")
+
+        def f(x: Any, k: Any) -> Any:
+            z = (F.embedding(k, table) * x if fails else x * 2.0) + c
+            first, second = a * z, b + z
+            c.copy_(second[::1] * 2.0)
+            a.copy_(b if swap else second)
+            b.copy_(a * first if swap else first)
+            return z + a, second
+
+        step = tg.static(f, level="O3", executor=executor)
+        answers = [z.numpy(copy=True) for k in (0, 3) for z in step(tg.tensor(np.ones(5)), tg.tensor(k))]
+        if executor == "emulated":
+            assert ("write_back" in step.source) == (not swap)
+            assert (not step.trace.program.commits) == (not swap)
+            if fails:
+                before = [x.numpy(copy=True) for x in (a, b, c)]
+                with pytest.raises(IndexError):
+                    step(tg.tensor(np.ones(5)), tg.tensor(9))
+                for x, value in zip((a, b, c), before, strict=True):
+                    assert x.numpy().tobytes() == value.tobytes()
+        return [*answers, *(x.numpy(copy=True) for x in (a, b, c))]
+
+    for swap in (False, True):
+        for got, want in zip(run("emulated", swap), run("numpy", swap), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
 def test_what_was_returned_stays_as_it_is() -> None:
     step = tg.static(lambda x: (x * 2.0, (x + 1.0).T), level="O3", executor="emulated")
     first = step(tg.tensor([[1.0, 2.0], [3.0, 4.0]]))

@@ -48,7 +48,9 @@ class CudaProgram:
         """The arrays of the cells that kernels use where they are."""
         self.fallible = any(building.can_fail(group) for group in building.order)
         self.written = [leaf for leaf, _ in self.graph.updates]
-        self.commits = [(leaf, new) for leaf, new in self.graph.updates if new.id not in building.direct]
+        done = {leaf.id for leaf, _ in building.written_back}
+        self.commits = [(leaf, new) for leaf, new in self.graph.updates
+                        if new.id not in building.direct and leaf.id not in done]
         self.strides = {leaf.id: steps_between(leaf, new) for leaf, new in self.graph.updates}
         """How many steps random bits go on in a call, by the id of the leaf; None for what only the device knows."""
         self.frame = Frame(building, self.arrays, self.constants, self.xp)

@@ -71,8 +71,13 @@ class Tasks:
             self.order.append(Repetition(step.loop, Turns(step.loop, frame), self))
         elif isinstance(step.loop, WhileBack):
             self.order.append(Return(step.loop, Turns(step.loop, frame), self))
-        for w in step.loop.again if step.loop is not None else ():
-            self.copy(frame.arrays[w.id], frame.arrays[step.loop.items[w.attrs["index"]].id])
+        if step.loop is not None:
+            self.again(step.loop, frame)
+
+    def again(self, loop: Loop, frame: Frame) -> None:
+        """Results that are wanted twice."""
+        for w in loop.again:
+            self.copy(frame.arrays[w.id], frame.arrays[loop.items[w.attrs["index"]].id])
 
     def body(self, body: CudaBody, frame: Frame) -> None:
         """A turn of a body, and what it hands on."""

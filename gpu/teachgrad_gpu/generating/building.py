@@ -29,6 +29,7 @@ from . import (  # noqa: F401  (they add their recipes)
     moves,
     products,
     windows,
+    writing_back,
 )
 from .catalogued import ALIGNMENT, WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .control import Loop, find_loop
@@ -180,11 +181,19 @@ class CudaBuilding(Placing):
         """What lies in memory only while one group is computed."""
         return [*self.left.values(), *(w for way in self.ways.values() for w in way.workspaces)]
 
+    @property
+    def written_back(self) -> list[tuple[Vertex, Vertex]]:
+        """The leaves that a kernel at the end overwrites, and their new values."""
+        return writing_back.pairs_of(self)
+
     # ---- text --------------------------------------------------------------------------------------------------------
 
     def write(self) -> None:
         """The whole source, and what a call does."""
-        self.assemble(any(self.can_fail(group) for group in self.order))
+        fallible = any(self.can_fail(group) for group in self.order)
+        self.assemble(fallible)
+        for kernel in writing_back.kernels(self, self.written_back, len(self.kernels) + 1, fallible):
+            self.add(kernel, len(self.order) - 1)
         fours = [FOURS] * any("_four(" in kernel.text for kernel in self.kernels)
         self.code = "\n".join([self.title(), "", PRELUDE, *fours, *combining(sorted(self.combines)),
                                *(kernel.text for kernel in self.kernels)])
@@ -208,13 +217,17 @@ class CudaBuilding(Placing):
                 if not isinstance(part, Kernel):
                     self.launch(self.ready(part, number))
                     continue
-                work = f"{pattern(part.text, part.name)} {part.grid} {part.block}"
-                same = self.known.setdefault(work, part.name)
-                if same == part.name:
-                    self.kernels.append(part)
-                    self.combines |= part.combines
-                arrays = [At(self.place_of(v).id) for v in part.arguments] + [At(self.flag.id)] * part.uses_flag
-                self.launch(Launch(same, (part.grid,), (part.block,), tuple(arrays), number, counts=part.counts))
+                self.add(part, number)
+
+    def add(self, kernel: Kernel, number: int) -> None:
+        """A kernel that is written here, unless it was already, and a launch of it."""
+        work = f"{pattern(kernel.text, kernel.name)} {kernel.grid} {kernel.block}"
+        same = self.known.setdefault(work, kernel.name)
+        if same == kernel.name:
+            self.kernels.append(kernel)
+            self.combines |= kernel.combines
+        arrays = [At(self.place_of(v).id) for v in kernel.arguments] + [At(self.flag.id)] * kernel.uses_flag
+        self.launch(Launch(same, (kernel.grid,), (kernel.block,), tuple(arrays), number, counts=kernel.counts))
 
     def title(self) -> str:
         """The first line of the source."""

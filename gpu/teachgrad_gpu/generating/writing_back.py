@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from teachgrad.dtypes import C_TYPES
 from teachgrad.executors.c.placing import Placing
-from teachgrad.ops.code import index
 from teachgrad.op import Vertex
+from teachgrad.ops.code import index
 
 from .threads import BLOCK, Kernel
 from .words import FAILED, head_of

@@ -349,7 +349,6 @@ def test_a_state_that_becomes_another_one_is_not_overwritten_before() -> None:
     assert b.numpy().tolist() == [0.0, 2.0, 6.0, 12.0, 20.0]
 
 
-
 @pytest.mark.slow
 def test_rows_of_a_table_of_more_than_two_thousand_million_numbers() -> None:
     """The place of an element has 64 bits, also where indices have 32: it once wrapped, and the call crashed."""
