@@ -57,6 +57,8 @@ class CudaProgram:
         self.parts: list[Tasks] = []
         """What a call does."""
         self.batches: Sequence[Any] = ()
+        self.doubtful = True
+        """Whether the flag by which kernels refuse values may say so of an earlier call."""
         self.prepare()
 
     def values(self) -> list[Vertex]:
@@ -127,14 +129,17 @@ class CudaProgram:
         for number, array in given.items():
             if number in self.placed and self.arrays[number] is not array:
                 self.launcher.copy_in(self.arrays[number], array)
-        if self.fallible:
-            self.arrays[self.building.flag.id].fill(0)
+        flag = self.arrays[self.building.flag.id]
+        if self.fallible and self.doubtful:
+            flag.fill(0)
+        self.doubtful = True
         self.frame.made.clear()
         self.begin()
         for part in self.parts:
             self.perform(part)
-        if self.fallible and int(self.arrays[self.building.flag.id][0]):
+        if self.fallible and int(flag[0]):
             self.fail(given)
+        self.doubtful = False
         write_back(self.building, self.commits, self.frame.value, self.arrays)
         answers = self.answers()
         for leaf in self.written:
