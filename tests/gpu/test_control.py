@@ -234,6 +234,23 @@ def test_a_recurrent_step_is_captured_whole(gpu: FakeGpu, asked: list[int]) -> N
     assert any(call.copies for call in batch.calls)
 
 
+@pytest.mark.filterwarnings("ignore:There is no CUDA kernel for")
+def test_bits_of_a_scan_as_it_was_traced_are_counted(gpu: FakeGpu, asked: list[int]) -> None:  # noqa: F811
+    """Twice in each turn, once outside."""
+    def noisy(x: Any) -> Any:
+        x = x + tg.random.uniform((3,), name="noise")
+        return tg.scan(lambda h, row: (sum([tg.random.uniform((3,), name="noise") for _ in range(2)], h + row), None),
+                       x[0], x)[0]
+
+    f = tg.static(noisy, level="O0", executor="cupy")
+    tg.seed(1)
+    answers = [f(tg.ones((4, 3), device="gpu")) for _ in range(3)]
+    assert asked == []
+    tg.seed(1)
+    for got in answers:
+        close(got.to("cpu"), noisy(tg.ones((4, 3))))
+
+
 def test_only_what_decides_is_read_back(gpu: FakeGpu, asked: list[int]) -> None:  # noqa: F811
     def f(x: Any, w: Any) -> Any:
         loss, *gradients = gradient_of_while(x, w)

@@ -6,6 +6,7 @@ from teachgrad.control.scan_op import Scan
 from teachgrad.op import Vertex
 from teachgrad.ops.random import next_step
 from teachgrad.ops.tuples import Item
+from teachgrad.passes.exact import IDENTITIES
 
 
 def steps_between(leaf: Vertex, new: Vertex) -> int | None:
@@ -15,8 +16,8 @@ def steps_between(leaf: Vertex, new: Vertex) -> int | None:
     """
     if new is leaf:
         return 0
-    if new.op is next_step:
-        return added(steps_between(leaf, new.inputs[0]), 1)
+    if new.op is next_step or str(new.op) in IDENTITIES:
+        return added(steps_between(leaf, new.inputs[0]), int(new.op is next_step))
     if isinstance(new.op, Item) and isinstance(new.inputs[0].op, Scan):
         z, k = new.inputs[0], new.attrs["index"]
         graph = z.attrs["body"].graph

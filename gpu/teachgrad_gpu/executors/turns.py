@@ -100,6 +100,8 @@ class Turns:
         self.loop, self.outer = loop, outer
         self.room = outer.arrays[loop.room.id]
         self.items = {k: outer.arrays[w.id] for k, w in loop.items.items()}
+        self.inside = {id(body): self.inside_of(body) for body in loop.bodies.values()}
+        """The arrays that are the same in all turns, by body."""
 
     def place(self, name: Hashable) -> Any:
         """A place in the room, as an array."""
@@ -119,13 +121,16 @@ class Turns:
 
     def frame(self, body: CudaBody, leaves: Sequence[Any], outputs: Sequence[Any]) -> Frame:
         """The arrays of a body with these inputs and outputs."""
-        start, outer = self.loop.places["memory"][0], self.outer
-        arrays = {k: outer.arrays[k] for k in (body.flag.id, *body.constants) if k in outer.arrays}
-        known = {w.id: w for w in (*body.stored.values(), *body.workspaces)}
-        arrays |= {k: seen(self.room, start + at, known[k]._data) for k, at in body.offsets.items()}
+        arrays = self.inside[id(body)].copy()
         arrays |= {v.id: array for v, array in zip(body.graph.inputs, leaves, strict=True)}
         arrays |= {v.id: array for v, array in zip(body.graph.outputs, outputs, strict=True)}
-        return Frame(body, arrays, outer.constants, outer.xp)
+        return Frame(body, arrays, self.outer.constants, self.outer.xp)
+
+    def inside_of(self, body: CudaBody) -> dict[int, Any]:
+        """The arrays of a body that are neither its inputs nor its outputs, by id."""
+        start, known = self.loop.places["memory"][0], {w.id: w for w in (*body.stored.values(), *body.workspaces)}
+        arrays = {k: self.outer.arrays[k] for k in (body.flag.id, *body.constants) if k in self.outer.arrays}
+        return arrays | {k: seen(self.room, start + at, known[k]._data) for k, at in body.offsets.items()}
 
 
 def seen(memory: Any, at: int, spec: Spec) -> Any:
