@@ -32,7 +32,8 @@ FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-threadsafe-s
          "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fstack-clash-protection", "-w",
          "-fno-plt",  # a stub between a kernel and what it calls has no line
          "-g1", "-gdwarf-4")  # addr2line takes files for each other in what clang writes of DWARF 5
-CHECKING = ("-Og", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-fno-omit-frame-pointer", "-DTG_CHECKED")
+CHECKING = ("-Og", "-fsanitize=thread", "-fsanitize-coverage=trace-pc", "-fno-omit-frame-pointer", "-DTG_CHECKED",
+            "-fno-elide-constructors")  # else GCC does not watch objects that are passed, or assigned from a call
 VOLATILE = {"gcc": ("--param=tsan-distinguish-volatile=1", "-fno-section-anchors"),
             "clang": ("-mllvm", "-tsan-distinguish-volatile=1")}
 

@@ -18,6 +18,8 @@ from .counters import Counter, merged, table
 
 Index = tuple[int, int, int]
 LINE = 1 << 63
+COPIES = re.compile(r"(C[1-4]E|aSE)(RK|O)S\d*_$")
+"""How a compiler calls a function that copies or moves an object: what matters is who asked for that."""
 FIELDS = 12
 """Of a finding. The last one, its message, quotes the kernel, so it may hold any character but a new line."""
 WIDTH = 100
@@ -166,18 +168,21 @@ def lines_of(library: Path, sites: Iterable[int]) -> dict[int, int | None]:
 
 
 def _looked_up(library: Path, places: list[int]) -> dict[int, int | None]:
-    call = ["addr2line", "-a", "-i", "-e", str(library), *(hex(place - 1) for place in places)]
+    call = ["addr2line", "-a", "-i", "-f", "-e", str(library), *(hex(place - 1) for place in places)]
     try:
         answer = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return dict.fromkeys(places)
     found: dict[int, int | None] = dict.fromkeys(places)
-    place = 0
+    place, function, copied = 0, "", False
     for line in answer.splitlines():
+        match = re.search(r"kernel\.cu:(\d+)", line)
         if line.startswith("0x") and ":" not in line:
-            place = int(line, 16) + 1
-        elif found.get(place) is None and (match := re.search(r"kernel\.cu:(\d+)", line)):
-            found[place] = int(match[1])
+            place, copied = int(line, 16) + 1, False
+        elif match is None:
+            function = line
+        elif found.get(place) is None or copied:
+            found[place], copied = int(match[1]), COPIES.search(function) is not None
     return found
 
 

@@ -1,18 +1,16 @@
 // A barrier of the whole grid made of an atomic counter: it works where all blocks are there at once.
-// cooperative launch: k<<<5, 32>>>(x = int32[160]:arange, y = int32[160])
-__device__ unsigned int arrived = 0;
-__device__ volatile unsigned int open = 0;
-extern "C" __global__ void k(int* x, int* y) {
+// cooperative launch: k<<<5, 32>>>(x = int32[160]:arange, y = int32[160], arrived = uint32[1], open = uint32[1])
+extern "C" __global__ void k(int* x, int* y, unsigned* arrived, volatile unsigned* open) {
     int n = gridDim.x * blockDim.x, i = blockIdx.x * blockDim.x + threadIdx.x;
     x[i] *= 2;
     __syncthreads();
     if (threadIdx.x == 0) {
         __threadfence();
-        if (atomicAdd(&arrived, 1u) == gridDim.x - 1) {
+        if (atomicAdd(arrived, 1u) == gridDim.x - 1) {
             __threadfence();
-            open = 1;
+            *open = 1;
         } else {
-            while (open == 0) {
+            while (*open == 0) {
             }
             __threadfence();
         }
