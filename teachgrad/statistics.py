@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,7 +49,8 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
 
     Min, max, and two dot products (with ones and with itself) serve nearly all arrays; they run at the speed of memory
     and in the array's own precision. var = E[x²] - E[x]² loses its digits when the mean is large beside the spread, and
-    what is not finite must be left out: then everything is done again with care, in float64.
+    squares may overflow or vanish: then mean and deviation are computed with care, in float64. So is all of an array
+    with elements that are not finite, which must be left out.
 
     With `sample`, mean, standard deviation and zeros of an array of more than 8192 elements are those of 16 blocks of
     256 elements at even distances; `counted` says so. Smallest, largest, nan and inf are always of all elements.
@@ -59,8 +61,10 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     if ones is None or n < 2:
         return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
     low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
-    if not (low > -HUGE and high < HUGE) or -TINY < low <= high < TINY:
+    if not (low > -HUGE and high < HUGE):
         return _careful(flat)
+    if low == high:
+        return low, low, low, 0.0, n if low == 0.0 else 0, 0, 0, n
     if sample and n > LARGE:
         flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
         n = flat.size
@@ -68,13 +72,43 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
         ones = _ones[flat.dtype] = np.ones(n, flat.dtype)
     mean = flat.dot(ones[:n]).item() / n
     variance = flat.dot(flat).item() / n - mean * mean
-    if not 1e-3 * mean * mean < variance < math.inf:
-        return _careful(array.reshape(-1))
+    if not 1e-3 * mean * mean < variance < math.inf or -TINY < low <= high < TINY:
+        return low, high, *_careful(flat)[2:]
     if low > 0.0 or high < 0.0:
         zeros = 0
     else:
         zeros = n - int(np.count_nonzero(flat if n <= SMALL else flat != 0))
     return low, high, mean, math.sqrt(variance), zeros, 0, 0, n
+
+
+def numbers_of_each(flat: np.ndarray, sizes: Sequence[int], memory: np.ndarray) -> list[list[Any]]:
+    """The same as `numbers_of` for many arrays at once, column by column: all minima, all maxima, and so on.
+
+    The arrays, of float32 or float64, lie one after the other in `flat`; `sizes` has the number of elements of each,
+    none of them 0. `memory` is for as many elements: new memory would come from the system, page by page. Where arrays
+    are small, this takes a quarter of the time and less: there it is the calls that cost, not the elements.
+    """
+    counts = np.array(sizes)
+    bounds = np.concatenate([[0], counts.cumsum()])
+    starts = bounds[:-1]
+    zeros = np.searchsorted(np.flatnonzero(flat == 0), bounds)
+    with np.errstate(all="ignore"):
+        low, high = np.minimum.reduceat(flat, starts), np.maximum.reduceat(flat, starts)
+        mean = np.add.reduceat(flat, starts) / counts
+        squares = np.multiply(flat, flat, out=memory[: flat.size])
+        variance = np.add.reduceat(squares, starts) / counts - mean * mean
+        usual = (low > -HUGE) & (high < HUGE)
+        simple = usual & (variance > 1e-3 * mean * mean) & (variance < math.inf) & ((low <= -TINY) | (high >= TINY))
+        deviation = np.sqrt(variance)
+    same = usual & (low == high)
+    columns: list[list[Any]] = [
+        low.tolist(), high.tolist(), np.where(same, low, mean).tolist(), np.where(same, 0.0, deviation).tolist(),
+        np.diff(zeros).tolist(), [0] * len(sizes), [0] * len(sizes), list(sizes),
+    ]  # fmt: skip
+    for i in np.flatnonzero(~(simple | same)).tolist():
+        for column, number in zip(columns, _careful(flat[bounds[i] : bounds[i + 1]]), strict=True):
+            column[i] = number
+    return columns
 
 
 def _careful(flat: np.ndarray) -> Numbers:
