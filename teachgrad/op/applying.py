@@ -99,7 +99,7 @@ def report(z: Vertex, op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, An
         if x.op is None:
             sink(observe.Leaf(x.id, x.name, x._data, x.requires_grad, x.result_type is not type(x)))
     where = locate(z.site if z.site is not None else user_site())
-    sink(observe.Forward(z.id, op.name, tuple(x.id for x in inputs), attrs, z._data, z.name, where, state.now.scope,
+    sink(observe.Forward(z.id, op.name, tuple([x.id for x in inputs]), attrs, z._data, z.name, where, state.now.scope,
                          z.requires_grad))
 
 

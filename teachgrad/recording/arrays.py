@@ -68,7 +68,7 @@ class Arrays:
                 return None
         if place is not None:
             data = self._store.large_array(integer(place, "an array"), info.nbytes)
-        if not isinstance(data, bytes) or len(data) != info.nbytes or fingerprint(data) != mark:
+        if not isinstance(data, bytes) or len(data) != info.nbytes or fingerprint(data, info.nbytes) != mark:
             raise RecordingError(f"{self._path} is damaged: the elements of array {number} are not what was recorded")
         stored = np.frombuffer(data, DTYPES[info.dtype]).reshape(info.shape)
         array = self._elements[number] = stored.astype(stored.dtype.newbyteorder("="), copy=False)

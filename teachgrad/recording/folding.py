@@ -1,4 +1,4 @@
-"""One file again: at its end, a recording takes in the large arrays that lie in the file beside it.
+"""One file again: at its end, a recording takes in the arrays that lie in the file beside it.
 
 Nothing can be lost on the way. The arrays go into a copy of the recording (`run.tgr-folding`), and one renaming puts it
 in the place of the recording; only then is the file beside deleted. Whatever happens before, a kill, a full disk or
@@ -9,8 +9,9 @@ after a kill would have to change it.)
 
 A reader that has the recording open would never see the copy. While there is one, the arrays go through the log.
 
-Arrays are copied piece by piece into blobs of zeros. That is no slower than giving SQLite whole ones, and takes no
-memory. Pages of 64 kB instead of 16 would save a quarter of the time, and make the smallest recording a megabyte.
+Arrays of more than a piece are copied piece by piece into blobs of zeros. That is no slower than giving SQLite whole
+ones, and takes no memory. Pages of 64 kB instead of 16 would save a quarter of the time, and make the smallest
+recording a megabyte.
 """
 
 from __future__ import annotations
@@ -19,13 +20,20 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import lru_cache
+from io import BufferedReader, FileIO
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from ..errors import RecordingError
-from .beside import Lookup, path_beside
+from .beside import opened, path_beside
 from .checks import array_info
 
 PIECE = 1 << 18
+"""So much is copied at once."""
+ROWS = 256
+"""So many rows are looked up at once."""
 PATIENCE_MS = 1000
 """How long a reader may be in the middle of a query."""
 
@@ -83,19 +91,44 @@ def _fold_in_place(recording: Path, connection: sqlite3.Connection) -> None:
 
 
 def _move_arrays(recording: Path, connection: sqlite3.Connection) -> None:
-    """Put the elements of all large arrays where those of small ones are, in one transaction."""
-    after = "SELECT id, dtype, shape, place FROM array WHERE id > ? AND place IS NOT NULL ORDER BY id LIMIT 1"
+    """Put the elements of all arrays where those of tiny ones are, in one transaction."""
+    after = f"SELECT id, dtype, shape, place FROM array WHERE id > ? AND place IS NOT NULL ORDER BY id LIMIT {ROWS}"
     number = 0
-    with closing(Lookup(recording)) as large, connection:
+    with BufferedReader(opened(path_beside(recording)), PIECE) as beside, connection:
         connection.execute("BEGIN IMMEDIATE")
-        while found := connection.execute(after, (number,)).fetchone():
-            number, dtype, shape, place = found
-            length = array_info(number, (dtype, shape, *[None] * 9, place)).nbytes
-            connection.execute("UPDATE array SET data = zeroblob(?), place = NULL WHERE id = ?", (length, number))
-            with connection.blobopen("array", "data", number) as blob:
-                for start in range(0, length, PIECE):
-                    blob.write(large.read(place + start, min(PIECE, length - start)))
+        while found := connection.execute(after, (number,)).fetchall():
+            for large, rows in groupby(found, lambda row: _length(row[1], row[2]) > PIECE):
+                if large:
+                    for row in rows:
+                        _move_large(row, beside, connection)
+                else:
+                    elements = ((_read(beside, place, _length(*kind)), id) for id, *kind, place in rows)
+                    connection.executemany("UPDATE array SET data = ?, place = NULL WHERE id = ?", elements)
+            number = found[-1][0]
         connection.execute("DELETE FROM about WHERE key = 'arrays'")
+
+
+def _move_large(row: tuple[Any, ...], beside: BufferedReader[FileIO], connection: sqlite3.Connection) -> None:
+    number, dtype, shape, place = row
+    length = _length(dtype, shape)
+    connection.execute("UPDATE array SET data = zeroblob(?), place = NULL WHERE id = ?", (length, number))
+    with connection.blobopen("array", "data", number) as blob:
+        for start in range(0, length, PIECE):
+            blob.write(_read(beside, place + start, min(PIECE, length - start)))
+
+
+@lru_cache(maxsize=256)
+def _length(dtype: str, shape: str) -> int:
+    """The bytes of an array."""
+    return array_info(0, (dtype, shape, *[None] * 11)).nbytes
+
+
+def _read(beside: BufferedReader[FileIO], place: int, length: int) -> bytes:
+    beside.seek(place)
+    data = beside.read(length)
+    if len(data) != length:
+        raise RecordingError(f"{beside.name} was cut off before the end of the array at {place}")
+    return data
 
 
 def _take_in_log(connection: sqlite3.Connection) -> bool:

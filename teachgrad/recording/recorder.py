@@ -12,18 +12,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy import ndarray
 
 from .. import devices, observe
 from ..displays import Displayed
 from ..errors import RecordingError, Where
-from ..statistics import numbers_of
 from .accounts import MAX_ACCOUNT
 from .accounts import encode as tell
 from .attributes import encode
 from .beside import path_beside
+from .kinds import Kind, kind_of
 from .marks import mark
-from .schema import DTYPE_NAMES, DTYPES, LEVELS, MAX_BYTES, MAX_SOURCE, PARAMETER, REQUIRES_GRAD, WITH_ELEMENTS, Level
-from .text import short, sound
+from .schema import LEVELS, MAX_BYTES, MAX_SOURCE, PARAMETER, REQUIRES_GRAD, WITH_ELEMENTS, Level
+from .text import listed, short, sound
 from .timeline import Timeline
 from .vertices import Vertices
 from .writer import Writer, about
@@ -137,8 +138,7 @@ class _Sink:
         self._flowing: dict[int, tuple[Any, int | None]] = {}
         """The running sums of the present backward pass: the incoming gradient of a vertex is one of them."""
         self._incoming: dict[int, int | None] = {}
-        self._kinds: dict[tuple[Any, ...], tuple[str, str]] = {}
-        self._metas: dict[tuple[str, str], int] = {}
+        self._metas: dict[Kind, int] = {}
         self._sites: dict[tuple[str, int, int, int], int] = {}
         self._files: set[str] = set()
         self._keep_here = self._keeper(level)
@@ -226,7 +226,8 @@ class _Sink:
         self._vertices.tell_leaf(vertex, array)
         flags = REQUIRES_GRAD * requires_grad | PARAMETER * is_parameter
         self._timeline.forward("leaf", (vertex, short(name), flags, self._keep(array)), False)
-        self._vertices.turn(vertex, self._timeline.step)
+        if self._timeline.step != self._vertices.step:
+            self._turn(vertex)
 
     def _forward(self, event: observe.Forward) -> None:
         vertex, op, inputs, attrs, array, name, where, scope, requires_grad = event
@@ -237,11 +238,17 @@ class _Sink:
         if self.level == "replay":
             self._vertices.ran(vertex, op, inputs, settings, array)
         values = (
-            vertex, op, short(name), short(scope), ",".join(map(str, inputs)), settings, self._site(where),
+            vertex, op, short(name), short(scope), listed(inputs), settings, self._site(where),
             REQUIRES_GRAD * requires_grad, self._keep_made(vertex, array),
         )  # fmt: skip
         self._timeline.forward("op", values, requires_grad)
+        if self._timeline.step != self._vertices.step:
+            self._turn(vertex)
+
+    def _turn(self, vertex: int) -> None:
+        """The row of a vertex has begun a new training step. The sums of the last one are let go."""
         self._vertices.turn(vertex, self._timeline.step)
+        self._flowing.clear()
 
     def _begin_again(self) -> None:
         """A static program runs once more, with the vertices that it had before."""
@@ -301,7 +308,7 @@ class _Sink:
 
     def _kernel(self, event: observe.Kernel) -> None:
         name, vertices, seconds = event
-        self._timeline.note("kernel", (name, ",".join(map(str, vertices)), seconds))
+        self._timeline.note("kernel", (name, listed(vertices), seconds))
 
     def _site(self, where: Where | None) -> int | None:
         if where is None:
@@ -323,58 +330,49 @@ class _Sink:
 
     def _keep(self, array: Any) -> int | None:
         """Keep what the level says of an array. One on another device is carried over: whoever records, looks."""
-        if type(array) is not np.ndarray and type(array) in devices.KINDS:
+        kind = kind_of(array)
+        if kind is None:
+            if type(array) is ndarray or type(array) not in devices.KINDS:
+                return None
             array = devices.of(array).to_host(array)
-        return self._keep_here(array)
+            kind = kind_of(array)
+            if kind is None:
+                return None
+        return self._keep_here(kind, array)
 
-    def _keeper(self, level: Level) -> Callable[[Any], int | None]:
-        keep: dict[Level, Callable[[Any], int | None]] = {
+    def _keeper(self, level: Level) -> Callable[[Kind, np.ndarray], int]:
+        keep: dict[Level, Callable[[Kind, np.ndarray], int]] = {
             "meta": self._keep_meta,
-            "stats": self._keep_statistics,
+            "stats": self._writer.add_statistics,
             "replay": self._keep_values,
             "values": self._keep_values,
         }
         return keep[level]
 
-    def _keep_meta(self, array: Any) -> int | None:
-        kind = self._kind(array)
-        if kind is None:
-            return None
+    def _keep_meta(self, kind: Kind, array: np.ndarray) -> int:
         number = self._metas.get(kind)
         if number is None:
-            number = self._metas[kind] = self._writer.add_description(*kind)
+            number = self._metas[kind] = self._writer.add_description(kind)
         return number
 
-    def _keep_statistics(self, array: Any) -> int | None:
-        kind = self._kind(array)
-        return None if kind is None else self._writer.add_statistics(*kind, *numbers_of(array, sample=True))
-
-    def _keep_values(self, array: Any) -> int | None:
-        kind = self._kind(array)
-        if kind is None or array.nbytes > MAX_BYTES:
-            return self._keep_meta(array)
+    def _keep_values(self, kind: Kind, array: np.ndarray) -> int:
+        if kind.nbytes > MAX_BYTES:
+            return self._keep_meta(kind, array)
         if self._writer.stored > self.budget:
             self.set_level("stats")
-            return self._keep_statistics(array)
-        return self._writer.add_array(*kind, np.ascontiguousarray(array, DTYPES[kind[0]]))
+            return self._writer.add_statistics(kind, array)
+        return self._writer.add_array(kind, array)
 
     def _keep_made(self, vertex: int, array: Any) -> int | None:
         """What is kept of what the op of a vertex made, forward or backward."""
-        kind = self._kind(array)
-        if self.level != "replay" or not self._vertices.follows(vertex) or kind is None:  # of devices, bits may differ
+        if self.level != "replay" or not self._vertices.follows(vertex):
             return self._keep(array)
-        return self._writer.add_mark(*kind, mark(array))
-
-    def _kind(self, array: Any) -> tuple[str, str] | None:
-        """The dtype and the shape of an array as text, or None if it cannot be recorded."""
-        if type(array) is not np.ndarray:
-            return None
-        key = (array.dtype, array.shape)
-        kind = self._kinds.get(key)
-        if kind is None and array.dtype in DTYPE_NAMES:
-            kind = self._kinds[key] = DTYPE_NAMES[array.dtype], ",".join(map(str, array.shape))
-        return kind
+        kind = kind_of(array)
+        if kind is None:  # of other devices, bits may differ
+            return self._keep(array)
+        return self._writer.add_mark(kind, mark(array))
 
     def _keep_setting(self, array: np.ndarray) -> int | None:
         """The number of an array among the settings of an op, such as an index."""
-        return self._keep_values(array) if self.level in WITH_ELEMENTS else None
+        kind = kind_of(array) if self.level in WITH_ELEMENTS else None
+        return None if kind is None else self._keep_values(kind, array)

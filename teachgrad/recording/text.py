@@ -44,3 +44,11 @@ def sound(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode(errors="replace").decode()
     return text
+
+
+_FEW = "", "%d", "%d,%d", "%d,%d,%d"
+
+
+def listed(numbers: tuple[int, ...]) -> str:
+    """Numbers with commas between them."""
+    return _FEW[len(numbers)] % numbers if len(numbers) < len(_FEW) else ",".join(map(str, numbers))

@@ -25,7 +25,7 @@ class Timeline:
     """Gives rows their places. `add(kind, (step, row, phase, *values))` is called once for each row, in order; and
     `add(kind, (step, row, *values))` for what happens just before a row, but is none."""
 
-    __slots__ = ("_add", "_ended", "_held", "_pulled", "_updated", "phase", "row", "step")
+    __slots__ = ("_add", "_ended", "_held", "_updated", "phase", "pulled", "row", "step")
 
     def __init__(self, add: Add) -> None:
         self.step = 0
@@ -35,20 +35,16 @@ class Timeline:
         self._ended: tuple[int, int] | None = None
         """Training step and number of the last row of the step before."""
         self._add = add
-        self._pulled = False
+        self.pulled = False
+        """Whether gradient has flowed in this training step."""
         self._updated = False
         self._held: list[tuple[str, tuple[Any, ...], bool]] = []
         """Rows whose phase is not clear yet: ops without gradient after a backward pass, updates before one; and what
         happened between them."""
 
-    @property
-    def pulled(self) -> bool:
-        """Whether gradient has flowed in this training step."""
-        return self._pulled
-
     def forward(self, kind: str, values: tuple[Any, ...], tracked: bool) -> None:
         """A leaf or an op; `tracked` if it is an op that takes part in a gradient."""
-        if self._pulled:
+        if self.pulled:
             self._held.append((kind, values, True))
             if tracked or len(self._held) > MAX_HELD:
                 self._go_on()
@@ -63,7 +59,7 @@ class Timeline:
         """The start of a backward pass, or gradient along an edge."""
         if self._held or self._updated:
             self._go_on()
-        self._pulled = True
+        self.pulled = True
         self.phase = BWD
         self._add(kind, (self.step, self.row, BWD, *values))
         self.row += 1
@@ -71,7 +67,7 @@ class Timeline:
     def update(self, kind: str, values: tuple[Any, ...]) -> None:
         """A leaf was overwritten."""
         self._held.append((kind, values, True))
-        if self._pulled:
+        if self.pulled:
             self._updated = True
             self._release(UPD)
 
@@ -89,7 +85,7 @@ class Timeline:
 
     def close(self) -> None:
         """There will be no more rows."""
-        if self._pulled and self._held:
+        if self.pulled and self._held:
             self._go_on()
         self._release(UPD)
 
@@ -97,7 +93,7 @@ class Timeline:
         """Begin a new step, if this one has ended, with what was held back."""
         if self._updated:
             self._next_step()
-        self._pulled = False
+        self.pulled = False
         self._release(FWD)
 
     @property
@@ -112,7 +108,7 @@ class Timeline:
             self._ended = self.step, self.row - 1
         self.step += 1
         self.row = 0
-        self._pulled = self._updated = False
+        self.pulled = self._updated = False
 
     def _release(self, phase: int) -> None:
         held, self._held = self._held, []

@@ -31,7 +31,8 @@ class Vertices:
         """Whether what is known is to be forgotten with this training step."""
         self._retold: set[int] = set()
         """The leaves that have been told since that was decided."""
-        self._step = 0
+        self.step = 0
+        """The training step that they belong to."""
 
     def forget(self) -> None:
         """Leaves are told anew from the next training step on, with what is kept of them now."""
@@ -40,7 +41,7 @@ class Vertices:
 
     def is_told(self, vertex: int, array: Any, pulled: bool) -> bool:
         """Whether a leaf needs no row: it has one, with this array. `pulled`: gradient has flowed in this step."""
-        if vertex not in self._known or self._is_anew(vertex, pulled):
+        if vertex not in self._known or (self._forgets and self._is_anew(vertex, pulled)):
             return False
         known = self._known[vertex]
         return known is None or known() is array
@@ -71,16 +72,15 @@ class Vertices:
             self._known[vertex] = weakref.ref(array)
 
     def turn(self, vertex: int, step: int) -> None:
-        """If the row of a vertex has begun a new training step, it is the only one in it so far."""
-        if step != self._step:
-            self._step = step
-            self.made = {vertex}
-            self._again &= {vertex}
-            # The leaves of the op that begins the step have been told before it.
-            known = {i: self._known[i] for i in self._retold} if self._forgets else self._known
-            self._known = {i: old for i, old in known.items() if old is None or old() is not None}
-            self._forgets = False
-            self._retold.clear()
+        """The row of a vertex has begun a new training step: it is the only one in it so far."""
+        self.step = step
+        self.made = {vertex}
+        self._again &= {vertex}
+        # The leaves of the op that begins the step have been told before it.
+        known = {i: self._known[i] for i in self._retold} if self._forgets else self._known
+        self._known = {i: old for i, old in known.items() if old is None or old() is not None}
+        self._forgets = False
+        self._retold.clear()
 
     # ---- level replay ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ long as there are rows, nobody waits for a lock or for the interpreter. It commi
 Each kind of row has a statement of its own that binds what the kind has. A value that is bound costs a tenth of a
 microsecond, and None three times that, so a statement for all columns would take twice as long.
 
+What there is much of waits for the commit as it came, and is worked off together: statistics of small arrays
+(`teachgrad.recording.summaries`), elements of those that are not large (`teachgrad.recording.beside`).
+
 Writing on another thread was tried: it copies every array once more, the two threads drive each other's data out of the
 cache, and a step took half as long again.
 Making the rows of many events in one go was tried, too, and was no faster.
@@ -30,16 +33,15 @@ from ..version import __version__
 from . import beside
 from .fingerprint import fingerprint
 from .folding import fold, path_of_copy
+from .kinds import Kind
 from .schema import APPLICATION_ID, KINDS, MAX_TEXT, REQUIRES_GRAD, TABLES, VERSION, Level
+from .summaries import Summaries
 
-COMMIT_BYTES = 2 << 20
 COMMIT_ROWS = 4096
-"""So much of one kind, and no more, waits for a commit."""
+"""So many rows of one kind, and no more, wait for a commit."""
 INTERVAL = 0.2
 REMEMBERED = 1 << 16
 """How many of the latest arrays a new one is compared with."""
-TINY = 256
-"""Arrays of so many bytes are remembered as they are."""
 
 
 def _insert(table: str, columns: str, **fixed: int) -> str:
@@ -94,11 +96,11 @@ class Writer:
         self._arrays = 0
         self.stored = 0
         """Bytes of elements, of all arrays together."""
-        self._committed_arrays = 0
-        self._waiting_bytes = 0
+        self._summaries = Summaries(self._rows["statistics"])
         self._large = beside.Appender(path)
-        self._seen: dict[tuple[Any, str, str], tuple[int, int | None]] = {}
-        """The number and the place in the file beside of the latest arrays."""
+        self._seen: dict[tuple[bytes | int, str, str], tuple[int, int]] = {}
+        """The number and the place in the file beside of the latest arrays, by their elements if they are tiny, else by
+        their fingerprint."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="teachgrad-recorder", daemon=True)
         self._thread.start()
@@ -110,47 +112,47 @@ class Writer:
         if self._due or len(rows) >= COMMIT_ROWS:
             self.commit()
 
-    def add_description(self, dtype: str, shape: str) -> int:
-        """Give an array a number of which no more is kept than this."""
+    def add_description(self, kind: Kind) -> int:
+        """Give arrays of a kind, of which no more is kept, a number."""
         self._arrays = number = self._arrays + 1
-        self._rows["description"].append((number, dtype, shape))
+        self._rows["description"].append((number, kind.dtype, kind.shape))
         return number
 
-    def add_mark(self, dtype: str, shape: str, mark: int) -> int:
+    def add_mark(self, kind: Kind, mark: int) -> int:
         """Give an array a number that can be computed again. Of its elements only this is kept."""
         self._arrays = number = self._arrays + 1
-        self._rows["marked"].append((number, dtype, shape, mark))
+        self._rows["marked"].append((number, kind.dtype, kind.shape, mark))
         return number
 
-    def add_statistics(self, *description: Any) -> int:
-        """Take dtype, shape and statistics of an array, and give it a number."""
+    def add_statistics(self, kind: Kind, array: np.ndarray) -> int:
+        """Take the statistics of an array, and give it a number."""
         self._arrays = number = self._arrays + 1
-        self._rows["statistics"].append((number, *description))
+        self._summaries.add(number, kind, array)
         return number
 
-    def add_array(self, dtype: str, shape: str, array: np.ndarray) -> int:
-        """Take the elements of a contiguous array; the number of it, or of an equal one that is there already."""
-        data = array.data if array.size else memoryview(b"")
-        mark = fingerprint(data)
-        key = (bytes(data) if array.nbytes <= TINY else mark, dtype, shape)
+    def add_array(self, kind: Kind, array: np.ndarray) -> int:
+        """Take the elements of an array; the number of it, or of an equal one that is there already."""
+        dtype, shape, size, as_stored = kind
+        if not (as_stored and array.flags.c_contiguous):
+            array = kind.stored(array)
+        mark, data = (None, array.tobytes()) if size <= beside.TINY else (fingerprint(array.data, size), b"")
+        key = (data if mark is None else mark, dtype, shape)
         known = self._seen.get(key)
-        if known is not None and (array.nbytes <= TINY or self._holds(*known, data)):
+        if known is not None and (mark is None or self._holds(known[1], array)):
             return known[0]
         self._arrays = number = self._arrays + 1
-        self.stored += array.nbytes
-        place = None
-        if array.nbytes < beside.LARGE:
-            self._rows["small"].append((number, dtype, shape, mark, bytearray(data)))
-            self._waiting_bytes += array.nbytes
-            self._due |= self._waiting_bytes > COMMIT_BYTES
-        elif self._alive():
+        self.stored += size
+        place = 0
+        if mark is None:
+            self._rows["small"].append((number, dtype, shape, fingerprint(data, size), data))
+        else:
             try:
-                place = self._large.append(data)
-                if place == len(beside.MAGIC):
-                    self._rows["about"].append(("arrays", "beside"))
-                self._rows["large"].append((number, dtype, shape, mark, place))
+                place = self._large.append(array)
             except OSError as error:
                 self.error = error
+            if place == len(beside.MAGIC):
+                self._rows["about"].append(("arrays", "beside"))
+            self._rows["large"].append((number, dtype, shape, mark, place))
         self._seen[key] = number, place
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
@@ -159,21 +161,26 @@ class Writer:
     def commit(self) -> None:
         """Make what was taken safe."""
         self._due = False
+        self._summaries.finish()
         waiting = [(STATEMENTS[kind], rows) for kind, rows in self._rows.items() if rows]
         if not waiting:
             return
         if self._alive():
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                for statement, rows in waiting:
-                    self._connection.executemany(statement, rows)
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
+                self._large.flush()
+                with self._connection as connection:  # Ctrl-C undoes what is not committed, and it is written later
+                    connection.execute("BEGIN IMMEDIATE")
+                    for statement, rows in waiting:
+                        connection.executemany(statement, rows)
+                    self._forget()
+            except (sqlite3.Error, OSError) as error:
                 self.error = error
-        for _, rows in waiting:
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        for rows in self._rows.values():
             rows.clear()
-        self._committed_arrays = self._arrays
-        self._waiting_bytes = 0
 
     def close(self) -> None:
         """Write what is left and make the recording one file, with neither arrays nor a write-ahead log beside it."""
@@ -203,18 +210,13 @@ class Writer:
             with self.lock:  # no row has come since it was due
                 self.commit()
 
-    def _holds(self, number: int, place: int | None, data: memoryview) -> bool:
-        """Whether an array that was taken before has exactly these bytes."""
+    def _holds(self, place: int, array: np.ndarray) -> bool:
+        """Whether an array in the file beside has exactly these elements."""
         if not self._alive():
             return False
         try:
-            if place is not None:
-                return self._large.read(place, data.nbytes) == data.cast("B")
-            if number > self._committed_arrays:
-                self.commit()
-            found = self._connection.execute("SELECT data FROM array WHERE id = ?", (number,)).fetchone()
-            return found is not None and found[0] == data.cast("B")
-        except (sqlite3.Error, OSError) as error:
+            return self._large.holds(place, array)
+        except OSError as error:
             self.error = error
             return False
 

@@ -26,6 +26,7 @@ from .runs import leaf, record
 
 ARRAYS = [
     np.arange(5.0),
+    np.arange(50.0),
     *(np.random.default_rng(seed).normal(size=(LARGE // 4 + seed, 3)).astype(np.float32) for seed in range(5)),
     np.arange(folding.PIECE, dtype=np.int16).reshape(2, -1),  # more than a piece, and an even number of them
     np.arange(folding.PIECE + 1.0, dtype=np.float32),
@@ -259,7 +260,7 @@ def test_control_c(path: Path, attached: bool, monkeypatch: pytest.MonkeyPatch) 
     commit(recorder)
     reader = Reader(path) if attached else None
     beside = path_beside(path).read_bytes()
-    monkeypatch.setattr(folding, "array_info", interrupting(folding.array_info, 3))
+    monkeypatch.setattr(folding, "_read", interrupting(folding._read, 3))
     with (
         pytest.warns(UserWarning, match=r"stayed beside .*run\.tgr-arrays.*: KeyboardInterrupt") as warned,
         pytest.raises(KeyboardInterrupt),
@@ -277,7 +278,7 @@ def test_control_c(path: Path, attached: bool, monkeypatch: pytest.MonkeyPatch) 
 def test_control_c_under_the_run_command(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "script.py"
     script.write_text("import teachgrad as tg\ntg.ones(10_000, requires_grad=True) * 2.0\n")
-    monkeypatch.setattr(folding, "array_info", interrupting(folding.array_info, 0))
+    monkeypatch.setattr(folding, "_read", interrupting(folding._read, 0))
     with pytest.warns(UserWarning, match="KeyboardInterrupt"):
         status = main(["run", "--record", str(path), str(script)])
     assert status == 130
@@ -309,7 +310,7 @@ with Recorder(path, level="values") as recorder:
 
 @pytest.mark.parametrize("attached", [False, True])
 @pytest.mark.parametrize(("function", "calls"), [
-    ("_take_in_log", 0), ("_drop_log", 0), ("array_info", 0), ("array_info", 4), ("replace", 0), ("unlink", 0),
+    ("_take_in_log", 0), ("_drop_log", 0), ("_read", 0), ("_read", 3), ("_read", 9), ("replace", 0), ("unlink", 0),
 ])  # fmt: skip
 def test_a_kill_at_any_time(path: Path, function: str, calls: int, attached: bool) -> None:
     """Either the two files are as they were, or the recording is one."""

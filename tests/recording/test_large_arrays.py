@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from teachgrad.recording import Reader, Recorder, RecordingError
-from teachgrad.recording.beside import LARGE, MAGIC, path_beside
+from teachgrad.recording.beside import LARGE, MAGIC, MOST, TINY, path_beside
 
 from .runs import leaf, record
 
@@ -47,15 +47,57 @@ def elements(path: Path) -> list[np.ndarray | None]:
         return [run.values(row.value) for row in run.rows(0)]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("size", [LARGE - 1, LARGE, LARGE + 1])
-def test_either_side_of_the_limit(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [TINY, TINY + 1, LARGE - 1, LARGE, LARGE + 1])
+def test_either_side_of_the_limits(tmp_path: Path, size: int) -> None:
     array = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8)
-    with Recorder(tmp_path / "r.tgr", level="values"):
+    with Recorder(tmp_path / "r.tgr", level="values") as recorder:
         leaf(1, array, "x")
         assert path_beside(tmp_path / "r.tgr").exists() == (size >= LARGE)
+        assert recorder._writer is not None
+        recorder._writer.commit()
+        assert path_beside(tmp_path / "r.tgr").exists() == (size > TINY)
     (found,) = elements(tmp_path / "r.tgr")
     assert found is not None
     assert found.tobytes() == array.tobytes()
+
+
+def test_arrays_that_wait_are_those_of_the_moment(tmp_path: Path) -> None:
+    """The run may overwrite an array as soon as it was told, and tell it again."""
+    size, count = 1000, 3 * MOST // 4000
+    array = np.zeros(size, np.float32)
+    expected = []
+    with Recorder(tmp_path / "r.tgr", level="values") as recorder:
+        for id in range(count):
+            array[:] = id % 7 * 100 + np.arange(size) + (id == count - 1)
+            expected.append(array.tobytes())
+            leaf(id, array, "x")
+            if id == 2:
+                leaf(count, large(0), "y")  # goes to the file at once, behind those that wait
+        array[:] = -1.0
+        assert recorder._writer is not None
+        recorder._writer.commit()
+        with Reader(tmp_path / "r.tgr") as run:
+            assert [bytes(found) for found in _of(run) if found.nbytes == 4000] == expected
+            assert len({row.value for row in run.rows(0)}) == 7 + 1 + 1
+    assert [bytes(found) for found in elements(tmp_path / "r.tgr") if found is not None and found.nbytes == 4000] \
+        == expected
+
+
+def _of(run: Reader) -> list[np.ndarray]:
+    found = [run.values(row.value) for row in run.rows(0)]  # type: ignore[arg-type]
+    assert None not in [each if each is None else 0 for each in found]
+    return found  # type: ignore[return-value]
+
+
+def test_small_ones_in_other_orders(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(12, 20)).astype(np.float32)
+    views = [array, array.T, array[::2], array.astype(">f4"), array[::-1, 3], array[:0]]
+    with Recorder(tmp_path / "r.tgr", level="values"):
+        for id, view in enumerate(views):
+            leaf(id, view, f"x{id}")
+    for found, view in zip(elements(tmp_path / "r.tgr"), views, strict=True):
+        assert found is not None
+        assert (found.shape, found.tobytes()) == (view.shape, view.astype("<f4").tobytes())
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int16", "float64", "complex64", ">f8"])
@@ -246,15 +288,20 @@ def test_a_killed_run_has_the_elements_of_every_row(tmp_path: Path) -> None:
 def test_a_forked_process_writes_nothing(tmp_path: Path) -> None:
     with Recorder(tmp_path / "r.tgr", level="values"):
         leaf(1, large(0), "x")
+        leaf(2, np.arange(99.0), "one that waits")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads
             child = os.fork()
         if child == 0:
+            for id in range(2 * MOST // 800):
+                leaf(10 + id, np.arange(100.0) + id, "of the child")
             leaf(2, large(2), "of the child")
+            leaf(2, large(0), "equal to one of the parent")
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         leaf(3, large(1), "y")
-    first, second = elements(tmp_path / "r.tgr")
-    assert first is not None
-    assert second is not None
-    assert (first.tobytes(), second.tobytes()) == (large(0).tobytes(), large(1).tobytes())
+        leaf(4, np.arange(100.0), "z")
+    found = elements(tmp_path / "r.tgr")
+    for array, expected in zip(found, (large(0), np.arange(99.0), large(1), np.arange(100.0)), strict=True):
+        assert array is not None
+        assert array.tobytes() == expected.tobytes()
