@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .devices import KINDS
 from .errors import (
     DTypeError,
     GradientError,
@@ -38,7 +39,7 @@ from .errors import (
     place,
     user_site,
 )
-from .op import Array, Op, Spec, Vertex, apply, state
+from .op import Array, Op, Spec, Vertex, apply, beside, state
 from .ops.once import not_again, once
 from .ops.shape import astype, broadcast_to
 from .ops.tuples import item, unpack
@@ -68,7 +69,8 @@ class Function:
     """Base of functions with a forward computation on arrays and a gradient rule on tensors. See the module's text.
 
     `forward(ctx, *arguments, **settings)` gets the arguments of `apply` with every tensor replaced by its array, for
-    reading only (code that wants to write takes a copy), and returns an array or a tuple of arrays.
+    reading only (code that wants to write takes a copy), and returns an array or a tuple of arrays. Arrays of another
+    device than the CPU are those of its library; results belong there, too.
     `backward(ctx, *g)` gets one gradient for each result, zeros for one that is not used, and returns one gradient for
     each argument: None where there is none to give (a number, a string, an input of integers).
     """
@@ -140,7 +142,8 @@ class Call:
         views = []
         for array in arrays:
             view = array.view()
-            view.flags.writeable = False
+            if type(view) is np.ndarray:  # other libraries cannot protect an array
+                view.flags.writeable = False
             views.append(view)
         ctx, fill = Context(), iter(views)
         arguments = [next(fill) if x is HERE else x for x in self.arguments]
@@ -161,14 +164,16 @@ class Call:
         taken = list(views)
         for number, x in enumerate(results):
             try:
-                dtype = dtypes.as_dtype(np.asarray(x).dtype)
+                dtype = dtypes.as_dtype(x.dtype if type(x) in KINDS else np.asarray(x).dtype)
             except DTypeError as error:
                 raise DTypeError(f"{name}.forward returned something else than numbers: {error}") from None
-            x = np.asarray(x, dtype)
-            if not x.flags.writeable or any(np.may_share_memory(x, other) for other in taken):
-                x = x.copy()
-            taken.append(x)
-            results[number] = x
+            if type(x) is np.ndarray or type(x) not in KINDS:
+                x = np.asarray(x, dtype)
+                shared = not x.flags.writeable or any(np.may_share_memory(x, other) for other in taken)
+            else:  # an array of another device
+                shared = x.base is not None or any(x is other for other in taken)
+            results[number] = x.copy() if shared else x
+            taken.append(results[number])
         self._learn(tuple(Spec(x.shape, x.dtype) for x in results), saved, ctx._facts(), count, plural)
         return results[0] if self.single else tuple(results)
 
@@ -236,7 +241,7 @@ def _origin(name: str, x: Any, inputs: list[Array], results: list[Any], count: i
     for number, other in enumerate(results):
         if x is other:
             return ("result" if number < count else "hidden"), number
-    if not isinstance(x, (np.ndarray, np.generic)):
+    if not isinstance(x, (np.ndarray, np.generic)) and type(x) not in KINDS:
         raise DTypeError(f"{name}: ctx.save takes arrays, not a {type(x).__name__}; other things can be set as "
                          "attributes, as in ctx.axis = axis")
     results.append(x)
@@ -343,7 +348,7 @@ def trial_array(spec: Spec) -> Array:
 
 
 def _zeros(spec: Spec, like: Vertex) -> Any:
-    return broadcast_to(like.result_type(np.zeros((), spec.dtype)), spec.shape)
+    return broadcast_to(beside(like, np.zeros((), spec.dtype)), spec.shape)
 
 
 def _fitting(name: str, number: int, answer: Any, x: Vertex) -> Any:

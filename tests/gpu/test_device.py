@@ -299,6 +299,35 @@ def test_random_numbers_are_those_of_the_cpu(place: Any) -> None:
         assert z.to("cpu").numpy().tobytes() == expected.tobytes()
 
 
+def test_functions_of_your_own(place: Any) -> None:
+    """They get arrays of the device, and their rules tensors of it; also where a result is not used."""
+    class Both(tg.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, factor: float) -> Any:
+            assert type(x) is place.array
+            cube = x * x * x
+            ctx.save(x, cube)
+            ctx.factor = factor
+            return cube * factor, x.reshape(-1)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            x, _ = ctx.saved
+            return g * x * x * (3.0 * ctx.factor) + h.reshape(x.shape), None
+
+    x = tg.tensor([[1.0, 2.0]], requires_grad=True, device=place.name)
+    z, y = Both.apply(x, 2.0)
+    (slope,) = tg.grad(z.sum(), [x], create_graph=True)
+    (bend,) = tg.grad(slope.sum(), [x])
+    (ones,) = tg.grad((y * 3.0).sum(), [x])
+    for got, want in ((z, [[2.0, 16.0]]), (y, [1.0, 2.0]), (slope, [[6.0, 24.0]]), (bend, [[12.0, 24.0]]),
+                      (ones, [[3.0, 3.0]])):
+        assert got.device == place.name
+        assert got.to("cpu").numpy().tolist() == want
+    y._data[0] = 7.0  # a copy, although forward gave a view of its argument
+    assert x.to("cpu").numpy().tolist() == [[1.0, 2.0]]
+
+
 @pytest.mark.parametrize("level", ["stats", "values"])
 def test_training_is_recorded(level: str, place: Any, tmp_path: Any) -> None:
     """Whoever records, looks: values are carried over for it, and are those of the device."""
