@@ -126,6 +126,8 @@ CASES = (
          ("map_binary_cross_entropy_with_logits",)),
     Case("embedding", lambda w: F.embedding(tg.tensor(WORDS, device=w.device), w, padding_idx=4),
          lambda w: TF().embedding(torch().tensor(WORDS), w, padding_idx=4), ((6, 3),), ("scatter_add_ordered",)),
+    Case("x[i]", lambda x: x[tg.tensor([[3, -1], [3, 0]], device=x.device)],
+         lambda x: x[torch().tensor([[3, -1], [3, 0]])], ((5, 2, 3),), ("scatter_add_ordered",)),
     convolution("conv2d", (3, 2, 8, 7), (4, 2, 3, 3), COLUMNS, stride=(2, 1), padding=1, dilation=(1, 2)),
     convolution("conv2d in groups", (2, 4, 6, 6), (8, 2, 3, 2), COLUMNS, groups=2, padding=(0, 1)),
     convolution("conv2d of depth", (2, 4, 6, 6), (4, 1, 3, 3), DIRECT, groups=4, padding=1),
