@@ -74,6 +74,36 @@ def join_index(pattern: Pattern, arrays: Sequence[Array]) -> tuple[Any, ...]:
     return tuple(next(fill) if item is HOLE else item for item in pattern)
 
 
+def need_reach(xp: Any, shape: Shape, pattern: Pattern, arrays: Sequence[Array]) -> None:
+    """Refuse positions of no element where the array library does not: CuPy counts on from the beginning.
+
+    To know, the program has to wait for the device.
+    """
+    if xp is np:
+        return
+    used = sum(item is not None and item is not Ellipsis and not isinstance(item, (bool, np.bool_)) for item in pattern)
+    used += sum(array.ndim - 1 for array in arrays if array.dtype.kind == "b")
+    axis, fill = 0, iter(arrays)
+    for item in pattern:
+        if item is HOLE:
+            array = next(fill)
+            if array.dtype.kind != "b":
+                need_positions(array, shape[axis], axis)
+            axis += array.ndim if array.dtype.kind == "b" else 1
+        elif item is Ellipsis:
+            axis += len(shape) - used
+        elif item is not None and not isinstance(item, (bool, np.bool_)):
+            axis += 1
+
+
+def need_positions(array: Array, n: int, axis: int) -> None:
+    """Refuse positions outside of -n ... n - 1."""
+    array = array.astype(np.int64)
+    beyond = (array < -n) | (array >= n)
+    if beyond.any():
+        raise IndexError(f"index {int(array[beyond].flat[0])} is out of bounds for axis {axis} with size {n}")
+
+
 def indexed_shape(shape: Shape, pattern: Pattern, holes: Sequence[Shape]) -> Shape:
     """The shape of x[index], by the rules of NumPy, for lengths that may be open.
 
@@ -162,6 +192,7 @@ class GetItem(Op):
         return Spec(probe[where].shape, x.dtype)
 
     def forward(self, xp: Any, x: Array, *indices: Array, index: Pattern) -> Array:
+        need_reach(xp, x.shape, index, indices)
         return x[join_index(index, indices)]
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, *indices: Vertex) -> Any:
@@ -243,6 +274,7 @@ class SetItem(Op):
         return x
 
     def forward(self, xp: Any, x: Array, value: Array, *indices: Array, index: Pattern) -> Array:
+        need_reach(xp, x.shape, index, indices)
         z = x.copy()
         z[join_index(index, indices)] = value
         return z
@@ -281,6 +313,8 @@ class TakeAlong(Op):
         return Spec(indices.shape, x.dtype)
 
     def forward(self, xp: Any, x: Array, indices: Array, *, axis: int) -> Array:
+        if xp is not np:
+            need_positions(indices, x.shape[axis], axis)
         return xp.take_along_axis(x, indices, axis=axis)
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, indices: Vertex) -> Any:

@@ -31,7 +31,7 @@ from ..op import (
 )
 from ..sizes import broadcast_shapes
 from .elementwise import divide, lift, multiply
-from .indexing import join_index, set_item, split_index
+from .indexing import join_index, need_reach, set_item, split_index
 from .indexing import set_items as set_items_at
 from .matmul import matmul
 from .shape import astype, broadcast_to, copy_of, reshape
@@ -183,7 +183,10 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
     else:
         result = value
         announce(target, value)
-        write(target, join_index(pattern, [t._data for t in tensors]), value)
+        arrays = [t._data for t in tensors]
+        if devices.beyond and tensors:
+            need_reach(device_of(target).xp, target.shape, pattern, arrays)
+        write(target, join_index(pattern, arrays), value)
     relink(target, result)
 
 

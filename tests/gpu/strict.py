@@ -49,6 +49,29 @@ def outside(x: Any, base: Any = None) -> Any:
     return type(x)(outside(item) for item in x) if isinstance(x, (tuple, list)) else x
 
 
+def wrapped(index: Any, array: Any) -> Any:
+    """An index as CuPy takes it: positions beyond the end are counted on from the beginning."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    if not any(isinstance(item, np.ndarray) and item.dtype.kind in "iu" for item in items):
+        return index
+    gap = next((k for k, item in enumerate(items) if item is Ellipsis), None)
+    if gap is not None:
+        items[gap:gap + 1] = [slice(None)] * (array.ndim - sum(axes_of(item) for item in items if item is not Ellipsis))
+    axis = 0
+    for k, item in enumerate(items):
+        if isinstance(item, np.ndarray) and item.dtype.kind in "iu" and array.shape[axis]:
+            items[k] = item % array.shape[axis]
+        axis += axes_of(item)
+    return tuple(items)
+
+
+def axes_of(item: Any) -> int:
+    """How many axes a part of an index takes."""
+    if isinstance(item, np.ndarray) and item.dtype.kind == "b":
+        return item.ndim
+    return 0 if item is None or isinstance(item, (bool, np.bool_)) else 1
+
+
 class Flags:
     """What CuPy tells of memory: not whether it is writable."""
 
@@ -121,12 +144,12 @@ class StrictArray:
         return int(self._array)
 
     def __getitem__(self, index: Any) -> Any:
-        found = self._array[inside(index)]
+        found = self._array[wrapped(inside(index), self._array)]
         shared = isinstance(found, np.ndarray) and np.may_share_memory(found, self._array)
         return outside(found, (self if self.base is None else self.base) if shared else None)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index, value = inside(index), inside(value)
+        index, value = wrapped(inside(index), self._array), inside(value)
         StrictArray.perform(lambda: self._array.__setitem__(index, value))
 
     def __repr__(self) -> str:
@@ -191,6 +214,8 @@ class StrictFunction:
             CARRIED.append(args[0].nbytes)
             return outside(getattr(np, self.name)(args[0].copy(), *args[1:], **settings))
         settings = {key: inside(value) for key, value in settings.items() if key != "blocking"}
+        if self.name == "take_along_axis":
+            args = args[0], outside(inside(args[1]) % args[0].shape[settings["axis"]]), *args[2:]
         source = args[0] if args and isinstance(args[0], StrictArray) else None
         found = self.function(*inside(args), **settings)
         if out is not None:

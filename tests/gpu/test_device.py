@@ -328,6 +328,29 @@ def test_functions_of_your_own(place: Any) -> None:
     assert x.to("cpu").numpy().tolist() == [[1.0, 2.0]]
 
 
+def test_positions_of_no_element_are_refused(place: Any) -> None:
+    """CuPy would count on from the beginning, and give another element."""
+    x = tg.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], device=place.name)
+    wrong, right = (tg.tensor(k, device=place.name) for k in ([0, 3], [-2, 1]))
+    assert x[:, tg.tensor([-1], device=place.name)].to("cpu").numpy().tolist() == [[3.0], [6.0]]
+    assert x[right].to("cpu").numpy().tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    calls = {
+        "axis 1 with size 3": (lambda: x[..., wrong], lambda: x[:, None, wrong], lambda: x[1, wrong],
+                               lambda: tg.xp.take(x, wrong, axis=1),
+                               lambda: tg.xp.take_along_axis(x, tg.stack([wrong, wrong]), axis=1)),
+        "axis 0 with size 2": (lambda: x[wrong], lambda: x[wrong, right]),
+    }
+    for told, forms in calls.items():
+        for form in forms:
+            with pytest.raises(IndexError, match=f"index 3 is out of bounds for {told}"):
+                form()
+    for tracked in (False, True):
+        y = tg.zeros((2, 3), device=place.name, requires_grad=tracked) + 0.0
+        with pytest.raises((IndexError, tg.ShapeError), match="index 3 is out of bounds for axis 0"):
+            y[wrong] = 1.0
+        assert (y == 0.0).all()
+
+
 @pytest.mark.parametrize("level", ["stats", "values"])
 def test_training_is_recorded(level: str, place: Any, tmp_path: Any) -> None:
     """Whoever records, looks: values are carried over for it, and are those of the device."""
