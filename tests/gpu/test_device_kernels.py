@@ -14,14 +14,20 @@ import pytest
 
 import teachgrad as tg
 from teachgrad import devices, optim
+from teachgrad.dtypes import C_TYPES
 from teachgrad.nn import functional as F
 from teachgrad.op import Vertex, apply
+from teachgrad.ops.dropout import keep_scaled
 from teachgrad.ops.embedding import embedding_gradient
 from teachgrad.ops.online_attention import online_attention, online_attention_gradient
+from teachgrad_gpu.compiling import compile_cuda, compilers
+from teachgrad_gpu.device import maps as maps_of
 from teachgrad_gpu.device import rows, scatter, windows
 from teachgrad_gpu.device.table import WAYS
+from teachgrad_gpu.device.updates import STEPS
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.kernels import catalogue
+from teachgrad_gpu.kernels.kernel import source_of
 from tests.export import programs
 from tests.gpu.standing import StandIn
 from tests.gpu.strict import CARRIED, StrictArray
@@ -107,6 +113,8 @@ CASES = (
     *map(losses, ("mean", "sum", "none")),
     Case("layer_norm", lambda x, w, b: F.layer_norm(x, (7,), w, b), lambda x, w, b: TF().layer_norm(x, (7,), w, b),
          (ROWS, (7,), (7,)), ("layer_norm_registers", "layer_norm_backward", "layer_norm_backward_weights")),
+    Case("rms_norm", lambda x, w: F.rms_norm(x, (7,), w, 1e-3), lambda x, w: TF().rms_norm(x, (7,), w, 1e-3),
+         (ROWS, (7,)), ("layer_norm_registers", "layer_norm_backward", "layer_norm_backward_weights")),
     Case("layer_norm over two axes", lambda x: F.layer_norm(x, (5, 7)), lambda x: TF().layer_norm(x, (5, 7)),
          ((3, 5, 7),), ("layer_norm_registers", "layer_norm_backward")),
     Case("batch_norm", lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True),
@@ -216,7 +224,6 @@ FALLS: dict[str, Callable[[], Any]] = {
     "gelu of what is turned": lambda: F.gelu(turned((5, 7))),
     "gelu of float16": lambda: F.gelu(turned((5, 7), "float16").mT),
     "layer norm of what is turned": lambda: F.layer_norm(turned((5, 7)), (5,)),
-    "norm without a mean": lambda: F.rms_norm(turned((5, 7)).mT, (7,)),
     "softmax of float16": lambda: F.softmax(turned((5, 7), "float16").mT, axis=1),
     "softmax of nothing": lambda: F.softmax(tg.zeros((0, 3), device="gpu"), axis=1),
     "gelu of nothing": lambda: F.gelu(tg.zeros((3, 0), device="gpu")),
@@ -362,3 +369,28 @@ def test_the_page_says_which_ops_have_kernels() -> None:
     assert {op.name for op in WAYS} <= named
     launched = set(re.findall(r'"(\w+)"', "".join(path.read_text("utf-8") for path in sorted(FOLDER.glob("*.py")))))
     assert {name for name in launched & set(catalogue) if not name.startswith("attention_backward_")} <= named
+
+
+def all_maps(dtype: str) -> Iterator[str]:
+    """The sources of every kernel that is made of an expression, with numbers from the host and from the device."""
+    kind = C_TYPES[np.dtype(dtype)]
+    for op in maps_of.MAPS:
+        arrays = 2 if op.name.endswith("_gradient") or op.name.startswith("binary") or op is keep_scaled else 1
+        settings = {"softplus": ("beta", "threshold"), "elu": ("alpha",), "keep_scaled": ("scale",)}.get(
+            op.name, ("slope",) if op.name.startswith("leaky") else ())
+        kinds = (kind, "bool") if op is keep_scaled else (kind,) * arrays
+        yield maps_of.map_of(op, arrays, settings, np.dtype(dtype)).text(kinds, ("",) * len(settings), kind)
+    for step in STEPS.values():
+        for there in ("", "double"):
+            yield step.text((kind,) * len(step.arrays), (there,) * len(step.numbers), kind)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compilers(), reason="needs NVRTC or nvcc")
+@pytest.mark.parametrize(("dtype", "arch"), [("float32", "sm_75"), ("float64", "sm_80"), ("float32", "sm_90")])
+def test_kernels_of_expressions_compile_for_gpus(dtype: str, arch: str) -> None:
+    for source in all_maps(dtype):
+        (found,) = compile_cuda(source, arch).resources
+        assert not found.spilled
+    for family, macro in (("normalization", "-DCENTRED=0"), ("softmax_columns", "-DLANES=16")):
+        compile_cuda(source_of(family), arch, (macro,))

@@ -127,22 +127,24 @@ def laid(there: Any, x: Any, per_line: bool) -> Any:
 
 @computes(standardize)
 def standardize_lines(there: Any, x: Any, *parts: Any, axes: int, epsilon: float, centred: bool, per_line: bool) -> Any:
-    fits(centred)
+    fits(centred or not per_line)
     lines, xp = lines_of(laid(there, x, per_line), axes), there.xp
     length = lines.shape[0 if per_line else 1]
     weight = parts[0].reshape(-1) if parts else xp.ones(length, x.dtype)
     bias = parts[1].reshape(-1) if len(parts) == 2 else xp.zeros(length, x.dtype)
-    normalized = normalized_by_line if per_line else normalized_by_place
-    return normalized(there, lines, weight, bias, epsilon)[0].reshape(x.shape)
+    if per_line:
+        return normalized_by_line(there, lines, weight, bias, epsilon)[0].reshape(x.shape)
+    return normalized_by_place(there, lines, weight, bias, epsilon, centred)[0].reshape(x.shape)
 
 
-def normalized_by_place(there: Any, lines: Any, weight: Any, bias: Any, epsilon: float) -> tuple[Any, Any, Any]:
-    """Layer norm of rows; the mean of each row, and 1/√(σ² + ε)."""
+def normalized_by_place(there: Any, lines: Any, weight: Any, bias: Any, epsilon: float,
+                        centred: bool) -> tuple[Any, Any, Any]:
+    """Layer norm of rows, or root-mean-square norm; the mean of each row (or 0), and 1/√(σ² + ε)."""
     xp, (rows, n) = there.xp, lines.shape
     fits(n <= IN_REGISTERS or rows >= BLOCKS)
     z, means, scales = xp.empty_like(lines), xp.empty(rows, lines.dtype), xp.empty(rows, lines.dtype)
     kernel = "layer_norm_registers" if n <= IN_REGISTERS else "layer_norm"
-    launch(there, kernel, lines, weight, bias, z, means, scales, eps=epsilon)
+    launch(there, kernel, lines, weight, bias, z, means, scales, eps=epsilon, centred=centred)
     return z, means, scales
 
 
@@ -158,32 +160,32 @@ def normalized_by_line(there: Any, lines: Any, weight: Any, bias: Any, epsilon: 
 @computes(standardize_gradient)
 def standardize_gradient_of_lines(there: Any, u: Any, x: Any, *, axes: int, epsilon: float, centred: bool,
                                   per_line: bool) -> Any:
-    fits(centred)
     given, lines = (lines_of(laid(there, a, per_line), axes) for a in (u, x))
     xp = there.xp
     ones = xp.ones(lines.shape[1], x.dtype)
-    z, means, scales = normalized_by_place(there, lines, ones, ones, epsilon)
-    launch(there, "layer_norm_backward", given, lines, ones, means, scales, z)
+    z, means, scales = normalized_by_place(there, lines, ones, ones, epsilon, centred)
+    launch(there, "layer_norm_backward", given, lines, ones, means, scales, z, centred=centred)
     return z.reshape(x.shape)
 
 
 @computes(standardize_gradients)
 def standardize_gradients_of_lines(there: Any, u: Any, x: Any, weight: Any, *, axes: int, epsilon: float,
                                    centred: bool, per_line: bool) -> Any:
-    fits(centred)
+    fits(centred or not per_line)
     given, lines = (lines_of(laid(there, a, per_line), axes) for a in (u, x))
     w = weight.reshape(-1)
-    pulled_back = pulled_back_by_line if per_line else pulled_back_by_place
-    z, gw, gb = pulled_back(there, given, lines, w, epsilon)
+    z, gw, gb = pulled_back_by_line(there, given, lines, w, epsilon) if per_line else \
+        pulled_back_by_place(there, given, lines, w, epsilon, centred)
     return z.reshape(x.shape), gw.reshape(weight.shape), gb.reshape(weight.shape)
 
 
-def pulled_back_by_place(there: Any, given: Any, lines: Any, weight: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def pulled_back_by_place(there: Any, given: Any, lines: Any, weight: Any, epsilon: float,
+                         centred: bool) -> tuple[Any, Any, Any]:
     """The gradients of layer norm for x, w and b. Sums down the columns are taken of parts of the rows, then of these:
     columns alone are too few to keep a GPU busy."""
     xp, (rows, n) = there.xp, lines.shape
-    z, means, scales = normalized_by_place(there, lines, weight, weight, epsilon)
-    launch(there, "layer_norm_backward", given, lines, weight, means, scales, z)
+    z, means, scales = normalized_by_place(there, lines, weight, weight, epsilon, centred)
+    launch(there, "layer_norm_backward", given, lines, weight, means, scales, z, centred=centred)
     count = max(1, min(BLOCKS * 32 // n, rows // 64))
     parts = xp.empty((2, count, n), lines.dtype)
     launch(there, "layer_norm_backward_weights", given, lines, means, scales, parts[0], parts[1])

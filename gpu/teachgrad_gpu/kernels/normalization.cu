@@ -6,6 +6,7 @@
 //
 //     #define REAL   the type of the numbers: float (default) or double
 //     #define LANES  how many threads share a column in layer_norm_backward_weights (default 8)
+//     #define CENTRED  0 for layer norm without a mean, which is root-mean-square norm (default 1)
 //     #define THREADS, ITEMS  threads of a block of layer_norm_registers, and numbers of each (default 256, 4)
 
 #ifndef REAL
@@ -13,6 +14,9 @@
 #endif
 #ifndef LANES
 #define LANES 8
+#endif
+#ifndef CENTRED
+#define CENTRED 1
 #endif
 typedef REAL real;
 
@@ -49,7 +53,7 @@ extern "C" __global__ void layer_norm(const real* __restrict__ x, const real* __
     real sum = 0;
     for (int j = threadIdx.x; j < n; j += blockDim.x)
         sum += x[j];
-    real mean = block_sum(sum) / n;
+    real mean = CENTRED ? block_sum(sum) / n : (real)0;
     real squares = 0;
     for (int j = threadIdx.x; j < n; j += blockDim.x) {
         real d = x[j] - mean;
@@ -87,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int i = 0; i < ITEMS; i++)
         sum += v[i];
-    real mean = block_sum(sum) / n;
+    real mean = CENTRED ? block_sum(sum) / n : (real)0;
 #pragma unroll
     for (int i = 0; i < ITEMS; i++)
         if (t + i * THREADS < n)
@@ -118,7 +122,7 @@ extern "C" __global__ void layer_norm_backward(const real* __restrict__ g, const
         sum += u;
         dot += u * (x[j] - mean) * scale;
     }
-    sum = block_sum(sum) / n;
+    sum = CENTRED ? block_sum(sum) / n : (real)0;
     dot = block_sum(dot) / n;
     for (int j = threadIdx.x; j < n; j += blockDim.x)
         gx[j] = scale * (g[j] * w[j] - sum - (x[j] - mean) * scale * dot);

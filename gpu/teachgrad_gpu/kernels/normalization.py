@@ -14,22 +14,29 @@ from .kernel import Example, Kernel, Plan, blocks, empty, fit, normal, row_in_re
 EPS = 1e-5
 
 
-def layer_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS) -> Plan:
+def without_mean(centred: bool) -> dict[str, Any]:
+    """The macros of layer norm: without a mean it is root-mean-square norm."""
+    return {} if centred else {"CENTRED": 0}
+
+
+def layer_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS,
+               centred: bool = True) -> Plan:
     rows, n = rows_of(x, w, b)
     fit("layer_norm", z=(z, x.shape), means=(means, (rows,)), scales=(scales, (rows,)))
-    return Plan((rows,), (whole_warps(n),), {"n": n, "eps": eps}, flops=8 * x.size)
+    return Plan((rows,), (whole_warps(n),), {"n": n, "eps": eps}, macros=without_mean(centred), flops=8 * x.size)
 
 
-def layer_registers_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS) -> Plan:
-    plan = layer_plan(x, w, b, z, means, scales, eps=eps)
+def layer_registers_plan(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS,
+                         centred: bool = True) -> Plan:
+    plan = layer_plan(x, w, b, z, means, scales, eps=eps, centred=centred)
     threads, macros = row_in_registers("layer_norm_registers", x.shape[1])
-    return replace(plan, block=(threads,), macros=macros)
+    return replace(plan, block=(threads,), macros={**plan.macros, **macros})
 
 
-def layer_backward_plan(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any) -> Plan:
+def layer_backward_plan(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any, *, centred: bool = True) -> Plan:
     rows, n = rows_of(x, w)
     fit("layer_norm_backward", g=(g, x.shape), gx=(gx, x.shape), means=(means, (rows,)), scales=(scales, (rows,)))
-    return Plan((rows,), (whole_warps(n),), {"n": n}, flops=12 * x.size)
+    return Plan((rows,), (whole_warps(n),), {"n": n}, macros=without_mean(centred), flops=12 * x.size)
 
 
 def layer_weights_plan(g: Any, x: Any, means: Any, scales: Any, gw: Any, gb: Any, *, lanes: int = 8) -> Plan:
@@ -78,19 +85,22 @@ def channels_of(x: Any, *numbers: Any) -> dict[str, int]:
     return {"outer": outer, "channels": channels, "inner": inner}
 
 
-def layer_norm(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS) -> None:
-    means[...] = wide(x).mean(axis=1)
-    scales[...] = 1 / np.sqrt(wide(x).var(axis=1) + eps)
-    z[...] = (wide(x) - wide(x).mean(axis=1, keepdims=True)) / np.sqrt(wide(x).var(axis=1, keepdims=True) + eps) * w + b
+def layer_norm(x: Any, w: Any, b: Any, z: Any, means: Any, scales: Any, *, eps: float = EPS,
+               centred: bool = True) -> None:
+    mean = wide(x).mean(axis=1) * centred
+    scale = 1 / np.sqrt(((wide(x) - mean[:, None]) ** 2).mean(axis=1) + eps)
+    means[...], scales[...] = mean, scale
+    z[...] = (wide(x) - mean[:, None]) * scale[:, None] * w + b
 
 
 def normalized(x: Any, means: Any, scales: Any) -> Any:
     return (wide(x) - wide(means)[:, None]) * scales[:, None]
 
 
-def layer_norm_backward(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any) -> None:
+def layer_norm_backward(g: Any, x: Any, w: Any, means: Any, scales: Any, gx: Any, *, centred: bool = True) -> None:
     u, hat = wide(g) * w, normalized(x, means, scales)
-    gx[...] = scales[:, None] * (u - u.mean(axis=1, keepdims=True) - hat * (u * hat).mean(axis=1, keepdims=True))
+    flat = centred * u.mean(axis=1, keepdims=True)
+    gx[...] = scales[:, None] * (u - flat - hat * (u * hat).mean(axis=1, keepdims=True))
 
 
 def layer_norm_weights(g: Any, x: Any, means: Any, scales: Any, gw: Any, gb: Any) -> None:
