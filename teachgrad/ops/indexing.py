@@ -104,6 +104,20 @@ def need_positions(array: Array, n: int, axis: int) -> None:
         raise IndexError(f"index {int(array[beyond].flat[0])} is out of bounds for axis {axis} with size {n}")
 
 
+def put(xp: Any, z: Array, index: tuple[Any, ...], value: Any) -> None:
+    """z[index] = value. Of several values for one place the last stays; CuPy leaves open which, so there all of them
+    become the last one first."""
+    positions = any(getattr(item, "dtype", np.dtype(bool)).kind in "iu" and item.ndim for item in index)
+    if xp is np or not positions or getattr(value, "size", 1) == 1:
+        z[index] = value
+        return
+    places = xp.arange(z.size).reshape(z.shape)[index]
+    flat = places.reshape(-1)
+    order = xp.argsort(flat, kind="stable")
+    last = order[xp.searchsorted(flat[order], flat, side="right") - 1]
+    z[index] = xp.broadcast_to(value, places.shape).reshape(-1)[last].reshape(places.shape)
+
+
 def indexed_shape(shape: Shape, pattern: Pattern, holes: Sequence[Shape]) -> Shape:
     """The shape of x[index], by the rules of NumPy, for lengths that may be open.
 
@@ -276,7 +290,7 @@ class SetItem(Op):
     def forward(self, xp: Any, x: Array, value: Array, *indices: Array, index: Pattern) -> Array:
         need_reach(xp, x.shape, index, indices)
         z = x.copy()
-        z[join_index(index, indices)] = value
+        put(xp, z, join_index(index, indices), value)
         return z
 
     def vjp(self, g: Vertex, z: Vertex, x: Vertex, value: Vertex, *indices: Vertex) -> Any:

@@ -31,7 +31,7 @@ from ..op import (
 )
 from ..sizes import broadcast_shapes
 from .elementwise import divide, lift, multiply
-from .indexing import join_index, need_reach, set_item, split_index
+from .indexing import join_index, need_reach, put, set_item, split_index
 from .indexing import set_items as set_items_at
 from .matmul import matmul
 from .shape import astype, broadcast_to, copy_of, reshape
@@ -206,7 +206,10 @@ def write(x: Vertex, index: Any, value: Vertex) -> None:
             raise mixed(set_item, (x, value), NO_ATTRS, 1)
         data = data[()]
     try:
-        x._data[index] = data
+        if devices.beyond:
+            put(device_of(x).xp, x._data, index, data)
+        else:
+            x._data[index] = data
     except (ValueError, IndexError) as error:
         kind = ShapeError if getattr(x._data.flags, "writeable", True) else InplaceError
         raise kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}") from error

@@ -65,6 +65,17 @@ def wrapped(index: Any, array: Any) -> Any:
     return tuple(items)
 
 
+def first_stays(array: Any, index: Any, value: Any) -> None:
+    """array[index] = value, but of several values for one place the first stays: CuPy leaves open which."""
+    array[index] = value
+    items = index if isinstance(index, tuple) else (index,)
+    positions = any(isinstance(item, np.ndarray) and item.dtype.kind in "iu" for item in items)
+    if positions and isinstance(value, np.ndarray) and value.ndim:
+        places = np.arange(array.size).reshape(array.shape)[index]
+        values = np.broadcast_to(value, places.shape).reshape(-1)
+        array[np.unravel_index(places.reshape(-1)[::-1], array.shape)] = values[::-1]
+
+
 def axes_of(item: Any) -> int:
     """How many axes a part of an index takes."""
     if isinstance(item, np.ndarray) and item.dtype.kind == "b":
@@ -150,7 +161,7 @@ class StrictArray:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         index, value = wrapped(inside(index), self._array), inside(value)
-        StrictArray.perform(lambda: self._array.__setitem__(index, value))
+        StrictArray.perform(lambda: first_stays(self._array, index, value))
 
     def __repr__(self) -> str:
         return f"StrictArray({self._array!r})"

@@ -351,6 +351,26 @@ def test_positions_of_no_element_are_refused(place: Any) -> None:
         assert (y == 0.0).all()
 
 
+@pytest.mark.parametrize("tracked", [False, True])
+def test_the_last_of_several_values_for_one_place_stays(tracked: bool, place: Any) -> None:
+    """As with NumPy, and for gradients: CuPy leaves open which stays."""
+    answers = []
+    for name in ("cpu", place.name):
+        with tg.device(name):
+            x, twice = tg.zeros((4, 2)), tg.tensor([1, 3, 1, 1])
+            values = tg.tensor(np.arange(8.0, dtype=np.float32).reshape(4, 2), requires_grad=tracked)
+            y = x + 0.0
+            y[twice] = values
+            y[twice, 0] = values[:, 1] * 10.0
+            y[0] = tg.tensor([7.0, 8.0])
+            found = [y]
+            if tracked:
+                found += tg.grad((y * y).sum(), [values])
+        answers.append([a.to("cpu").numpy() for a in found])
+    for got, want in zip(answers[1], answers[0], strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("level", ["stats", "values"])
 def test_training_is_recorded(level: str, place: Any, tmp_path: Any) -> None:
     """Whoever records, looks: values are carried over for it, and are those of the device."""
