@@ -76,7 +76,8 @@ def test_every_op(start: int, place: Any) -> None:
             value, expected = place.to_host(got._data), want.numpy()
             assert (value.dtype, value.shape) == (expected.dtype, expected.shape), sample
             size = np.abs(expected[np.isfinite(expected)]).max(initial=1.0) if expected.dtype.kind == "f" else 1.0
-            np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-9 * float(size), err_msg=str(sample))
+            near = 1e-9 if expected.dtype.itemsize == 8 else 1e-5 if expected.dtype.itemsize == 4 else 1e-2
+            np.testing.assert_allclose(value, expected, rtol=near, atol=near * float(size), err_msg=str(sample))
 
 
 OPTIMIZERS = {

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -62,10 +63,16 @@ class Map:
             f"        z[i] = {self.expression};", "    }", "}", ""])
 
 
-@cache
+MADE: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+"""The kernels of maps, as long as there is the device."""
+
+
 def kernel(cupy: Any, what: Map, kinds: tuple[str, ...], numbers: tuple[str, ...], kind: str) -> Any:
     """The kernel of a map for arrays of these types, compiled when it is first launched."""
-    return cupy.RawKernel(what.text(kinds, numbers, kind), f"map_{what.name}", ())
+    made, key = MADE.setdefault(cupy, {}), (what, kinds, numbers, kind)
+    if key not in made:
+        made[key] = cupy.RawKernel(what.text(kinds, numbers, kind), f"map_{what.name}", ())
+    return made[key]
 
 
 def run(there: Any, what: Map, arrays: Sequence[Any], numbers: Sequence[Any], out: Any = None) -> Any:
