@@ -106,6 +106,7 @@ def test_rows_that_registers_have_no_room_for(monkeypatch: Any) -> None:
 def test_sums_in_parts(shape: tuple[int, int], monkeypatch: Any) -> None:
     """Several blocks sum a row, or a column, and the next kernel puts together what they have."""
     monkeypatch.setattr("teachgrad_gpu.generating.nests.PART", 256)
+    monkeypatch.setattr("teachgrad_gpu.generating.nests.WORTH", 1)
     monkeypatch.setattr("teachgrad_gpu.generating.nests.BUSY", 12)
 
     def sums(x: Any, y: Any) -> Any:
@@ -119,10 +120,12 @@ def test_sums_in_parts(shape: tuple[int, int], monkeypatch: Any) -> None:
 
 
 def test_a_device_is_busy_with_one_sum(monkeypatch: Any) -> None:
-    step = checked(lambda x: [x.sum(), x.sum(0)], [np.ones((512, 128), np.float32)], monkeypatch)
+    step = checked(lambda x: [x.sum(), x.sum(0)], [np.ones((1024, 128), np.float32)], monkeypatch)
     launches = {launch.name: launch.grid for s in step.trace.program.building.steps for launch in s.launches}
-    assert launches["k1_sum_parts"] == (8,)
-    assert launches["k3_sum_parts"] == (4 * 8,), "4 blocks for 128 columns, and 8 parts of the rows"
+    assert launches["k1_sum_parts"] == (16,)
+    assert launches["k3_sum_parts"] == (4 * 16,), "4 blocks for 128 columns, and 16 parts of the rows"
+    few = checked(lambda x: [x.sum(), x.sum(0)], [np.ones((1023, 128), np.float32)], monkeypatch)
+    assert "_parts" not in few.source, "one kernel is faster"
 
 
 def test_numbers_that_only_count_are_not_read(monkeypatch: Any) -> None:
@@ -136,6 +139,7 @@ def test_numbers_that_only_count_are_not_read(monkeypatch: Any) -> None:
 def test_indices_of_64_bits(monkeypatch: Any) -> None:
     monkeypatch.setattr("teachgrad_gpu.generating.nests.LARGEST", 0)
     monkeypatch.setattr("teachgrad_gpu.generating.nests.PART", 256)
+    monkeypatch.setattr("teachgrad_gpu.generating.nests.WORTH", 1)
     monkeypatch.setattr("teachgrad_gpu.generating.loops.MANY", 1)
 
     def all_kinds(x: Any) -> Any:

@@ -40,10 +40,12 @@ KEPT = 16
 """So many elements of a row at most stay in the registers of each thread."""
 TEAMS = {WARP: 96, 256: 96, 512: 64, 1024: 40}
 """How many threads a team can have that keeps its row in registers, and how many registers of each it may take."""
-BUSY = 1 << 10
-"""So many blocks keep any device busy."""
+FEW, BUSY = 1 << 6, 1 << 10
+"""Fewer blocks than this leave a large device idle, and had better have many threads; so many keep any device busy."""
 PART, PART_ACROSS = 1 << 13, 64
 """Each part of a row that several blocks sum has at least so many elements."""
+WORTH = 1 << 17
+"""Fewer elements than this are not summed in parts: the launch of the second kernel would take longer than it saves."""
 LARGEST = 2**31 - 2**21
 """Up to so many elements are counted in 32 bits: divisions and indices in 64 take several instructions each."""
 
@@ -94,8 +96,10 @@ class ThreadNest(Nest):
         if self.lies_across():
             return self.team_across()
         if self.phases == 1:
-            parts = min(BUSY // self.rows, self.length // PART)
-            return Team(WARP) if self.length <= LONG else Team(BLOCK, parts=max(parts, 1))
+            if self.length <= LONG:
+                return Team(WARP)
+            parts = self.parts(self.rows, PART)
+            return Team(1024 if parts == 1 and self.rows < FEW else BLOCK, parts=parts)
         for threads in TEAMS:
             if self.fits(4 * -(-self.length // (4 * threads)), threads):
                 return Team(threads, keeps=True)
@@ -116,12 +120,18 @@ class ThreadNest(Nest):
         if self.phases == 1:
             if self.length < FEW_ACROSS or (self.length <= MANY_ACROSS and self.rows >= MANY):
                 return Team()
-            parts = min(BUSY // -(-self.rows // WARP), self.length // PART_ACROSS)
-            return Team(BLOCK // WARP, across=True, parts=max(parts, 1))
+            blocks = -(-self.rows // WARP)
+            parts = self.parts(blocks, PART_ACROSS)
+            wide = parts == 1 and blocks < FEW and self.length >= MANY_ACROSS
+            return Team((1024 if wide else BLOCK) // WARP, across=True, parts=parts)
         for threads in (BLOCK, 1024):
             if self.fits(-(-self.length // (threads // WARP)), threads):
                 return Team(threads // WARP, across=True, keeps=True)
         return Team(1024 // WARP, across=True)
+
+    def parts(self, blocks: int, least: int) -> int:
+        """In how many parts each row is summed, where so many blocks sum all rows, and a part has some elements."""
+        return max(1, min(BUSY // blocks, self.length // least)) if self.rows * self.length >= WORTH else 1
 
     def fits(self, count: int, block: int) -> bool:
         """Whether the registers of a thread hold so many elements of all that goes along a row."""

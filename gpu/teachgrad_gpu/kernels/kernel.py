@@ -22,6 +22,8 @@ import numpy as np
 
 from teachgrad.errors import DTypeError, ExecutorError, ShapeError
 
+from ..compiling import headers
+
 FOLDER = Path(__file__).parent
 GRID = (2**31 - 1, 65535, 65535)
 """The most blocks that a device takes along each axis."""
@@ -194,8 +196,13 @@ class Kernel:
         """The device's RawKernel, made once for each device and options."""
         made = self._compiled.setdefault(device, {})  # as long as there is the device
         if options not in made:
-            made[options] = device.RawKernel(self.source, self.name, options)
+            made[options] = device.RawKernel(self.source, self.name, (*options, *self.includes(device)))
         return made[options]
+
+    def includes(self, device: Any) -> tuple[str, ...]:
+        """Where CUDA's own headers are, for a source that includes some; CuPy alone does not look in all packages."""
+        needed = "#include" in self.source and getattr(device, "__name__", "") == "cupy"
+        return tuple(f"-I{place}" for place in headers()) if needed else ()
 
     def options(self, arrays: tuple[Any, ...], plan: Plan) -> tuple[str, ...]:
         """The macros as options of a compiler: those of the plan, and the types of the arrays."""
