@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="a folder (default: this one; build/benchmarks for a rehearsal)")
     parser.add_argument("--kernels", default="", metavar="PATTERN", help="only those whose name has this in it")
     parser.add_argument("--no-steps", dest="steps", action="store_false", help="no training steps")
+    parser.add_argument("--no-tests", dest="tests", action="store_false", help="without the tests marked gpu")
     parser.add_argument("--minutes", type=float, metavar="N", help="begin no further row after so many minutes")
     parser.add_argument("--rehearse", action="store_true", help="on the emulator")
     args = parser.parse_args(argv)
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pattern = re.compile(args.kernels)
     folder = args.output or (Path("build/benchmarks/gpu") if args.rehearse else HERE)
     session = Session(Rehearsal() if args.rehearse else Gpu(), folder, lambda name: pattern.search(name) is not None,
-                      args.steps, args.minutes)
+                      args.steps, args.tests, args.minutes)
     session.run()
     print(f"written: {folder / 'RESULTS.md'}")
     return 0 if session.right else 1

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from .goals import NOT_RUN, Goal
 from .rows import Checked, Failed, Timed
 from .steps import Step
+from .tests import Tested
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Results:
     failed: Sequence[Failed]
     steps: Sequence[Step]
     goals: Sequence[Goal]
+    tested: Sequence[Tested] = ()
     left: Sequence[str] = ()
     """What there was no time for."""
 
@@ -38,6 +40,7 @@ def as_markdown(results: Results) -> str:
         "## Training steps\n\n" + steps(results.steps),
         "## Fast?\n\n" + times(results),
         "## Right?\n\n" + rights(results.checked),
+        "## Tests on the device\n\n" + ("\n\n".join(t.said for t in results.tested) or f"{NOT_RUN}."),
         *(["## Left out\n\nThere was no time for: " + ", ".join(results.left) + "."] if results.left else [])]) + "\n"
 
 
