@@ -36,7 +36,7 @@ FEW_ACROSS, MANY_ACROSS, MANY = 32, 512, 1 << 17
 second, if there are so many rows that a thread for each keeps a device busy."""
 LONG = 1024
 """Rows of more elements than this have a block."""
-KEPT = 16
+KEPT = 32
 """So many elements of a row at most stay in the registers of each thread."""
 TEAMS = {WARP: 96, 256: 96, 512: 64, 1024: 40}
 """How many threads a team can have that keeps its row in registers, and how many registers of each it may take."""

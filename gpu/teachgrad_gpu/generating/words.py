@@ -154,15 +154,17 @@ def combining(functions: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def block_function(name: str, kind: str, next_step: str) -> list[str]:
     """The text of a function that puts together what the warps of a block have."""
+    head = [f"template <int WARPS> static __device__ {kind} {name}({kind} z)", "{"]
+    end = [f"        z = {next_step};", "    }", "    __syncthreads();  // the parts may be written anew",
+           "    return z;", "}", ""]
     if "_of_block_" in name:
-        about = "The same for all threads of a block: of each warp, then of the warps."
-        place, parts = "", [f"    z = {name.replace('_of_block_', '_of_warp_')}(z);",
-                            "    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = z;"]
-    else:
-        about = f"{name.partition('_')[0].capitalize()} of the numbers z of all threads of a block with the same lane."
-        place, parts = "[threadIdx.x % 32]", ["    parts[threadIdx.x / 32][threadIdx.x % 32] = z;"]
-    return [f"/* {about} */", f"template <int WARPS> static __device__ {kind} {name}({kind} z)", "{",
-            f"    __shared__ {kind} parts[WARPS]{'[32]' if place else ''};", *parts, "    __syncthreads();",
-            f"    z = parts[0]{place};", "#pragma unroll", "    for (int w = 1; w < WARPS; w++) {",
-            f"        const {kind} x = parts[w]{place};", f"        z = {next_step};", "    }",
-            "    __syncthreads();  // the parts may be written anew", "    return z;", "}", ""]
+        return ["/* The same for all threads of a block: of each warp, then of the warps, a power of two. */", *head,
+                f"    __shared__ {kind} parts[WARPS];", f"    z = {name.replace('_of_block_', '_of_warp_')}(z);",
+                "    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = z;", "    __syncthreads();",
+                "    z = parts[threadIdx.x % WARPS];", "    for (int apart = 1; apart < WARPS; apart *= 2) {",
+                f"        const {kind} x = __shfl_xor_sync(0xffffffffu, z, apart);", *end]
+    what = name.partition("_")[0].capitalize()
+    return [f"/* {what} of the numbers z of all threads of a block with the same lane. */", *head,
+            f"    __shared__ {kind} parts[WARPS][32];", "    parts[threadIdx.x / 32][threadIdx.x % 32] = z;",
+            "    __syncthreads();", "    z = parts[0][threadIdx.x % 32];", "#pragma unroll",
+            "    for (int w = 1; w < WARPS; w++) {", f"        const {kind} x = parts[w][threadIdx.x % 32];", *end]
