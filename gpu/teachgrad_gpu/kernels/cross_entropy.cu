@@ -70,9 +70,10 @@ extern "C" __global__ void cross_entropy(const real* x, const integer* labels, r
         for (int u = 0; u < AHEAD; u++)
             larger = fmax(larger, v[u]);
         sum = rescaled(sum, m, larger);
+        real from = larger == NOTHING ? (real)0 : larger; // -inf may be the largest so far, and -inf - -inf is nan
 #pragma unroll
         for (int u = 0; u < AHEAD; u++)
-            sum += v[u] == NOTHING ? (real)0 : exp(v[u] - larger); // -inf may be the largest so far
+            sum += exp(v[u] - from);
         m = larger;
     }
     real largest = warp_max(m);

@@ -6,8 +6,8 @@
 //
 //     #define REAL   the type of the numbers: float (default) or double
 //
-// All kernels here have blocks of (32, 8) threads and move tiles of 32 by 32: each thread moves 4 elements.
-// The gradient of a transposition is a transposition.
+// All kernels here have blocks of (32, 8) threads and move tiles of 32 by 32: each thread moves 4 elements, in unrolled
+// loops, so that all four are on their way at once. The gradient of a transposition is a transposition.
 
 #ifndef REAL
 #define REAL float
@@ -22,8 +22,9 @@ typedef REAL real;
 extern "C" __global__ void transpose_naive(const real* x, real* z, int rows, int columns)
 {
     int j = blockIdx.x * 32 + threadIdx.x;
-    for (int k = threadIdx.y; k < 32; k += 8) {
-        int i = blockIdx.y * 32 + k;
+#pragma unroll
+    for (int k = 0; k < 32; k += 8) {
+        int i = blockIdx.y * 32 + threadIdx.y + k;
         if (i < rows && j < columns)
             z[j * rows + i] = x[i * columns + j];
     }
@@ -37,14 +38,16 @@ extern "C" __global__ void transpose_naive(const real* x, real* z, int rows, int
 extern "C" __global__ void transpose_tiled(const real* x, real* z, int rows, int columns)
 {
     __shared__ real tile[32][32];
-    int left = blockIdx.x * 32, top = blockIdx.y * 32;
-    for (int k = threadIdx.y; k < 32; k += 8)
-        if (top + k < rows && left + (int)threadIdx.x < columns)
-            tile[k][threadIdx.x] = x[(top + k) * columns + left + threadIdx.x];
+    int left = blockIdx.x * 32, top = blockIdx.y * 32, tx = threadIdx.x, ty = threadIdx.y;
+#pragma unroll
+    for (int k = 0; k < 32; k += 8)
+        if (top + ty + k < rows && left + tx < columns)
+            tile[ty + k][tx] = x[(top + ty + k) * columns + left + tx];
     __syncthreads();
-    for (int k = threadIdx.y; k < 32; k += 8)
-        if (left + k < columns && top + (int)threadIdx.x < rows)
-            z[(left + k) * rows + top + threadIdx.x] = tile[threadIdx.x][k];
+#pragma unroll
+    for (int k = 0; k < 32; k += 8)
+        if (left + ty + k < columns && top + tx < rows)
+            z[(left + ty + k) * rows + top + tx] = tile[tx][ty + k];
 }
 
 // Rung 3. One unused column more, and the same tile has no conflicts:
@@ -53,12 +56,14 @@ extern "C" __global__ void transpose_tiled(const real* x, real* z, int rows, int
 extern "C" __global__ void transpose_padded(const real* __restrict__ x, real* __restrict__ z, int rows, int columns)
 {
     __shared__ real tile[32][33];
-    int left = blockIdx.x * 32, top = blockIdx.y * 32;
-    for (int k = threadIdx.y; k < 32; k += 8)
-        if (top + k < rows && left + (int)threadIdx.x < columns)
-            tile[k][threadIdx.x] = x[(top + k) * columns + left + threadIdx.x];
+    int left = blockIdx.x * 32, top = blockIdx.y * 32, tx = threadIdx.x, ty = threadIdx.y;
+#pragma unroll
+    for (int k = 0; k < 32; k += 8)
+        if (top + ty + k < rows && left + tx < columns)
+            tile[ty + k][tx] = x[(top + ty + k) * columns + left + tx];
     __syncthreads();
-    for (int k = threadIdx.y; k < 32; k += 8)
-        if (left + k < columns && top + (int)threadIdx.x < rows)
-            z[(left + k) * rows + top + threadIdx.x] = tile[threadIdx.x][k];
+#pragma unroll
+    for (int k = 0; k < 32; k += 8)
+        if (left + ty + k < columns && top + tx < rows)
+            z[(left + ty + k) * rows + top + tx] = tile[tx][ty + k];
 }

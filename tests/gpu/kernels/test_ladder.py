@@ -85,7 +85,7 @@ def test_the_command_in_words_and_as_json(capsys: pytest.CaptureFixture[str], mo
     monkeypatch.setattr(timing, "missing", lambda: "there is no GPU in this test")
     assert run("ladder", "transpose") == 0
     text = capsys.readouterr().out
-    assert "2. transpose_tiled (transpose.cu:37): right" in text
+    assert "2. transpose_tiled (transpose.cu:38): right" in text
     assert "2.    4.0 (4.0)  128 KiB  16.5 (1.0)  16896        0   32.0         1        0" in text
     assert text.rstrip().endswith("Not timed: there is no GPU in this test.")
     assert all(len(line) <= 80 for line in text.splitlines())
