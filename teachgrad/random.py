@@ -12,6 +12,7 @@ the bits of NumPy's Philox generator with key [seed, site] and counter [0, step,
 (`normal` draws by `standard_normal(shape, dtype)`, `uniform` by `random(shape, dtype)`, `integers` and `permutation`
 under their own names, `bernoulli(p)` is `random(shape, float32) < p`; float16 is rounded from float32.) So the numbers
 are the same in dynamic and static mode and on every executor, whatever else draws, is removed or changes places.
+(On a GPU, one normal number in thousands may differ in last bits, as logarithms do there.)
 
 The number of a site is the BLAKE2b hash (8 bytes, little-endian, without the top bit: NumPy would take a list with a
 larger number for floats) of its label. The label is the `name` in the call, or else says where in the user's code the
