@@ -24,6 +24,7 @@ FIELDS = 12
 """Of a finding. The last one, its message, quotes the kernel, so it may hold any character but a new line."""
 WIDTH = 100
 KINDS = ("race", "out of bounds", "misaligned", "use after free", "double free", "invalid free",
+         "unfinished copy",
          "uninitialised", "divergent barrier", "missed barrier", "deadlock",
          "inactive lane", "warp mask", "constant memory", "shared memory", "assert", "trap", "timeout",
          "illegal address", "stack overflow", "arithmetic", "abort", "leak")
@@ -268,6 +269,9 @@ def explained(kind: str, message: str, element: str, array: Array | None, line: 
         freed = f"thread {other_thread} of block {other_block} has freed it in line {other_line}"
         return (f"a {message} at {element}, by {who}, who is stopped here; "
                 f"{freed if other_line else 'it has been freed in an earlier launch'}")
+    if kind == "unfinished copy":
+        return (f"{who} {message} {element}, while a copy in the background by thread {other_thread} of block "
+                f"{other_block} is under way since line {other_line}: wait for it, then let all that use it meet")
     if kind in ("double free", "invalid free"):
         before = f" in line {other_line} by thread {other_thread} of block {other_block}" if other_line else ""
         return f"{who} frees {element or 'an address'}: {message}{before}"

@@ -18,12 +18,12 @@ from .variables import declarations, kept_apart
 
 KNOWN_HEADERS = re.compile(
     r"(cuda|cuda_runtime|cuda_runtime_api|cuda_fp16|cuda_bf16|cooperative_groups|cooperative_groups/reduce|mma|cuda_pipeline|"
+    r"cooperative_groups/(scan|memcpy_async)|cuda/(std/)?atomic|cuda/pipeline|cuda/std/(type_traits|limits|cstdint|utility)|"
     r"vector_types|vector_functions|device_launch_parameters|device_functions|math_constants|math_functions|sm_\w+|"
     r"c?std(io|lib|int|def|bool)|c?(math|assert|float|limits|string)|type_traits|utility|algorithm|new)(\.h|\.hpp)?$")
 REFUSED_HEADERS = {
     "cub": "the CUB library", "thrust": "the Thrust library", "curand": "cuRAND on the device", "cutlass": "CUTLASS",
-    "cute": "CuTe", "cuda/barrier": "an asynchronous barrier", "cuda/pipeline": "a pipeline of libcu++",
-    "cuda/atomic": "cuda::atomic",
+    "cute": "CuTe", "cuda/barrier": "an asynchronous barrier",
 }
 REFUSED = (
     (r"\basm\b|\b__asm__\b", "inline PTX", "the emulator runs C++, not the device's assembly"),
@@ -33,7 +33,9 @@ REFUSED = (
     (r"\b(this_multi_grid|multi_grid_group)\b", "a barrier of several devices", "there is one here"),
     (r"\b(this_cluster|cluster_group|__cluster_dims__|__cluster_\w+)\b", "a cluster of blocks",
      "no block reaches the shared memory of another one here; pass values on through global memory"),
-    (r"\bcuda\s*::\s*(barrier|pipeline|memcpy_async|atomic\w*)", "libcu++", "use the classic barriers and atomics"),
+    (r"\bcuda\s*::\s*(barrier|pipeline_shared_state|latch|\w+_semaphore|annotated_ptr|ptx|device)\b",
+     "this part of libcu++", "there are cuda::atomic, cuda::atomic_ref, and the pipeline of a thread"),
+    (r"\bstd\s*::\s*atomic\w*", "std::atomic", "use cuda::atomic_ref, or atomicAdd and its kin"),
     (r"\b(thrust|cub|cutlass|cute)\s*::", "a library of templates", "write it out: that is what this is for"),
     (r"\b(cudaMalloc\w*|cudaMemcpy\w*|cudaFree\w*|cudaDeviceSynchronize|cudaLaunch\w*|cudaStream\w*|cudaEvent\w*)",
      "a call of the host's runtime", "keep kernels in a file of their own; Python is the host"),

@@ -130,6 +130,7 @@ def test_a_compiler_s_complaint_names_the_user_s_line():
     ("cooperative_groups::this_cluster().sync();", "cluster of blocks"),
     ("cooperative_groups::this_multi_grid().sync();", "several devices"),
     ("cuda::barrier<cuda::thread_scope_block> b;", "libcu"),
+    ("std::atomic<int> a;", "std::atomic"),
     ("cub::BlockReduce<int, 32> r;", "library of templates"),
     ("cudaDeviceSynchronize();", "host's runtime"),
     ("__shared__ struct { int a; } s;", r"__shared__ memory is not understood; name the type first: `struct Name \{"),

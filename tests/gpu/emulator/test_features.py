@@ -367,3 +367,85 @@ def test_rarer_mathematics():
     for row, right in zip(o, expected, strict=True):
         np.testing.assert_allclose(row, right, rtol=2e-12, atol=1e-15)
     np.testing.assert_allclose(f, special.erfinv(x.astype(np.float32).astype(float)), rtol=1e-6)
+
+
+ATOMIC_REF = r"""
+#include <cuda/atomic>
+extern "C" __global__ void k(int* x, unsigned* u, float* f, int* flag, int* data, int* out) {
+    __shared__ cuda::atomic<int, cuda::thread_scope_block> shared;
+    if (threadIdx.x == 0) shared.store(5, cuda::memory_order_relaxed);
+    __syncthreads();
+    cuda::atomic_ref<int> total(x[0]);
+    total.fetch_add(threadIdx.x, cuda::memory_order_relaxed);
+    cuda::atomic_ref<int, cuda::thread_scope_device>(x[1]).fetch_max(threadIdx.x);
+    cuda::atomic_ref<unsigned, cuda::thread_scope_device> bits(u[0]);
+    bits.fetch_or(1u << threadIdx.x % 32);
+    shared++;
+    cuda::atomic_ref<float, cuda::thread_scope_device> sum(f[0]);
+    float old = sum.load();
+    while (!sum.compare_exchange_weak(old, old + 0.5f, cuda::std::memory_order_relaxed)) {}
+    cuda::atomic_ref<int, cuda::thread_scope_device> ready(flag[0]);
+    if (threadIdx.x == 3) {
+        data[0] = 42;
+        ready.store(1, cuda::memory_order_release);
+    }
+    if (threadIdx.x == 50) {
+        while (ready.load(cuda::memory_order_acquire) == 0) {}
+        out[0] = data[0];
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) out[1] = shared.load();
+}"""
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_atomic_references(check):
+    x, u, f, flag, data, out = (np.zeros(2, dtype) for dtype in ("i4", "u4", "f4", "i4", "i4", "i4"))
+    kernel = RawKernel(ATOMIC_REF, "k", check=check)
+    kernel((1,), (64,), (x, u, f, flag, data, out))
+    assert (x.tolist(), u[0], f[0], out.tolist()) == ([2016, 63], 2**32 - 1, 32, [42, 69])
+    if check:
+        assert not kernel.findings, kernel.report()
+        relaxed = ATOMIC_REF.replace("memory_order_release", "memory_order_relaxed")
+        kernel = RawKernel(relaxed, "k", check=True)
+        kernel((1,), (64,), (x, u, f, np.zeros(2, np.int32), data, out))
+        assert {(finding.kind, finding.line) for finding in kernel.findings} == {("race", 23)}
+
+
+PIPELINE = r"""
+#include <cooperative_groups.h>
+#include <cooperative_groups/memcpy_async.h>
+#include <cuda/pipeline>
+namespace cg = cooperative_groups;
+extern "C" __global__ void k(const float* x, float* o) {
+    __shared__ float s[2][64], t[64];
+    auto block = cg::this_thread_block();
+    cg::memcpy_async(block, t, x, sizeof(t));
+    cuda::pipeline<cuda::thread_scope_thread> pipe = cuda::make_pipeline();
+    for (int k = 0; k < 2; k++) {
+        pipe.producer_acquire();
+        cuda::memcpy_async(&s[k][threadIdx.x], x + 64 * k + threadIdx.x, sizeof(float), pipe);
+        pipe.producer_commit();
+    }
+    float sum = 0;
+    for (int k = 0; k < 2; k++) {
+        pipe.consumer_wait();
+        sum += s[k][threadIdx.x];
+        pipe.consumer_release();
+    }
+    cg::wait(block);
+    o[threadIdx.x] = sum + t[63 - threadIdx.x];
+}"""
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_copies_in_the_background(check):
+    x, o = floats(128), np.zeros(64, np.float32)
+    kernel = RawKernel(PIPELINE, "k", check=check)
+    kernel((1,), (64,), (x, o))
+    np.testing.assert_allclose(o, x[:64] + x[64:] + x[63::-1], rtol=1e-6)
+    if check:
+        assert not kernel.findings, kernel.report()
+        kernel = RawKernel(PIPELINE.replace("pipe.consumer_wait();", ""), "k", check=True)
+        kernel((1,), (64,), (x, o))
+        assert {(f.kind, f.line, f.other_line) for f in kernel.findings} == {("unfinished copy", 19, 13)}

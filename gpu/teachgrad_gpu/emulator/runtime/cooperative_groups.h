@@ -2,6 +2,7 @@
 // warp, and the lanes that happen to be together.
 #pragma once
 #include "atomics.h"
+#include "copies.h"
 #include "intrinsics.h"
 #include "warp.h"
 
@@ -119,14 +120,18 @@ template <class Group> TG_INLINE coalesced_group binary_partition(const Group& g
 template <class Group, class T> TG_INLINE coalesced_group labeled_partition(const Group& group, T label, TG_LINE) {
     return {{__match_any_sync(group.mask, label, line)}};
 }
-// A copy that a device may do in the background; here each thread of the group does its part at once.
+// A copy in the background, of which each thread of the group does its part.
 template <class Group>
 TG_INLINE void memcpy_async(const Group& group, void* to, const void* from, size_t size, TG_LINE) {
     size_t step = 4 * group.size();
     for (size_t at = 4 * group.thread_rank(); at < size; at += step)
-        tg::copy((char*)to + at, (const char*)from + at, size - at < 4 ? size - at : 4, line);
+        tg::copy_async((char*)to + at, (const char*)from + at, size - at < 4 ? size - at : 4, 0, line);
+    tg::copy_commit();
 }
-template <class Group> TG_INLINE void wait(const Group& group, TG_LINE) { group.sync(line); }
+template <class Group> TG_INLINE void wait(const Group& group, TG_LINE) { tg::copy_wait(0), group.sync(line); }
+template <unsigned But, class Group> TG_INLINE void wait_prior(const Group& group, TG_LINE) {
+    tg::copy_wait(But), group.sync(line);
+}
 template <class Group> TG_INLINE void sync(const Group& group, TG_LINE) { group.sync(line); }
 
 template <class T = void> struct plus { T operator()(T a, T b) const { return a + b; } };

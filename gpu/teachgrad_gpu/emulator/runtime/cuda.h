@@ -9,6 +9,8 @@
 #include "intrinsics.h"
 #include "special.h"
 #include "atomics.h"
+#include "copies.h"
+#include "atomic_ref.h"
 #include "cooperative_groups.h"
 #include "wmma.h"
 #include "launch.h"

@@ -67,6 +67,9 @@ TG_EXPORT void tg_atomic_access(const volatile void* address, unsigned size, int
 TG_EXPORT void tg_copy(void* to, const void* from, size_t size, int line);  // memcpy and memset, watched
 TG_EXPORT void tg_fill(void* to, int value, size_t size, int line);
 TG_EXPORT void tg_atomic_done(void);
+TG_EXPORT void tg_copy_async(void* to, const void* from, size_t size, size_t zeros, int line);  // done when waited for
+TG_EXPORT void tg_copy_commit(void);
+TG_EXPORT void tg_copy_wait(size_t but);  // for all but the last batches
 
 // What a library says of itself.
 struct tg_parameter { int pointer, constant, floating; unsigned size; const char* type; };

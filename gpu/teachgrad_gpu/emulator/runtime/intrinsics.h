@@ -195,7 +195,7 @@ TG_INLINE void __prefetch_global_l1(const void*) {}
 TG_INLINE void __prefetch_global_l2(const void*) {}
 TG_INLINE size_t __cvta_generic_to_shared(const void* p) { return (size_t)((const char*)p - tg_dynamic); }
 
-// Copies that a device may do in the background; here they are done at once.
+// Copies that are watched.
 namespace tg {
 TG_INLINE void copy(void* to, const void* from, size_t size, int line) {
 #ifdef TG_CHECKED
@@ -214,9 +214,3 @@ TG_INLINE void fill(void* to, int value, size_t size, int line) {
 #endif
 }
 }  // namespace tg
-TG_INLINE void __pipeline_memcpy_async(void* to, const void* from, size_t size, size_t zeros = 0, TG_LINE) {
-    tg::copy(to, from, size - zeros, line);
-    if (zeros) tg::fill((char*)to + size - zeros, 0, zeros, line);
-}
-TG_INLINE void __pipeline_commit() {}
-TG_INLINE void __pipeline_wait_prior(size_t) {}

@@ -1,7 +1,7 @@
 // Variables of every sort outside functions, each used up to its last element.
 // launch: k<<<2, 32>>>(y = float32[64])
-struct Settings { int n = 3; float scale; };
-__constant__ Settings settings;
+struct Settings { int n; float scale; };
+__constant__ Settings settings = {3, 0.5f};
 __constant__ float weights[] = {1, 2,
                                 3, 4};
 static __device__ const int dx[4] = {1, 0, -1, 0}, dy[4] = {0, 1, 0, -1};

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "clocks.h"
+#include "copies.h"
 #include "counting.h"
 #include "events.h"
 #include "guesses.h"
@@ -148,6 +149,7 @@ const Region* piece_in_use(uintptr_t address, unsigned size) {
 void stop_here() {
     damaged = stopped = true;
     settle_write();
+    drop_copies();
     stop_thread();
 }
 
@@ -204,6 +206,7 @@ void check_launch(const std::vector<Region>& arguments) {
     found.clear();
     known.clear();
     forget_guesses();
+    forget_copies();
     announced.address = 0;
     stopped = false;
     barriers = 0;
@@ -280,6 +283,7 @@ void check_warp(unsigned warp, unsigned lanes, int kind) {
 }
 
 void check_exit(unsigned thread) {
+    finish_all_copies();
     settle_write();
     report_guesses(thread);
     if (!tg_now.alive[thread / 32]) counting_meet(thread / 32);
@@ -366,6 +370,17 @@ void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool align
         f.message = "an access of " + std::to_string(size) + " bytes at an address that is no multiple of that";
         report(f);
         stop_here();
+    }
+    unsigned thread;
+    uint64_t copied;
+    if (is_on_its_way(address, size, kind & WRITE, &copied, &thread)) {
+        Finding f = finding_here("unfinished copy", site, region, address);
+        f.message = kind & WRITE ? "writes" : "reads";
+        f.other_site = copied;
+        memcpy(f.other_block, tg_now.block, sizeof f.other_block);
+        index_of(thread, f.other_thread);
+        report(f);
+        return;
     }
     if ((kind & WRITE) && size <= 16) {
         announced.address = address, announced.size = size, announced.racing = false;
