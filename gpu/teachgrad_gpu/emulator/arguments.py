@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .errors import ArgumentError
 from .memory import ALIGNMENT, Arena, Segment
+from .pointers import Held, held_by
 
 APART = 64 << 10
 """Bytes between the arrays of a launch that is checked."""
@@ -61,7 +62,7 @@ class Packed:
     """The arguments of one launch as the worker takes them. Arrays outside shared memory are copied there, and back.
 
     `apart`, for a launch that is checked: each lies far from the others, and has to hold the numbers that its pointer
-    names.
+    names. `held` are arrays that arguments hold the addresses of.
     """
 
     def __init__(self, parameters: tuple[Parameter, ...], arguments: tuple[Any, ...], arena: Arena, kernel: str,
@@ -71,6 +72,7 @@ class Packed:
             raise ArgumentError(f"{kernel} takes {len(parameters)} arguments ({declared}), {len(arguments)} are given")
         self.arrays: dict[int, npt.NDArray[Any]] = {}
         self.segments: set[int] = set()
+        self.held = held_by(parameters, arguments, arena)
         self.copies: list[tuple[Region, npt.NDArray[np.uint8]]] = []
         outside: list[tuple[int, Region]] = []
         parts: list[bytes] = []
@@ -87,7 +89,8 @@ class Packed:
                 complain_of_dtype(array.dtype, parameter)
             self.arrays[position] = array
             address = array.__array_interface__["data"][0]
-            found = None if apart else arena.find(address)
+            stays = not apart or any(each.has(address) for each in self.held)
+            found = arena.find(address) if stays else None
             if found is not None:
                 parts.append(self._shared(found, address, array))
                 continue
@@ -96,7 +99,15 @@ class Packed:
             parts.append(b"")
         if outside:
             self._copy(outside, parts, arena, APART if apart else 0)
-        self.payload = b"".join(parts)
+        places = [self._place(arena, each) for each in self.held]
+        self.payload = b"".join([*parts, struct.pack("=I", len(places)), *places])
+
+    def _place(self, arena: Arena, held: Held) -> bytes:
+        place = arena.find(held.low)
+        assert place is not None
+        segment, offset = place
+        self.segments.add(segment.name)
+        return ADDRESS.pack(segment.name, offset, held.size)
 
     def _shared(self, found: tuple[Segment, int], address: int, array: npt.NDArray[Any]) -> bytes:
         segment, offset = found
@@ -189,7 +200,7 @@ def complain_of_dtype(dtype: np.dtype[Any], parameter: Parameter) -> None:
     """A kernel would take the bytes of doubles for floats. What may be meant so is left alone: bytes, complex numbers
     as pairs, integers without a sign, the bits of 16-bit floats."""
     wanted = DTYPES.get(" ".join(parameter.type.replace("*", " ").replace("const", " ").split()))
-    if wanted is None or dtype.itemsize == 1 or dtype.kind not in "fiu":
+    if wanted is None or parameter.type.count("*") > 1 or dtype.itemsize == 1 or dtype.kind not in "fiu":
         return
     alike = wanted.itemsize == 2 or (wanted.kind == "f") == (dtype.kind == "f")
     if dtype.itemsize != wanted.itemsize or not alike:
@@ -216,6 +227,9 @@ def scalar(value: Any, parameter: Parameter, position: int, kernel: str) -> byte
     if not isinstance(value, np.generic):
         raise ArgumentError(f"{what}; {type(value).__name__} is neither a number nor an array")
     data = value.tobytes()
+    if isinstance(value, np.void) and len(data) != parameter.size:
+        raise ArgumentError(f"{what}, {parameter.size} bytes; the structure has {len(data)}. A dtype has its fields "
+                            "where C++ has them if it is made with np.dtype([...], align=True)")
     if parameter.kind == "integer" and isinstance(value, (np.integer, np.bool_)):
         return integer(int(value), parameter, what)
     if parameter.kind == "integer" or (parameter.kind == "float" and not isinstance(value, np.floating)) or (

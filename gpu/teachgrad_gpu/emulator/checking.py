@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .arguments import DTYPES, Parameter
 from .counters import Counter, merged, table
+from .pointers import Held
 
 Index = tuple[int, int, int]
 LINE = 1 << 63
@@ -189,7 +190,7 @@ def _looked_up(library: Path, places: list[int]) -> dict[int, int | None]:
 
 def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters: tuple[Parameter, ...],
                 given: Mapping[int, npt.NDArray[Any]], variables: Iterable[Variable],
-                dynamic: tuple[str, str]) -> Report:  # fmt: skip
+                dynamic: tuple[str, str], held: Iterable[Held] = ()) -> Report:  # fmt: skip
     """Make sense of what the worker writes."""
     words = "finding", "counter", "shared", "heap", "dropped", "barriers"
     rows: dict[str, list[list[str]]] = {word: [] for word in words}
@@ -201,6 +202,8 @@ def read_report(text: str, library: Path, extra_sites: Iterable[int], parameters
         sites |= {int(row[2]), int(row[3])}
     lines = lines_of(library, sites | {int(row[2]) for row in rows["heap"]})
     arrays = arrays_of(parameters, given, variables, dynamic, rows["shared"])
+    for position, each in enumerate(held, len(parameters)):
+        arrays["a", position] = Array(each.name, "global", each.dtype.itemsize, each.shape, dtype=each.dtype)
     for number, size, site, word in rows["heap"]:
         when = f"line {lines[int(site)] or '?'}" if int(site) else "an earlier launch"
         arrays["h", int(number)] = Array(f"{word}({size}) of {when}", "global", 0, ())

@@ -172,6 +172,9 @@ class RawKernel:
         worker = process.worker()
         with worker.lock:
             worker.know(packed.segments)
+            if packed.held and packed.segments & worker.moved:
+                raise EmulatorError("an argument holds an address that something else has in the process that runs "
+                                    "kernels; emulator.stop() ends it, and the next launch starts another one")
             library, _ = worker.load(settings.library)
             order = 0 if settings.seed is None else settings.seed % (1 << 63) + 1
             flags = settings.check, settings.enable_cooperative_groups
@@ -200,7 +203,8 @@ class RawKernel:
         data = np.frombuffer(events, RECORD)
         prepared = self.module.prepared
         self._report = read_report(text, self.module.library, np.unique(data["site"]).tolist(), self.parameters,
-                                   packed.arrays, self.module.contents()[1].values(), prepared.dynamic)  # fmt: skip
+                                   packed.arrays, self.module.contents()[1].values(), prepared.dynamic,
+                                   packed.held)  # fmt: skip
         if self.module.recorded:
             told = self._report
             self.events = Recording(without_repeats(data, told.lines), told.dropped, told.lines, told.arrays)

@@ -68,6 +68,7 @@ class Arena:
         self.process = os.getpid()
         self.segments: list[Segment] = []
         self._bases: list[int] = []
+        self._live: dict[int, tuple[int, np.dtype[Any], tuple[int, ...]]] = {}
         self._free: dict[int, list[tuple[Segment, int, int]]] = defaultdict(list)
         self._lock = threading.RLock()  # a block may be released while one is handed out, by the garbage collector
 
@@ -78,7 +79,9 @@ class Arena:
             raise EmulatorError("arrays of Python objects cannot be in shared memory")
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         nbytes = kind.itemsize * int(np.prod(shape, dtype=np.int64))
-        block = Block(self, self._take(max(nbytes, 1)), nbytes)
+        place = self._take(max(nbytes, 1))
+        block = Block(self, place, nbytes)
+        self._live[place[0].base + place[1]] = nbytes, kind, shape
         return np.asarray(block).view(kind).reshape(shape) if nbytes else np.empty(shape, kind)
 
     def _take(self, nbytes: int) -> tuple[Segment, int, int]:
@@ -101,12 +104,21 @@ class Arena:
         """Take a block back."""
         if os.getpid() == self.process:  # a fork shares the memory, and must not hand it out again
             with self._lock:
+                self._live.pop(place[0].base + place[1], None)
                 if place[2] < LARGE:
                     self._free[place[2]].append(place)
                 else:  # it has a segment of its own, which goes with it
                     self.segments.remove(place[0])
                     self._bases = [s.base for s in self.segments]
                     place[0].close()
+
+    def array_at(self, address: int) -> tuple[int, int, np.dtype[Any], tuple[int, ...]] | None:
+        """The array that an address lies in: where it begins, its bytes, dtype and shape."""
+        with self._lock:
+            for low, (size, kind, shape) in self._live.items():
+                if low <= address < low + size:
+                    return low, size, kind, shape
+        return None
 
     def find(self, address: int) -> tuple[Segment, int] | None:
         """The segment that an address lies in, and where in it."""

@@ -31,6 +31,8 @@ class Worker:
         self.owner = os.getpid()
         self.lock = threading.Lock()
         self.known: set[int] = set()
+        self.moved: set[int] = set()
+        """Segments that lie at other addresses in the worker than here."""
         self.libraries: dict[Path, tuple[int, str]] = {}
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
@@ -112,10 +114,13 @@ class Worker:
             self._share(there[name])
 
     def _share(self, segment: Segment) -> None:
-        kind, answer = self.ask(SEGMENT, struct.pack("=QQ", segment.name, segment.size), 60.0, segment.file)
+        kind, answer = self.ask(SEGMENT, struct.pack("=QQQ", segment.name, segment.size, segment.base), 60.0,
+                                segment.file)  # fmt: skip
         if kind != OK:
             raise EmulatorError(f"the worker cannot map shared memory: {answer.decode(errors='replace')}")
         self.known.add(segment.name)
+        if answer == b"\0":
+            self.moved.add(segment.name)
 
     def load(self, library: Path) -> tuple[int, str]:
         """Let the worker load a library: its number there, and what it says of itself."""

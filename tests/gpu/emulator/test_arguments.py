@@ -149,3 +149,62 @@ def test_an_array_of_other_numbers_than_the_pointer_names_is_refused_where_a_lau
             continue
         with pytest.raises(ArgumentError, match=rf"points to float32, and an array of {given} is given"):
             RawKernel(source, "k", check=True)((1,), (1,), (array,))
+
+
+STRUCTURE = """
+struct Matrix {
+    float* data;
+    int rows, cols;
+    const float* row_of(int r) const { return data + r * cols; }
+};
+struct Batch { Matrix a; double* out[2]; };
+extern "C" __global__ void sums(Batch b, float* x, int more) {
+    int r = threadIdx.x;
+    double sum = 0;
+    for (int c = 0; c < b.a.cols + more; c++)
+        sum += b.a.row_of(r)[c] + x[0];
+    b.out[r % 2][r / 2] = sum;
+}
+extern "C" __global__ void pick(const int* const* rows, int* out) {
+    out[threadIdx.x] = rows[threadIdx.x][threadIdx.x];
+}
+"""
+MATRIX = np.dtype([("data", np.uint64), ("rows", np.int32), ("cols", np.int32)], align=True)
+BATCH = np.dtype([("a", MATRIX), ("out", np.uint64, 2)], align=True)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_structure_may_hold_addresses_of_arrays_in_shared_memory(check):
+    a = emulator.asarray(np.arange(24, dtype=np.float32).reshape(6, 4))
+    outs = [emulator.zeros(3, np.float64) for _ in range(2)]
+    batch = np.array(((a.ctypes.data, 6, 4), [out.ctypes.data for out in outs]), BATCH)[()]
+    kernel = RawKernel(STRUCTURE, "sums", check=check)
+    kernel((1,), (6,), (batch, a, 0))
+    np.testing.assert_array_equal(np.stack(outs, 1).ravel(), a.sum(1))
+    if check:
+        assert not kernel.findings
+        kernel((1,), (6,), (batch, np.zeros(1, np.float32), 1))
+        [finding] = kernel.findings
+        assert (finding.kind, finding.array, finding.line) == ("out of bounds", "b.a.data", 12)
+        assert "b.a.data[24], which has shape (6, 4)" in finding.message
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_an_array_may_hold_addresses_of_others(check):
+    rows = [emulator.asarray(np.arange(5, dtype=np.int32) * 10**k) for k in range(5)]
+    table, out = np.array([row.ctypes.data for row in rows], np.uint64), np.zeros(5, np.int32)
+    kernel = RawKernel(STRUCTURE, "pick", check=check)
+    kernel((1,), (5,), (table, out))
+    assert out.tolist() == [0, 10, 200, 3000, 40000]
+    if check:
+        assert not kernel.findings
+        own = np.arange(5, dtype=np.int32)  # no array of the emulator's
+        table[3] = own.ctypes.data
+        kernel((1,), (5,), (table, out))
+        assert {finding.kind for finding in kernel.findings} == {"out of bounds"}
+
+
+def test_a_structure_of_another_size_is_told_how_to_be_aligned():
+    loose = np.zeros((), np.dtype([("a", np.int32), ("data", np.uint64)]))[()]
+    with pytest.raises(ArgumentError, match=r"32 bytes; the structure has 12.*align=True"):
+        RawKernel(STRUCTURE, "sums")((1,), (1,), (loose, np.zeros(1, np.float32), 0))

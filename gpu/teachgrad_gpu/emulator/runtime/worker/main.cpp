@@ -50,12 +50,14 @@ void say(const std::string& text) { answer(channel, ERROR, text.data(), text.siz
 void done() { answer(channel, OK, nullptr, 0); }
 
 void add_segment(Reader in, int descriptor) {
-    uint64_t name = in.take<uint64_t>(), size = in.take<uint64_t>();
-    void* base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    uint64_t name = in.take<uint64_t>(), size = in.take<uint64_t>(), wanted = in.take<uint64_t>();
+    // Where the interpreter has it, so that an address there is one here; elsewhere if that place is taken.
+    void* base = mmap((void*)wanted, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     close(descriptor);
     if (base == MAP_FAILED) return say("cannot map shared memory");
     segments[name] = {static_cast<char*>(base), size};
-    done();
+    bool same = base == (void*)wanted;
+    answer(channel, OK, &same, sizeof same);
 }
 
 void forget_segment(Reader in) {
@@ -153,6 +155,14 @@ bool read_arguments(Reader& in, const tg_entry& entry, Arguments& out) {
             in.at += size;
         }
         out.places[i] = here.data();
+    }
+    uint32_t more = in.take<uint32_t>();  // arrays that arguments hold the addresses of
+    for (uint32_t i = 0; i < more && in.at < in.end; i++) {
+        uint64_t segment = in.take<uint64_t>(), offset = in.take<uint64_t>(), size = in.take<uint64_t>();
+        auto found = segments.find(segment);
+        if (found == segments.end() || offset > found->second.size || size > found->second.size - offset) return false;
+        uintptr_t low = (uintptr_t)found->second.base + offset;
+        out.arrays.push_back({low, size, Space::GLOBAL, (int)(entry.count + i), 'a', true, nullptr});
     }
     return true;
 }
