@@ -59,7 +59,8 @@ TG_INLINE void memcpy_async(T* to, const T* from, Size size, pipeline<thread_sco
     tg::copy_async(to, from, size, 0, line);
 }
 template <class Group, class T, class Size>
-TG_INLINE void memcpy_async(const Group& group, T* to, const T* from, Size size, pipeline<thread_scope_thread>&, TG_LINE) {
+TG_INLINE void memcpy_async(const Group& group, T* to, const T* from, Size size, pipeline<thread_scope_thread>&,
+                            TG_LINE) {
     for (size_t at = 4 * group.thread_rank(); at < size; at += 4 * group.size())
         tg::copy_async((char*)to + at, (const char*)from + at, size - at < 4 ? size - at : 4, 0, line);
 }

@@ -7,6 +7,7 @@
 #include "heap.h"
 #include "warp.h"
 #include "intrinsics.h"
+#include "simd.h"
 #include "special.h"
 #include "atomics.h"
 #include "copies.h"

@@ -129,8 +129,15 @@ using nv_bfloat162 = __nv_bfloat162;
         return x != x || y != y || x op y; \
     } \
     TG_INLINE bool __hb##name##2(Pair a, Pair b) { return __h##name(a.x, b.x) && __h##name(a.y, b.y); } \
+    TG_INLINE bool __hb##name##u2(Pair a, Pair b) { return __h##name##u(a.x, b.x) && __h##name##u(a.y, b.y); } \
     TG_INLINE Pair __h##name##2(Pair a, Pair b) { \
         return Pair(Type(__h##name(a.x, b.x) ? 1.0f : 0.0f), Type(__h##name(a.y, b.y) ? 1.0f : 0.0f)); \
+    } \
+    TG_INLINE Pair __h##name##u2(Pair a, Pair b) { \
+        return Pair(Type(__h##name##u(a.x, b.x) ? 1.0f : 0.0f), Type(__h##name##u(a.y, b.y) ? 1.0f : 0.0f)); \
+    } \
+    TG_INLINE unsigned __h##name##2_mask(Pair a, Pair b) { \
+        return (__h##name(a.x, b.x) ? 0xffffu : 0) | (__h##name(a.y, b.y) ? 0xffff0000u : 0); \
     } \
     TG_INLINE bool operator op(const Type& a, const Type& b) { return __h##name(a, b); } \
     TG_INLINE bool operator op(const Pair& a, const Pair& b) { return __hb##name##2(a, b); }
@@ -154,6 +161,15 @@ using nv_bfloat162 = __nv_bfloat162;
     TG_BINARY(Type, Pair, __hmax_nan, x != x || y != y ? NAN : fmax(x, y)) \
     TG_BINARY(Type, Pair, __hadd_sat, x + y > 0 ? fmin(x + y, 1.0) : 0.0) \
     TG_BINARY(Type, Pair, __hmul_sat, x * y > 0 ? fmin(x * y, 1.0) : 0.0) \
+    TG_BINARY(Type, Pair, __hsub_sat, x - y > 0 ? fmin(x - y, 1.0) : 0.0) \
+    TG_INLINE Pair __hadd2_rn(Pair a, Pair b) { return __hadd2(a, b); } \
+    TG_INLINE Pair __hsub2_rn(Pair a, Pair b) { return __hsub2(a, b); } \
+    TG_INLINE Pair __hmul2_rn(Pair a, Pair b) { return __hmul2(a, b); } \
+    TG_INLINE Pair __hadd2_sat(Pair a, Pair b) { return __hadd_sat2(a, b); } \
+    TG_INLINE Pair __hsub2_sat(Pair a, Pair b) { return __hsub_sat2(a, b); } \
+    TG_INLINE Pair __hmul2_sat(Pair a, Pair b) { return __hmul_sat2(a, b); } \
+    TG_INLINE Pair __hmax2_nan(Pair a, Pair b) { return __hmax_nan2(a, b); } \
+    TG_INLINE Pair __hmin2_nan(Pair a, Pair b) { return __hmin_nan2(a, b); } \
     TG_INLINE Pair __h2div(Pair a, Pair b) { return __hdiv2(a, b); } \
     TG_INLINE Type __hfma(Type a, Type b, Type c) { \
         return tg::Rounding<Type>::from(tg::fused(tg::wide(a), tg::wide(b), tg::wide(c))); \
@@ -163,11 +179,22 @@ using nv_bfloat162 = __nv_bfloat162;
         Type r = __hfma(a, b, c); \
         return tg::wide(r) > 0 ? r : Type(0.0f); \
     } \
+    TG_INLINE Pair __hfma2_relu(Pair a, Pair b, Pair c) { \
+        return Pair(__hfma_relu(a.x, b.x, c.x), __hfma_relu(a.y, b.y, c.y)); \
+    } \
+    TG_INLINE Type __hfma_sat(Type a, Type b, Type c) { \
+        double r = tg::wide(__hfma(a, b, c)); \
+        return tg::Rounding<Type>::from(r > 0 ? fmin(r, 1.0) : 0.0); \
+    } \
+    TG_INLINE Pair __hfma2_sat(Pair a, Pair b, Pair c) { \
+        return Pair(__hfma_sat(a.x, b.x, c.x), __hfma_sat(a.y, b.y, c.y)); \
+    } \
     TG_INLINE Type __hneg(Type a) { return tg::Rounding<Type>::bits(a.__x ^ 0x8000); } \
     TG_INLINE Pair __hneg2(Pair a) { return Pair(__hneg(a.x), __hneg(a.y)); } \
     TG_INLINE Type __habs(Type a) { return tg::Rounding<Type>::bits(a.__x & 0x7fff); } \
     TG_INLINE Pair __habs2(Pair a) { return Pair(__habs(a.x), __habs(a.y)); } \
     TG_INLINE bool __hisnan(Type a) { return __builtin_isnan(tg::wide(a)); } \
+    TG_INLINE Pair __hisnan2(Pair a) { return Pair(Type((float)__hisnan(a.x)), Type((float)__hisnan(a.y))); } \
     TG_INLINE int __hisinf(Type a) { double x = tg::wide(a); return __builtin_isinf(x) ? (x > 0 ? 1 : -1) : 0; } \
     TG_UNARY(Type, Pair, exp, exp(x)) \
     TG_UNARY(Type, Pair, exp2, exp2(x)) \
