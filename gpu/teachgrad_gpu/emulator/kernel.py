@@ -19,7 +19,7 @@ from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
 from .events import MOST, MOST_EVER, RECORD, Recording, without_repeats
 from .memory import arena
-from .scanning import masked
+from .scanning import closing, masked, split_declarators
 from .source import Prepared, prepare
 
 HEADER = struct.Struct("=II3I3IIIIQQd")
@@ -325,7 +325,15 @@ def described(text: str, source: str) -> Contents:
 def parameter_names(source: str, kernel: str) -> tuple[str, ...]:
     """The names of a kernel's parameters, from its source; () where they are not found."""
     plain = kernel.partition("<")[0].rpartition("::")[2]
-    for found in re.finditer(rf"\b{re.escape(plain)}\s*\(([^()]*)\)\s*\{{", source):
-        names = [re.findall(r"[A-Za-z_]\w*", part.partition("=")[0]) for part in found[1].split(",")]
-        return tuple(words[-1] if words else "" for words in names)
+    for found in re.finditer(rf"\b{re.escape(plain)}\s*\(", source):
+        end = closing(source, found.end() - 1)
+        if source[end + 1:].lstrip().startswith("{"):
+            return tuple(map(parameter_name, split_declarators(source[found.end():end])))
     return ()
+
+
+def parameter_name(text: str) -> str:
+    """The name in a declaration such as `const float* x`, `float x[8]` or `float (*x)[8]`."""
+    declared = re.sub(r"\[[^\]]*\]", " ", text.partition("=")[0])
+    words = re.findall(r"[A-Za-z_]\w*", declared)
+    return words[-1] if words else ""
