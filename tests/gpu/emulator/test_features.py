@@ -321,6 +321,47 @@ def test_tensor_cores():
     np.testing.assert_allclose(z.T, rounded[0] @ rounded[1].T + 1, rtol=1e-6, atol=1e-6)
 
 
+FACTORS = r"""
+#include <mma.h>
+using namespace nvcuda;
+template <int M, int N, class A, class B> __global__ void product(const half* a, const half* b, float* c) {
+    __shared__ __align__(32) half as[32 * (M + 24)], bs[32 * (N + 24)];
+    for (int i = threadIdx.x; i < 32 * (M + 24); i += 32) as[i] = a[i];
+    for (int i = threadIdx.x; i < 32 * (N + 24); i += 32) bs[i] = b[i];
+    __syncwarp();
+    wmma::fragment<wmma::matrix_a, M, N, 16, half, A> fa;
+    wmma::fragment<wmma::matrix_b, M, N, 16, half, B> fb;
+    wmma::fragment<wmma::accumulator, M, N, 16, float> fc;
+    wmma::fill_fragment(fc, 0.0f);
+    wmma::load_matrix_sync(fa, as, std::is_same<A, wmma::row_major>::value ? 24 : M + 8);
+    wmma::load_matrix_sync(fb, bs, std::is_same<B, wmma::row_major>::value ? N + 8 : 24);
+    for (int i = 0; i < fa.num_elements; i++) fa.x[i] = fa.x[i] + fa.x[i];
+    wmma::mma_sync(fc, fa, fb, fc);
+    wmma::store_matrix_sync(c, fc, N, wmma::mem_row_major);
+}"""
+
+
+@pytest.mark.parametrize("m", [16, 32, 8])
+def test_halves_come_to_tensor_cores_in_any_layout_as_a_device_loads_them(m):
+    n, rng = {16: 16, 32: 8, 8: 32}[m], np.random.default_rng(0)
+    for rows_of_a, rows_of_b in [(True, True), (True, False), (False, True), (False, False)]:
+        layouts = [f"nvcuda::wmma::{'row' if rows else 'col'}_major" for rows in (rows_of_a, rows_of_b)]
+        x, y = (rng.standard_normal(shape).astype(np.float16) for shape in ((m, 16), (16, n)))
+        a, b = np.zeros(32 * (m + 24), np.float16), np.zeros(32 * (n + 24), np.float16)
+        for flat, tile, rows in ((a, x, rows_of_a), (b, y, rows_of_b)):
+            lines = tile if rows else tile.T
+            pitch = lines.shape[1] + 8  # rows that begin in other banks
+            flat[: len(lines) * pitch].reshape(len(lines), pitch)[:, :-8] = lines
+        c = np.zeros((m, n), np.float32)
+        kernel = RawKernel(FACTORS, f"product<{m}, {n}, {layouts[0]}, {layouts[1]}>", check=True)
+        kernel((1,), (32,), (a, b, c))
+        np.testing.assert_allclose(c, 2 * x.astype(float) @ y.astype(float), rtol=1e-6, atol=1e-5)
+        loads = [count for count in kernel.counters if (count.space, count.operation) == ("shared", "load")]
+        sizes = (16 * m, 16 * n)
+        assert [count.bank_conflicts for count, size in zip(loads, sizes, strict=True) if size >= 256] == [
+            0 for size in sizes if size >= 256]
+
+
 def test_printf_comes_to_standard_output(capsys):
     source = r"""
     #include <cstdio>

@@ -1,6 +1,7 @@
 // Tensor cores, as <mma.h> shows them: a warp loads tiles into fragments, multiplies and adds them, and stores the
 // result. How the elements of a fragment are spread over the lanes is nobody's business on a device; here lane l has
-// the elements l, l + 32, l + 64, ... of a tile, row by row.
+// the elements l, l + 32, l + 64, ... of a tile, row by row. Factors of 16 bits are an exception: they are loaded as
+// a device loads them, eight neighbours of a row (or column, if those are contiguous) by each lane, 8 rows at a time.
 #pragma once
 #include "half.h"
 #include "warp.h"
@@ -31,7 +32,23 @@ template <class Use, int M, int N, int K, class T, class Layout = void> struct f
     static constexpr int num_storage_elements = num_elements;
     using element_type = typename tg_stored<T>::type;
     using storage_element_type = element_type;
+    static constexpr bool by_rows = std::is_same<Layout, row_major>::value;
+    static constexpr bool in_eights = !std::is_same<Use, accumulator>::value && sizeof(element_type) == 2 &&
+                                      num_elements % 8 == 0;
+    static constexpr int lines = by_rows ? rows : columns;
     element_type x[num_elements];
+
+    // Which element of the tile (row by row) a lane has as x[i], and the other way round: 32 i + lane.
+    static constexpr int element(int lane, int i) {
+        if (!in_eights) return i * 32 + lane;
+        int eight = i / 8 * 32 + lane, line = eight % lines, along = eight / lines * 8 + i % 8;
+        return by_rows ? line * columns + along : along * columns + line;
+    }
+    static constexpr int place(int row, int column) {
+        if (!in_eights) return row * columns + column;
+        int line = by_rows ? row : column, along = by_rows ? column : row, eight = along / 8 * lines + line;
+        return (eight / 32 * 8 + along % 8) * 32 + eight % 32;
+    }
 };
 
 static const void* tg_board[32][32][2];  // where the lanes of each warp have their parts of a and b
@@ -41,8 +58,16 @@ template <class F, class T> TG_INLINE void fill_fragment(F& f, T value) {
 }
 
 template <class F, class T> TG_INLINE void tg_load(F& f, const T* memory, unsigned stride, bool by_rows) {
+    if (F::in_eights) {
+        for (int i = 0; i < f.num_elements; i += 8) {
+            int eight = i / 8 * 32 + tg::lane();
+            uint4 piece = *reinterpret_cast<const uint4*>(memory + eight % F::lines * stride + eight / F::lines * 8);
+            __builtin_memcpy(&f.x[i], &piece, sizeof piece);
+        }
+        return;
+    }
     for (int i = 0; i < f.num_elements; i++) {
-        int element = i * 32 + tg::lane(), row = element / F::columns, column = element % F::columns;
+        int element = F::element(tg::lane(), i), row = element / F::columns, column = element % F::columns;
         f.x[i] = memory[by_rows ? row * stride + column : column * stride + row];
     }
 }
@@ -89,7 +114,7 @@ TG_INLINE void mma_sync(fragment<accumulator, M, N, K, D>& d, const fragment<mat
         int element = i * 32 + tg::lane(), row = element / N, column = element % N;
         double sum = (double)c.x[i];
         for (int k = 0; k < K; k++) {
-            int from_a = row * K + k, from_b = k * N + column;
+            int from_a = a.place(row, k), from_b = b.place(k, column);
             sum += (double)(float)tiles_a[from_a % 32][from_a / 32] * (double)(float)tiles_b[from_b % 32][from_b / 32];
         }
         result[i] = sum;
