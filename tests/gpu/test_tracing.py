@@ -64,7 +64,7 @@ def test_steps_side_by_side_cost_what_the_emulator_counts(name: str, tmp_path: P
             space = trace.arrays[rows["array"][0]].space
             key = (int(rows["line"][0]), space, "load" if kind == "read" else "store")
             requests[key] += 1
-            paid[key] += (sectors if space == "global" else wavefronts)(rows["offset"], rows["size"])
+            paid[key] += (sectors if space == "global" else wavefronts)(rows)
     counted = {(c.line, c.space, c.operation): c for c in kernel.counters if c.space != "code"}
     assert requests == {key: c.requests for key, c in counted.items()}
     assert paid == {key: c.transactions for key, c in counted.items()}

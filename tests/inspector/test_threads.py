@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from argparse import ArgumentParser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from textual.pilot import Pilot
 
 from teachgrad.errors import RecordingError
-from teachgrad.recording.kernel_trace import ACCESSES, KINDS, KernelTrace, read_trace, write_trace
+from teachgrad.recording.kernel_trace import ACCESSES, EVENT, KINDS, KernelTrace, read_trace, write_trace
 from teachgrad_inspector.app.help import HelpScreen
 from teachgrad_inspector.app.sheet import Sheet
 from teachgrad_inspector.app.stepper import Stepper
@@ -183,7 +183,7 @@ def test_the_pair_in_a_race_is_marked_with_its_element_and_its_lines() -> None:
 def test_sectors(stride: int, expected: int) -> None:
     trace = strided(stride, "global")
     reads = trace.events[trace.events["kind"] == 0]
-    assert sectors(reads["offset"], reads["size"]) == 4 * min(stride, 8) == expected
+    assert sectors(reads) == 4 * min(stride, 8) == expected
     view = view_threads(trace, walk(trace, 0), Place(step=1))
     assert view.memory[0].cost == f"{expected} sectors"
 
@@ -192,10 +192,27 @@ def test_sectors(stride: int, expected: int) -> None:
 def test_turns_of_the_banks(stride: int, turns: int) -> None:
     trace = strided(stride, "shared")
     reads = trace.events[trace.events["kind"] == 0]
-    assert wavefronts(reads["offset"], reads["size"]) == turns
-    assert ideal(reads["offset"], reads["size"]) == 1
+    assert wavefronts(reads) == turns
+    assert ideal(reads) == 1
     cost = view_threads(trace, walk(trace, 0), Place(step=1)).memory[0].cost
     assert ("bank conflicts" in cost) == (turns > 1)
+
+
+@pytest.mark.parametrize(("places", "turns"), [
+    (range(32), 4),  # 8 lanes want 128 bytes
+    ([lane // 2 for lane in range(32)], 2),  # neighbours want the same: 16 lanes at once
+    ([lane // 4 * 2 + lane % 2 for lane in range(32)], 2),  # and those that are two apart
+    ([lane % 16 for lane in range(32)], 4),  # who is 16 apart does not help
+    ([0] * 32, 2),
+    ([8 * lane for lane in range(32)], 32),
+])  # fmt: skip
+def test_wide_loads_go_in_groups_of_lanes(places: Iterable[int], turns: int) -> None:
+    rows = np.zeros(32, EVENT)
+    rows["thread"], rows["size"] = np.arange(64, 96), 16
+    rows["offset"] = 16 * np.array(list(places))
+    assert wavefronts(rows) == turns
+    rows["kind"] = KINDS.index("write")
+    assert ideal(rows) == 4
 
 
 def test_a_wide_access_fills_all_its_elements() -> None:

@@ -264,7 +264,7 @@ def memory(trace: KernelTrace, walk: Walk, place: Place, now: Ints, accesses: In
                   for i in range(count))  # fmt: skip
     asked = np.unique(mine.events)
     doing = KINDS[events["kind"][asked[0]]] if len(asked) else ""
-    told = cost(array, events["offset"][asked], events["size"][asked]) if walk.together and len(asked) else ""
+    told = cost(array, events[asked]) if walk.together and len(asked) else ""
     width = array.shape[-1] if len(array.shape) > 1 else 0
     return Memory(array.name, array.space, width, doing, told, int((last >= 0).sum()), size or count, cells,
                   max(0, high - low + 1 - count))  # fmt: skip

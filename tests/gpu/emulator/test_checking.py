@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from teachgrad_gpu import emulator
@@ -57,3 +58,25 @@ def test_the_verdict_does_not_depend_on_the_order_of_threads(seed):
     for path in WRONG:
         for kernel in checked(path, seed=seed):
             assert kernel.findings, path.name
+
+
+WIDE = r"""
+extern "C" __global__ void k(const int* places, float4* y) {
+    __shared__ float4 s[256];
+    for (int i = threadIdx.x; i < 256; i += 32) s[i] = make_float4(i, 0, 0, 0);
+    __syncwarp();
+    y[threadIdx.x] = s[places[threadIdx.x]];
+}"""
+
+
+@pytest.mark.parametrize(("places", "turns"), [
+    (range(32), 4), ([lane // 2 for lane in range(32)], 2), ([lane // 4 * 2 + lane % 2 for lane in range(32)], 2),
+    ([lane % 16 for lane in range(32)], 4), ([0] * 32, 2), ([8 * lane for lane in range(32)], 32),
+])  # fmt: skip
+def test_wide_loads_go_in_groups_of_lanes(places, turns):
+    kernel = RawKernel(WIDE, "k", check=True)
+    kernel((1,), (32,), (np.array(list(places), np.int32), np.zeros((32, 4), np.float32)))
+    loads, stores = [[c for c in kernel.counters if (c.space, c.operation) == ("shared", kind)]
+                     for kind in ("load", "store")]  # fmt: skip
+    assert [c.transactions for c in loads] == [turns]
+    assert [c.per_request for c in stores] == [4]

@@ -69,7 +69,7 @@ def test_matmul() -> None:
     assert tensor.moved == 2 * m * k + 2 * k * n + result
     assert tiled.wavefronts == registers.wavefronts == 1  # without bank conflicts
     assert registers.all_wavefronts < tiled.all_wavefronts / 3.5
-    assert vectorised.all_wavefronts == registers.all_wavefronts / 2
+    assert vectorised.all_wavefronts < registers.all_wavefronts / 2
     assert (tiled.barriers, registers.barriers, vectorised.barriers, tensor.barriers) == (8, 8, 8, 5)
     intensities = [counts.intensity for counts in (naive, tiled, registers, vectorised, tensor)]
     assert intensities == sorted(intensities)

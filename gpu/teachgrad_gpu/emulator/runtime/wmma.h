@@ -61,7 +61,8 @@ template <class F, class T> TG_INLINE void tg_load(F& f, const T* memory, unsign
     if (F::in_eights) {
         for (int i = 0; i < f.num_elements; i += 8) {
             int eight = i / 8 * 32 + tg::lane();
-            uint4 piece = *reinterpret_cast<const uint4*>(memory + eight % F::lines * stride + eight / F::lines * 8);
+            typedef int Eight __attribute__((vector_size(16)));  // as a value of its own, a load of 16 bytes
+            Eight piece = *reinterpret_cast<const Eight*>(memory + eight % F::lines * stride + eight / F::lines * 8);
             __builtin_memcpy(&f.x[i], &piece, sizeof piece);
         }
         return;
