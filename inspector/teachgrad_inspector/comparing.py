@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from teachgrad.recording import Row, Step
+from teachgrad.recording import Row, Statistics, Step
 
 from .matching import GivenUp, matches
 from .session import Session
@@ -161,10 +161,8 @@ def _difference(left: Session, one: int | None, right: Session, other: int | Non
         return False, None, None
     x, y = left.array(one), right.array(other)
     if x is None or y is None:
-        known = left.statistics(one), right.statistics(other)
-        if None in known or known[0] == known[1]:
-            return None, None, None  # equal statistics do not tell that all elements are
-        return False, None, None
+        told = _tell_apart(left.statistics(one), right.statistics(other), alike=x is None and y is None)
+        return (False if told else None), None, None
     if x.tobytes() == y.tobytes():
         return True, 0.0, 0.0
     if x.dtype.kind not in "fiub":
@@ -176,6 +174,20 @@ def _difference(left: Session, one: int | None, right: Session, other: int | Non
         widest = float(apart.max()) if apart.size else 0.0
         largest = float(max(np.nanmax(np.abs(first), initial=0.0), np.nanmax(np.abs(second), initial=0.0)))
     return False, widest, widest / largest if largest else None
+
+
+def _tell_apart(one: Statistics | None, other: Statistics | None, alike: bool) -> bool:
+    """Whether statistics tell that two arrays differ. Equal ones do not tell that all elements are the same.
+
+    `alike`: both were computed while recording. Else one is of a sample and the other not, or their means of the same
+    elements may differ in the last digits, by the order in which they were added; then only what is exact counts.
+    """
+    if one is None or other is None:
+        return False
+    if alike:
+        return one != other
+    limits = (one.minimum, one.maximum, one.nans, one.infs) != (other.minimum, other.maximum, other.nans, other.infs)
+    return limits or (one.counted == other.counted and one.zeros != other.zeros)
 
 
 def _by_value(left: Session, right: Session, pairs: list[Pair]) -> list[Pair]:

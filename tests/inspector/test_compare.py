@@ -136,6 +136,24 @@ def test_without_elements_equality_is_not_known(tmp_path: Path, opened: Any) -> 
     assert first_step_apart(left, right) is None
 
 
+def test_statistics_of_a_recording_with_the_elements_of_another(tmp_path: Path, opened: Any) -> None:
+    """Statistics are computed while recording for many arrays at once, or of a sample; of elements by the reader."""
+
+    def program(name: str, level: str, value: float) -> Session:
+        x = np.random.default_rng(0).standard_normal((300, 100)).astype(np.float32) + 10.0
+        x[7, 7] = value
+        with Recorder(tmp_path / name, level=level):  # type: ignore[arg-type]
+            w = tg.tensor(x[0] / 7, requires_grad=True)
+            (tg.tanh(tg.tensor(x) * w).sum(axis=0) * w).mean().backward()
+        return opened(tmp_path / name)  # type: ignore[no-any-return]
+
+    told, other = program("a.tgr", "stats", 1.0), program("b.tgr", "stats", 99.0)
+    whole = program("c.tgr", "values", 1.0)
+    assert [pair.state for pair in compare(told, 0, whole, 0).pairs] == ["unknown"] * told.run.length(0)
+    assert compare(other, 0, whole, 0).count("differs", "parts") > 0
+    assert compare(other, 0, told, 0).count("differs", "parts") > 0
+
+
 def test_two_steps_of_one_recording(session: Open) -> None:
     training = session("training")
     with ExitStack() as stack:
