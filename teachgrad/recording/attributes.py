@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ Attrs = Mapping[str, Any]
 _PLAIN = frozenset({bool, int, float, str, type(None)})
 MAX_KNOWN = 1024
 _known: dict[str, str] = {}
-"""What was made of settings without structure; the same few come again in every step."""
+"""What was made of numbers, texts and tuples of them, by what they look like; the same few come in every step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Opaque:
 
 def encode(attrs: Attrs, store: Callable[[np.ndarray], int | None]) -> str:
     """`attrs` as text. `store` takes an array that occurs in them and answers with its number, or None."""
-    if not _PLAIN.issuperset(map(type, attrs.values())):
+    if not _are_plain(attrs.values()):
         return _encode(attrs, store)
     shown = repr(attrs)
     text = _known.get(shown)
@@ -50,6 +50,15 @@ def encode(attrs: Attrs, store: Callable[[np.ndarray], int | None]) -> str:
             _known.clear()
         text = _known[shown] = _encode(attrs, store)
     return text
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    """Whether `repr` tells all of some values."""
+    for value in values:
+        kind = type(value)
+        if kind not in _PLAIN and not (kind is tuple and _are_plain(value)):
+            return False
+    return True
 
 
 def _encode(attrs: Attrs, store: Callable[[np.ndarray], int | None]) -> str:
