@@ -33,7 +33,7 @@ PIECE = 1 << 16
 
 
 def path_beside(recording: Path) -> Path:
-    """Where the large arrays of a recording are."""
+    """Where the elements of a recording are, while it grows."""
     return recording.with_name(f"{recording.name}-arrays")
 
 

@@ -166,7 +166,7 @@ class Reader(Displayed):
         if self._store.damage:
             return f"recording ended early: {self._store.damage}"
         if self._lacks_arrays:
-            return f"the elements of large arrays are missing: there is no {path_beside(self.path)}"
+            return f"the elements of all but tiny arrays are missing: there is no {path_beside(self.path)}"
         return None if self.is_finished else UNFINISHED
 
     @property

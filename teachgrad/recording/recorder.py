@@ -44,7 +44,7 @@ class Recorder(Displayed):
     Afterwards, or meanwhile, `teachgrad inspect run.tgr` shows it. Recorders nest; the inner one takes over.
 
     - `path`: the file. A recording of that name is replaced; any other file is an error. While the run goes on,
-      elements of large arrays are in a second file beside it, `run.tgr-arrays`.
+      elements of all but tiny arrays are in a second file beside it, `run.tgr-arrays`.
     - `level`: `"meta"` records shapes and dtypes, `"stats"` also statistics of each array, `"values"` its elements.
       `"replay"` keeps the elements of leaves and updates, and of whatever else is not a function of them; the others
       are computed again when they are looked at, bit for bit, or said to be out of reach.

@@ -8,11 +8,11 @@ and each stands in one of three **phases**: `fwd` (values are computed), `bwd` (
 table     one row for
 ========  =============================================================================================
 about     a fact about the file: level, command, created, teachgrad, python, numpy, finished; `arrays` is
-          "beside" while large arrays are in the file beside
+          "beside" while elements of arrays are in the file beside
 event     a leaf, an op, the start of a backward pass, gradient along one edge, its sum with an earlier
           gradient, or an update; see `Row`
-array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major); of large
-          ones, while the recording grows, where in the file beside (`run.tgr-arrays`) the bytes begin
+array     an array: dtype, shape, and by level its statistics or its bytes (little-endian, row-major); of all
+          but tiny ones, while the recording grows, where in the file beside (`run.tgr-arrays`) the bytes begin
 site      a place in the user's source
 source    the text of a source file, as it was when it ran
 rewrite   a rewrite of a static graph

@@ -80,7 +80,7 @@ STATEMENTS = {
 class Writer:
     """Creates the file and fills it. Its callers take turns, by `lock`.
 
-    `error` is what went wrong while writing; nothing is written after it. `apart` is why, at the end, large arrays
+    `error` is what went wrong while writing; nothing is written after it. `apart` is why, at the end, elements
     stayed in the file beside.
     """
 

@@ -1,4 +1,4 @@
-"""A recording is one file at its end, or whole as two: whatever happens while the large arrays go into it."""
+"""A recording is one file at its end, or whole as two: whatever happens while elements go into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large arrays lie in a file beside a recording that was not closed: what is there comes back, and what is not is said.
+"""Elements lie in a file beside a recording that was not closed: what is there comes back, and what is not is said.
 
 How they become part of the recording is in `test_folding.py`.
 """
@@ -145,7 +145,7 @@ def test_one_that_was_left_behind(recording: Path, tmp_path: Path) -> None:
     for file in (recording, f"{recording}-wal"):
         shutil.copy(file, moved)
     with Reader(moved / "run.tgr") as run:
-        assert run.trouble == f"the elements of large arrays are missing: there is no {moved / 'run.tgr-arrays'}"
+        assert run.trouble == f"the elements of all but tiny arrays are missing: there is no {moved / 'run.tgr-arrays'}"
         small, *others = [row.value for row in run.rows(0)]
         assert small is not None
         assert run.values(small) is not None
