@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,19 +56,17 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     With `sample`, mean, standard deviation and zeros of an array of more than 8192 elements are those of 16 blocks of
     256 elements at even distances; `counted` says so. Smallest, largest, nan and inf are always of all elements.
     """
-    flat = array.reshape(-1)
-    n = flat.size
-    ones = _ones.get(flat.dtype)
-    if ones is None or n < 2:
-        return _careful(flat) if n else (None, None, None, None, 0, 0, 0, 0)
-    low, high = flat.item(flat.argmin()), flat.item(flat.argmax())
+    ones = _ones.get(array.dtype)
+    if ones is None or array.size < 2:
+        return _careful(array.reshape(-1)) if array.size else (None, None, None, None, 0, 0, 0, 0)
+    memory = array.ravel(order="K")  # no copy, whatever the order of the axes
+    low, high = memory.item(memory.argmin()), memory.item(memory.argmax())
     if not (low > -HUGE and high < HUGE):
-        return _careful(flat)
+        return _careful(array.reshape(-1))
     if low == high:
-        return low, low, low, 0.0, n if low == 0.0 else 0, 0, 0, n
-    if sample and n > LARGE:
-        flat = flat[: n // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
-        n = flat.size
+        return low, low, low, 0.0, array.size if low == 0.0 else 0, 0, 0, array.size
+    flat = _sample_of(array) if sample and array.size > LARGE else array.reshape(-1)
+    n = flat.size
     if ones.size < n:
         ones = _ones[flat.dtype] = np.ones(n, flat.dtype)
     mean = flat.dot(ones[:n]).item() / n
@@ -79,6 +78,19 @@ def numbers_of(array: np.ndarray, sample: bool = False) -> Numbers:
     else:
         zeros = n - int(np.count_nonzero(flat if n <= SMALL else flat != 0))
     return low, high, mean, math.sqrt(variance), zeros, 0, 0, n
+
+
+def _sample_of(array: np.ndarray) -> np.ndarray:
+    """16 blocks of 256 elements at even distances, in C order, without a copy of the others."""
+    if not array.flags.c_contiguous:
+        return array.flat[_places(array.size)]
+    return array.reshape(-1)[: array.size // BLOCKS * BLOCKS].reshape(BLOCKS, -1)[:, :BLOCK].reshape(-1)
+
+
+@lru_cache(maxsize=64)
+def _places(size: int) -> np.ndarray:
+    """Where the elements of a sample are."""
+    return (np.arange(BLOCKS)[:, None] * (size // BLOCKS) + np.arange(BLOCK)).reshape(-1)
 
 
 def numbers_of_each(flat: np.ndarray, sizes: Sequence[int], memory: np.ndarray) -> list[list[Any]]:

@@ -76,6 +76,18 @@ def test_a_sample(shift: float) -> None:
     assert found.std == pytest.approx(blocks.std(), rel=1e-4)
 
 
+@pytest.mark.parametrize("axes", [(2, 0, 1), (0, 2, 1), (1, 0, 2)])
+def test_the_order_in_memory_does_not_matter(axes: tuple[int, ...]) -> None:
+    """One op leaves its result in one order, its gradient in another; equal arrays have equal statistics."""
+    array = np.random.default_rng(0).normal(size=(40, 30, 20)).astype(np.float32)
+    turned = array.transpose(axes)
+    for sample in (False, True):
+        expected = numbers_of(np.ascontiguousarray(turned), sample)
+        assert numbers_of(turned, sample) == expected
+        assert numbers_of(np.repeat(turned, 2, axis=1)[:, ::2], sample) == expected
+        assert expected[-1] == (4096 if sample else array.size)
+
+
 def check(array: np.ndarray, found: Statistics) -> None:
     wide = array.astype(np.float64)
     finite = wide[np.isfinite(wide)]
