@@ -21,6 +21,19 @@ class KernelOf(NamedTuple):
     """Bytes read, bytes written and operations of a piece that is only a part of what computes the vertices."""
 
 
+class Told(NamedTuple):
+    """A piece of a program as recordings have it: the names of its kernels, what runs it, and what it computes."""
+
+    names: Sequence[str]
+    runs: str
+    """`C`, `CUDA`, `cuBLAS`, `NumPy`, ... ."""
+    vertices: Sequence[Vertex]
+    counts: tuple[int, int, int] | None = None
+    """As of a kernel that keeps the time."""
+    seconds: float | None = None
+    """In the profile that was taken last, if the program knows."""
+
+
 class Measured(Protocol):
     """A program that keeps the time."""
 

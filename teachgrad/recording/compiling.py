@@ -19,6 +19,7 @@ from ..errors import VerificationError, Where
 from ..executors.c import CProgram
 from ..executors.measured import latest_ticks
 from ..executors.numpy import NumpyProgram
+from ..executors.timing import Told
 from ..graph import Graph, describe, is_constant, names
 from ..op import Spec, Vertex
 from ..passes.accuracy import Values, error_of
@@ -74,7 +75,7 @@ class Describer:
         source = program.writer(trace.fit.arrays).text() if isinstance(program, NumpyProgram) else program.source
         pieces = tuple(self.pieces(program, source))
         vertices = tuple([(v.id, self.root(v.id)) for v in (*trace.graph.leaves, *trace.graph.order)])
-        known = machine() if machine.cache_info().currsize else None
+        known = machine() if machine.cache_info().currsize and language != "CUDA" else None  # of this machine
         return Account(
             trace.graph.name, trace.level, executor, language, tuple(self.sites), tuple(self.nodes.values()), moments,
             rewrites, misses, vertices, source, pieces,
@@ -153,15 +154,15 @@ class Describer:
 
         A program of another package may tell its own, as `program.pieces()`; of one that does not, all is one kernel.
         """
-        groups: Sequence[tuple[Sequence[str], str, Sequence[Vertex]]]
+        groups: Sequence[Told]
         if isinstance(program, CProgram):
             groups = c_kernels(program)
         elif isinstance(program, NumpyProgram):
-            groups = [([str(v.op)], "NumPy", [v]) for v in self.trace.graph.order]
+            groups = [Told([str(v.op)], "NumPy", [v]) for v in self.trace.graph.order]
         elif hasattr(program, "pieces"):
             groups = program.pieces()
         else:
-            groups = [(["program"], "", self.trace.graph.order)]
+            groups = [Told(["program"], "", self.trace.graph.order)]
         times = latest_ticks(program)
         readers: dict[int, list[int]] = {}
         for v in self.trace.graph.order:
@@ -170,7 +171,7 @@ class Describer:
         results = {v.id for v in self.trace.graph.results}
         lines = source.split("\n")
         where = statements(lines) if isinstance(program, NumpyProgram) else definitions(lines)
-        for called, runs, members in groups:
+        for called, runs, members, counts, seconds in groups:
             made = {v.id for v in members}
             inside = {x.id: x for v in members for x in v.inputs if x.id not in made}
             ends = [v for v in members
@@ -179,10 +180,10 @@ class Describer:
             by_value = [self.label.get(self.root(members[-1].id), "")]
             first, last = together(where, by_value if runs == "NumPy" else called)
             flops = sum(v.op.flops(spec(v), *map(spec, v.inputs), **v.attrs) for v in members if v.op is not None)
-            yield Piece(
-                called[0], runs, tuple([self.node(v, self.trace.graph) for v in members]), first, last,
-                nbytes(spec(x) for x in inside.values()) if moves else 0, nbytes(map(spec, ends)) if moves else 0,
-                flops, str(dtype_of(spec(members[-1]))), times.get(frozenset(made)))
+            read, written, flops = counts or (nbytes(spec(x) for x in inside.values()) if moves else 0,
+                                              nbytes(map(spec, ends)) if moves else 0, flops)
+            yield Piece(called[0], runs, tuple([self.node(v, self.trace.graph) for v in members]), first, last,
+                        read, written, flops, str(dtype_of(spec(members[-1]))), times.get(frozenset(made), seconds))
 
 
 def call(v: Vertex) -> str:
@@ -214,7 +215,7 @@ class Checker:
             return None, f"not checked: {type(error).__name__}"
 
 
-def c_kernels(program: CProgram) -> list[tuple[Sequence[str], str, Sequence[Vertex]]]:
+def c_kernels(program: CProgram) -> list[Told]:
     """The kernels of a C program in order: the C function, or the op that NumPy computes.
 
     Kernels that do the same share one function, so the name is that of the call.
@@ -222,8 +223,8 @@ def c_kernels(program: CProgram) -> list[tuple[Sequence[str], str, Sequence[Vert
     calls = CALL.findall(program.building.source)
     groups = [(group, segment.is_c) for segment in program.building.segments for group in segment.groups]
     named = iter(calls if len(calls) == sum(is_c for _, is_c in groups) else [""] * len(groups))
-    return [([next(named)], "C", group.members) if is_c else ([str(group.members[0].op)], "NumPy", group.members)
-            for group, is_c in groups]
+    return [Told([next(named)], "C", group.members) if is_c else
+            Told([str(group.members[0].op)], "NumPy", group.members) for group, is_c in groups]
 
 
 def together(where: Mapping[str, tuple[int, int]], called: Sequence[str]) -> tuple[int, int]:

@@ -7,7 +7,6 @@ out what it returns and what it overwrites. What an earlier call has handed out 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from threading import RLock
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from teachgrad.devices import of
 from teachgrad.executors.bound import busy, check_writable, on_copies, told, write_back
+from teachgrad.executors.timing import Told
 from teachgrad.graph import Graph
 from teachgrad.op import Spec, Vertex
 
@@ -38,6 +38,8 @@ class CudaProgram:
         self.source = building.source
         self.lock = RLock()
         self.running = False
+        self.seconds: list[float] = []
+        """Of each launch, call and loop, in the profile that was taken last."""
         self.arena = launcher.memory(building.arena)
         self.placed = {v.id for v in self.values() if v.id in building.offsets}
         """What lies in the arena, by id."""
@@ -93,20 +95,19 @@ class CudaProgram:
         """The steps that may be one piece; here all of them."""
         yield self.building.steps
 
-    def pieces(self) -> list[tuple[list[str], str, Sequence[Vertex]]]:
-        """For recordings: what each group of ops becomes, as the names of its kernels, who runs them, and the ops."""
-        found: list[tuple[list[str], str, Sequence[Vertex]]] = []
+    def pieces(self) -> list[Told]:
+        """For recordings: each launch, call and loop, with its seconds if a profile was taken."""
+        found: list[Told] = []
         for step in self.building.steps:
             if step.call is not None:
-                found.append(([str(step.call.op)], self.launcher.library, [step.call]))
+                found.append(Told([str(step.call.op)], self.launcher.library, [step.call]))
             if step.loop is not None:
                 names = [launch.name for body in step.loop.bodies.values() for launch in body.launches]
-                found.append(([*dict.fromkeys(names)], "CUDA", [step.loop.v, *step.loop.items.values()]))
-            for number, launches in groupby(step.launches, key=lambda launch: launch.group):
-                of_one = list(launches)
-                runs = "CUDA" if of_one[0].product is None else "cuBLAS"
-                found.append(([launch.name for launch in of_one], runs, self.building.order[number].members))
-        return found
+                found.append(Told([*dict.fromkeys(names)], "CUDA", [step.loop.v, *step.loop.items.values()]))
+            found += [Told([launch.name], "CUDA" if launch.product is None else "cuBLAS",
+                           self.building.order[launch.group].members, launch.counts) for launch in step.launches]
+        times = self.seconds if len(self.seconds) == len(found) else [None] * len(found)
+        return [piece._replace(seconds=time) for piece, time in zip(found, times, strict=True)]
 
     # ---- a call ------------------------------------------------------------------------------------------------------
 

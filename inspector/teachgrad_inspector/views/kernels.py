@@ -198,7 +198,7 @@ class Program:
         if self.account.language == "C":
             return "no seconds of C: while it is recorded, NumPy computes; run tg.profile before recording"
         if self.account.language == "CUDA":
-            return "no seconds of CUDA: while it is recorded, NumPy computes; tg.profile tells them"
+            return "no seconds of CUDA: while it is recorded, ops run one by one; run tg.profile before recording"
         return "seconds of this training step, as recorded"
 
     def ops(self, row: Row) -> list[OpLine]:
@@ -289,7 +289,7 @@ def _told(machine: Machine | None) -> str:
 
 
 def _note(account: Account) -> str:
-    if account.machine is None:
+    if account.machine is None and account.language != "CUDA":
         return "no roofline: tg.profile before recording measures what the machine can do"
     return ""
 
