@@ -11,6 +11,7 @@ import pytest
 import teachgrad as tg
 from teachgrad import nn, optim
 from teachgrad.nn import functional as F
+from teachgrad.ops.attention import attention
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.emulated import Emulated
 from tests.export import programs
@@ -72,6 +73,25 @@ def test_attention(dtype: str, lead: tuple[int, ...], queries: int, keys: int, w
     assert f"{name}<<<" in step.source
     assert "of attention.cu" in step.source
     assert "// Attention:  z = softmax(scale q kᵀ) v" in step.source, "the file is there to be read"
+
+
+@pytest.mark.parametrize(("dtype", "case", "check"), [
+    ("float32", "causal", False), ("float64", "mask", False),
+    pytest.param("float32", "hidden", True, marks=pytest.mark.slow)])
+def test_attention_whose_weights_are_read(dtype: str, case: str, check: bool, monkeypatch: Any) -> None:
+    """Products, and a softmax between them: with masks of numbers and of truth values, and queries that see no key."""
+    monkeypatch.setattr(Emulated, "check", check)
+    lead, queries, keys, width, other = (1, 1) if check else (2, 3), 70, 80, 48, 50
+    arrays = normal(dtype, (*lead, queries, width), (*lead, keys, width), (*lead, keys, other))
+    masks = {"causal": (), "mask": normal(dtype, (3, 1, keys)),
+             "hidden": [np.random.default_rng(1).random((queries, keys)) < np.arange(queries)[:, None] / 60]}
+
+    def both(q: Any, k: Any, v: Any) -> Any:
+        z, w = attention(q * 0.2, k, v, *map(tg.tensor, masks[case]), causal=case == "causal", weights=True)
+        return z + (w * w).sum(axis=-2)[..., None]
+
+    step = agrees(both, arrays, *["matmul_registers"] * 8)
+    assert step.source.count("_softmax<<<") == step.source.count("_slopes<<<") == 1
 
 
 def test_attention_of_one_projection() -> None:

@@ -97,6 +97,10 @@ class Head:
         k.put(f"{self.kind} score = 0;")
         with k.loop("f", self.features) as f:
             k.put(f"score += {self.at(k, 'q', 't', f or '0')} * {self.at(k, 'k', 's', f or '0')};")
+        self.mask(k)
+
+    def mask(self, k: Threads) -> None:
+        """The mask, added to the score for the query t and the key s."""
         if "mask" in self.work.inputs:
             mask = self.work.inputs["mask"]
             place = [*self.batch, "t", "s"][len(self.batch) + 2 - mask.ndim:]

@@ -28,6 +28,7 @@ from . import (  # noqa: F401  (they add their recipes)
     matrices,
     moves,
     products,
+    weights,
     windows,
     writing_back,
 )

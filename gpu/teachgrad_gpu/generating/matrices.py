@@ -32,9 +32,7 @@ def product(way: Way) -> bool:
     """z = x y, for each matrix of a batch."""
     v, views = way.work.v, way.work.views
     p = Product.of(v, views)
-    if v.dtype.char not in "fd" or p.m * p.n * p.k < (LEAST if way.by_library else LEAST_OF_LADDER):
-        return False
-    if not way.by_library and min(p.m, p.n) < NARROWEST:
+    if v.dtype.char not in "fd" or not worth_it(way, p.m, p.n, p.k):
         return False
     if made(way, p, views):
         return True
@@ -45,6 +43,13 @@ def product(way: Way) -> bool:
     ordered.access = views.access | {number: Access(x.vertex, x.offset, contiguous(x.shape))
                                      for number, x in copies.items()}
     return made(way, Product.of(v, ordered), ordered)
+
+
+def worth_it(way: Way, m: int, n: int, k: int) -> bool:
+    """Whether products of matrices of m x k and k x n numbers are large enough."""
+    if way.by_library:
+        return m * n * k >= LEAST
+    return m * n * k >= LEAST_OF_LADDER and min(m, n) >= NARROWEST
 
 
 def in_lines(x: Vertex, views: Views) -> bool:
