@@ -168,6 +168,7 @@ class Way:
         self.work.results |= {name: operand.vertex for name, operand in others.items()}
         self.operations[suffix] = operations
         self.parts.append(k := self.work.threads(suffix))
+        k.used |= {name: operand.vertex for name, operand in others.items()}
         return k
 
     def written(self, k: Threads) -> Kernel:
@@ -181,14 +182,14 @@ class Way:
         self.parts.append(FromCatalogue.of(name, *operands, **settings))
 
 
-WAYS: dict[Op, Callable[[Way], bool]] = {}
-"""What says how an op is computed so; False if the recipes of `threads` are better, or none of this fits."""
+WAYS: dict[Op, list[Callable[[Way], bool]]] = {}
+"""What says how an op is computed so, the best first; False if something else is better, or none of this fits."""
 
 
 def way_of(op: Op) -> Callable[[Callable[[Way], bool]], Callable[[Way], bool]]:
     """Let a function say how an op is computed."""
     def note(write: Callable[[Way], bool]) -> Callable[[Way], bool]:
-        WAYS[op] = write
+        WAYS.setdefault(op, []).append(write)
         return write
 
     return note
@@ -198,8 +199,11 @@ def find_way(v: Vertex, results: dict[str, Vertex], names: Sequence[str], views:
              by_library: bool) -> Way | None:
     """The way of a vertex, if it has one as it is. The name of its kernels is not yet known."""
     assert v.op is not None
-    way = Way(Work(v, views, "", comment, dict(results), tuple(names)[:len(v.inputs)]), by_library)
-    try:
-        return way if WAYS[v.op](way) else None
-    except ShapeError:
-        return None
+    for write in WAYS[v.op]:
+        way = Way(Work(v, views, "", comment, dict(results), tuple(names)[:len(v.inputs)]), by_library)
+        try:
+            if write(way):
+                return way
+        except ShapeError:  # a kernel of the catalogue is not for these arrays
+            pass
+    return None

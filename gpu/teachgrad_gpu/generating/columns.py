@@ -104,7 +104,6 @@ class Columns:
         indices, offsets = INDICES[:len(self.places)], OFFSETS[:len(self.places)]
         k.spread(["c", *indices, "n"], self.x)
         k.put(f"{k.kind('z')} sum = 0;")
-        k.used["columns"] = columns.vertex  # which it reads
         with (loops(k, offsets, self.w[2:]) as each,
               windows_of(k, indices, each, self.places, self.settings["stride"], self.settings["padding"],
                          self.settings["dilation"]) as places):
