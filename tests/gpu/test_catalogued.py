@@ -208,6 +208,38 @@ def test_products_of_all_kinds(dtype: str, check: bool, monkeypatch: Any) -> Non
     assert len(building.workspaces) == 3, "a slice whose rows have gaps, and two that run backwards"
 
 
+CONTRACTIONS = {
+    "ij,jk->ik": ((70, 80), (80, 90), "matmul_vectorised", 0),
+    "ij,kj->ki": ((70, 80), (90, 80), "matmul_registers", 0),
+    "bthd,bshd->bhts": ((2, 66, 3, 64), (2, 67, 3, 64), "matmul_vectorised", 2),
+    "bhts,bshd->bthd": ((2, 3, 66, 65), (2, 65, 3, 67), "matmul_vectorised", 2),
+    "abc,dcb->ad": ((40, 10, 20), (50, 20, 10), "matmul_registers", 1),
+    "aij,akj->aik": ((2, 70, 80), (2, 90, 80), "matmul_registers", 0),
+}
+"""Subscripts, shapes, the kernel, and how many arrays have to be put in another order for it."""
+
+
+@pytest.mark.parametrize("subscripts", CONTRACTIONS)
+def test_einsum(subscripts: str) -> None:
+    first, second, name, copies = CONTRACTIONS[subscripts]
+    x, y = normal("float32", first, second)
+    step = tg.static(lambda x, y: tg.einsum(subscripts, x, y), level="O3", executor="emulated")
+    got = step(tg.tensor(x), tg.tensor(y))
+    want = np.einsum(subscripts, x.astype(np.float64), y)
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-4, atol=1e-4)
+    assert launched(step) == [name]
+    assert step.source.count("_in_rows<<<") + step.source.count("_in_order<<<") == copies
+
+
+def test_einsums_that_are_no_products() -> None:
+    x = normal("float32", (70, 70))[0]
+    texts = ["ii,ij->j", "ij,ij->ij", "ij,kl->ij", "ij,ij->", "i...,j...->..."]
+    step = tg.static(lambda x: [tg.einsum(text, x, x) for text in texts], level="O3", executor="emulated")
+    for text, got in zip(texts, step(tg.tensor(x)), strict=True):
+        np.testing.assert_allclose(got.numpy(), np.einsum(text, x, x), rtol=1e-4, atol=2e-3)
+    assert launched(step) == []
+
+
 # ---- convolution -----------------------------------------------------------------------------------------------------
 
 CONVOLUTIONS: dict[str, tuple[Callable[..., Any], tuple[tuple[int, ...], ...], int]] = {

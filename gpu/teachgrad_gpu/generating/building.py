@@ -21,6 +21,7 @@ from . import (  # noqa: F401  (they add their recipes)
     attention,
     classes,
     columns,
+    contractions,
     division,
     drawing,
     flash,

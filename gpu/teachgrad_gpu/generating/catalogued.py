@@ -149,17 +149,19 @@ class Way:
         wanted = self.work.results.get(name)
         return self.workspace(*shape) if wanted is None else Operand(wanted, shape)
 
-    def rows(self, name: str) -> Operand:
-        """An input, row by row: where it is if it lies so, else a copy."""
+    def rows(self, name: str, order: Sequence[int] | None = None) -> Operand:
+        """An input, row by row: where it is if it lies so, else a copy. `order` is one of its axes, if not its own."""
         x, views = self.work.inputs[name], self.work.views
         access = views.of(x)
-        if views.dense(x) and access.offset * x.dtype.itemsize % ALIGNMENT == 0:
+        if order is None and views.dense(x) and access.offset * x.dtype.itemsize % ALIGNMENT == 0:
             return Operand(access.base, x.shape, access.offset)
-        copy = self.workspace(*x.shape)
+        order = range(x.ndim) if order is None else order
+        copy = self.workspace(*(x.shape[axis] for axis in order))
         k = self.threads(f"_{name}_in_rows", 0, **{f"{name}_rows": copy})
         axes = [f"i{axis}" for axis in range(x.ndim)]
-        k.spread(axes, x.shape)
-        k.put(k.store(k.number(axes, x.shape), k.load(name, *axes), f"{name}_rows"))
+        ordered = [axes[axis] for axis in order]
+        k.spread(ordered, copy.shape)
+        k.put(k.store(k.number(ordered, copy.shape), k.load(name, *axes), f"{name}_rows"))
         return copy
 
     def threads(self, suffix: str, operations: int, **others: Operand) -> Threads:
@@ -199,8 +201,9 @@ def find_way(v: Vertex, results: dict[str, Vertex], names: Sequence[str], views:
              by_library: bool) -> Way | None:
     """The way of a vertex, if it has one as it is. The name of its kernels is not yet known."""
     assert v.op is not None
+    called = (*names, *(f"x{k}" for k in range(len(v.inputs))))[:len(v.inputs)]
     for write in WAYS[v.op]:
-        way = Way(Work(v, views, "", comment, dict(results), tuple(names)[:len(v.inputs)]), by_library)
+        way = Way(Work(v, views, "", comment, dict(results), called), by_library)
         try:
             if write(way):
                 return way
