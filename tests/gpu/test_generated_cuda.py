@@ -50,35 +50,26 @@ def test_samples(start: int, monkeypatch: Any) -> None:
     compile_cuda(building_of(all_of(part), inputs(part), monkeypatch).code, "sm_90")
 
 
-WIDTHS = {"sm_75": (8, 96, 240), "sm_80": (24, 80, 176), "sm_90": (48, 64, 192)}
-"""Of the heads of attention: each compiler run has others, so that all kinds of tiles come up."""
+WIDTHS = {"sm_75": (8, 240), "sm_80": (80, 176), "sm_90": (64, 192)}
+"""Of the heads of attention: others for each architecture, so that all kinds of tiles come up."""
 
 
-def fast_programs(widths: Sequence[int]) -> list[tuple[Any, Sequence[Any]]]:
-    """Functions that take kernels from the catalogue."""
-    def attend(causal: bool) -> Any:
-        def gradients(*xs: Any) -> Any:
-            z = F.scaled_dot_product_attention(*xs, is_causal=causal)
-            return tg.grad((z * z).sum(), list(xs))
+def zeros(dtype: Any, *shape: int) -> Any:
+    return tg.zeros(shape, dtype=dtype, requires_grad=True)
 
-        return gradients
 
-    def products(a: Any) -> Any:
-        return tg.grad(((a @ a) ** 2.0).sum(), a)
+def attend(q: Any, k: Any, v: Any) -> Any:
+    """Attention by tiles, and its gradient."""
+    z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return tg.grad((z * z).sum(), [q, k, v])
 
-    def convolve(x: Any, w: Any) -> Any:
-        return tg.grad((F.conv2d(x, w, padding=1) ** 2.0).sum(), [x, w])
 
-    def zeros(dtype: Any, *shape: int) -> Any:
-        return tg.zeros(shape, dtype=dtype, requires_grad=True)
-
-    found: list[tuple[Any, Sequence[Any]]] = []
-    for dtype in (tg.float32, tg.float64):
-        found += [(attend(width % 32 == 0), [zeros(dtype, 2, 40, width)] * 3)
-                  for width in (widths if dtype is tg.float32 else widths[:1])]
-        found += [(products, [zeros(dtype, 80, 80)]),
-                  (convolve, [zeros(dtype, 4, 16, 30, 30), zeros(dtype, 32, 16, 3, 3)])]
-    return found
+def others(a: Any, x: Any, w: Any) -> Any:
+    """Products, convolutions, attention with a mask and einsum: kernels of the catalogue, and some around them."""
+    heads = a.reshape((1, 80, 80))
+    z = F.scaled_dot_product_attention(heads, heads, heads, tg.ones((80, 80), dtype=a.dtype))
+    loss = (a @ a).sum() + (F.conv2d(x, w, padding=1) ** 2.0).sum() + (z * z).sum()
+    return tg.grad(loss + (tg.einsum("ijk,lk->ilj", heads, a) ** 3.0).sum(), [a, x, w])
 
 
 @pytest.mark.slow
@@ -86,12 +77,18 @@ def fast_programs(widths: Sequence[int]) -> list[tuple[Any, Sequence[Any]]]:
 def test_what_comes_from_the_catalogue(architecture: str, monkeypatch: Any) -> None:
     """Each file with the options with which it is launched, and the kernels that are written around it."""
     variants: set[Any] = set()
-    for function, arguments in fast_programs(WIDTHS[architecture]):
-        building = building_of(function, arguments, monkeypatch)
+    narrow, wide = WIDTHS[architecture]
+    for dtype, width in ((tg.float32, narrow), (tg.float32, wide), (tg.float64, narrow)):
+        building = building_of(attend, [zeros(dtype, 2, 40, width) for _ in range(3)], monkeypatch)
         variants |= {launch.source for launch in building.launches if launch.source is not None}
         assert building.ways
-        if "_im2col" in building.code:
-            compile_cuda(building.code, architecture)
-    assert len(variants) >= 12
+    dtype = tg.float64 if architecture == "sm_80" else tg.float32
+    building = building_of(others, [zeros(dtype, 80, 80), zeros(dtype, 4, 16, 30, 30), zeros(dtype, 32, 16, 3, 3)],
+                           monkeypatch)
+    for part in ("_im2col", "_col2im", "_softmax", "_weights", "_slopes", "_in_rows", "_in_order"):
+        assert f"{part}(" in building.code, part
+    compile_cuda(building.code, architecture)
+    variants |= {launch.source for launch in building.launches if launch.source is not None}
+    assert len(variants) >= 8
     for source in variants:
         compile_cuda(source.text, architecture, source.options)
