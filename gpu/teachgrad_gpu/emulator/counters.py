@@ -17,7 +17,8 @@ class Counter:
     A request is what the lanes of a warp do together. Global memory answers it in sectors of 32 bytes; shared memory
     in wavefronts, one for each different word that the busiest of its 32 banks must deliver. Accesses of 8 or 16 bytes
     are answered to as many lanes at once as want 128 bytes; loads to twice as many, if all lanes want the same by pairs
-    of neighbours, or of those two apart. `ideal` is how many would do for the bytes that were asked for. A line with a branch has only requests and lanes.
+    of neighbours, or of those two apart. `ideal` is how many would do for the bytes that were asked for. A line with a
+    branch has only requests and lanes.
     """
 
     line: int | None
