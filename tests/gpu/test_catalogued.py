@@ -15,6 +15,7 @@ from teachgrad.ops.attention import attention
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.emulated import Emulated
 from tests.export import programs
+from tests.gpu.catalogued import gradients, normal, of_one_projection
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 
@@ -22,13 +23,6 @@ pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler
 def launched(step: Any) -> list[str]:
     """The kernels of the catalogue that a program launches, in order."""
     return [launch.name for launch in step.trace.program.building.launches if launch.source is not None]
-
-
-def gradients(function: Callable[..., Any], *xs: Any, seed: int = 3) -> list[Any]:
-    """The result of a function, and what flows back to each of its arguments."""
-    z = function(*xs)
-    weights = tg.tensor(np.random.default_rng(seed).normal(size=z.shape).astype(str(z.dtype)))
-    return [z, *tg.grad((z * weights).sum(), list(xs))]
 
 
 def agrees(function: Callable[..., Any], arrays: Sequence[Any], *names: str) -> Any:
@@ -45,11 +39,6 @@ def agrees(function: Callable[..., Any], arrays: Sequence[Any], *names: str) -> 
     assert launched(step) == list(names)
     assert step.trace.program.launcher.findings == []
     return step
-
-
-def normal(dtype: str, *shapes: tuple[int, ...]) -> list[Any]:
-    rng = np.random.default_rng(7)
-    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
 # ---- attention -------------------------------------------------------------------------------------------------------
@@ -113,12 +102,7 @@ def test_attention_by_a_table(case: str, monkeypatch: Any) -> None:
 
 def test_attention_of_one_projection() -> None:
     """Keys and values lie among each other, and are put in order first; what nobody asks for still has a place."""
-    def heads(x: Any) -> Any:
-        q, k, v = tg.unstack(tg.permute_dims(x.reshape((2, 40, 3, 2, 8)), (2, 0, 3, 1, 4)))
-        z = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return tg.permute_dims(z, (0, 2, 1, 3)).reshape((2, 40, 16))
-
-    step = agrees(heads, normal("float32", (2, 40, 48)), "attention_tiled", *BACKWARD)
+    step = agrees(of_one_projection, normal("float32", (2, 40, 48)), "attention_tiled", *BACKWARD)
     assert step.source.count("_k_in_rows<<<") == 2, "once forward, once backward, by the same kernel"
 
     arrays = normal("float32", (2, 40, 8), (2, 50, 8), (2, 50, 8))

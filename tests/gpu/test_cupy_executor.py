@@ -25,6 +25,7 @@ from teachgrad_gpu.executors.calls import say_once
 from teachgrad_gpu.executors.cublas import Cublas
 from teachgrad_gpu.executors.cupy import Batch, OnGpu
 from tests.export import programs
+from tests.gpu.catalogued import CASES, gradients, normal
 from tests.gpu.strict import CARRIED, Strict, StrictArray, StrictCupy
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
@@ -260,6 +261,20 @@ def test_kernels_of_the_catalogue_are_captured_too(gpu: FakeGpu) -> None:
     assert batch.graph.count == len(batch.calls), "kernels, copies and products, all in one graph"
     assert [call.name for call in batch.calls if call.source is not None] == [
         "attention_tiled", "attention_backward_dots", "attention_backward_keys", "attention_backward_queries"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_library_and_the_catalogue_compute(name: str, gpu: FakeGpu) -> None:
+    function, shapes = CASES[name]
+    xs = [tg.tensor(a, requires_grad=True) for a in normal("float64", *shapes)]
+    want = gradients(function, *xs)
+    step = tg.static(lambda *given: gradients(function, *given), level="O3", executor="cupy")
+    got = step(*[tg.tensor(x.numpy(), requires_grad=True, device="gpu") for x in xs])
+    for z, expected in zip(got, want, strict=True):
+        np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-9, atol=1e-9)
+    by_catalogue = any(launch.source is not None for launch in step.trace.program.building.launches)
+    assert by_catalogue == (name in ("attention", "attention of one projection"))
+    assert by_catalogue or step.source.count(" by cuBLAS") >= 2
 
 
 def test_convolutions_are_products_of_cublas(gpu: FakeGpu) -> None:

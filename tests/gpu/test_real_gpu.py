@@ -10,6 +10,7 @@ import pytest
 
 import teachgrad as tg
 from tests.export import programs
+from tests.gpu.catalogued import CASES, gradients, normal
 from tests.gpu.test_control import gradient_of_while, on_gpu
 from tests.gpu.test_device import remade
 from tests.gpu.test_emulated_samples import CHOSEN, all_of
@@ -102,3 +103,20 @@ def test_while_loops(start: float) -> None:
             got = got.to("cpu").numpy()
             close(got, expected.numpy())
             assert (np.signbit(got) == np.signbit(expected.numpy())).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_library_and_the_catalogue_compute(name: str, dtype: str) -> None:
+    function, shapes = CASES[name]
+    xs = [tg.tensor(a, requires_grad=True) for a in normal(dtype, *shapes)]
+    want = gradients(function, *xs)
+    step = tg.static(lambda *given: gradients(function, *given), level="O3", executor="cupy")
+    inside = [tg.tensor(x.numpy(), requires_grad=True, device="gpu") for x in xs]
+    for _ in range(3):  # launched, captured, replayed
+        answers = step(*inside)
+    tolerance = 1e-4 if dtype == "float32" else 1e-11
+    for z, expected in zip(answers, want, strict=True):
+        largest = np.abs(expected.numpy()).max()
+        np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=tolerance, atol=tolerance * largest)
+    assert all(batch.graph is not None for batch in step.trace.program.batches)
