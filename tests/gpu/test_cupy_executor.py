@@ -290,6 +290,7 @@ def test_convolutions_are_products_of_cublas(gpu: FakeGpu) -> None:
     for z, expected in zip(got, want, strict=True):
         np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-10, atol=1e-10)
     assert FakeBlas.calls == step.source.count(" by cuBLAS") == 3
+    assert "2 products of 20 x 36 and 36 x 1632 numbers by cuBLAS for convolution" in step.source
 
 
 def test_tensors_must_be_where_the_executor_is(gpu: FakeGpu) -> None:

@@ -13,6 +13,7 @@ from teachgrad.executors.c.placing import Placing
 from teachgrad.executors.c.spelling import pattern, remark
 from teachgrad.graph import Graph, describe, is_constant
 from teachgrad.op import Spec, Vertex
+from teachgrad.ops.matmul import matmul
 from teachgrad.ops.tuples import Item
 from teachgrad.passes.plan import Block, aligned
 
@@ -341,8 +342,10 @@ class CudaBuilding(Placing):
                     yield from body.told_steps(f"{indent}        ")
             for launch in step.launches:
                 v = self.order[launch.group].members[0]
-                if launch.product is not None:
+                if launch.product is not None and v.op is matmul:
                     yield f"{indent}{self.label[v.id]} = {v.op}({', '.join(map(self.told, v.inputs))}) by cuBLAS"
+                elif launch.product is not None:
+                    yield f"{indent}{launch.product} by cuBLAS for {self.label[v.id]}"
                 elif launch.source is None:
                     yield f"{indent}{told_launch(launch)}"
                 else:

@@ -34,7 +34,7 @@ from .windows import INDICES, OFFSETS, PLACES, loops, seen, windows_of
 
 OUTPUTS, HEIGHT, LEAST = 16, 32, 1 << 20
 """Columns are worth it from so many outputs of a group, so high columns, and so many multiplications of a group on."""
-MOST = 1 << 29
+MOST = 1 << 30
 """The most bytes of columns."""
 
 

@@ -33,6 +33,12 @@ class Gemm:
     starts: tuple[tuple[int, int, int], ...]
     """The elements at which x, y and z of each repetition begin."""
 
+    def __str__(self) -> str:
+        """As the product by rows that it is."""
+        count = self.count * len(self.starts)
+        products = f"{count} products" if count > 1 else "a product"
+        return f"{products} of {self.n} x {self.k} and {self.k} x {self.m} numbers"
+
     @classmethod
     def of(cls, p: Product) -> Gemm | None:
         """The calls for a product whose matrices lie as cuBLAS can take them, or None."""

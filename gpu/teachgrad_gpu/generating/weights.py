@@ -18,7 +18,7 @@ from .flash import flat
 from .matrices import multiply, worth_it
 from .threads import Threads
 
-MOST = 1 << 29
+MOST = 1 << 30
 """The most bytes of a table of weights that nobody else wants."""
 
 
