@@ -194,7 +194,7 @@ def test_op_that_is_not_deterministic() -> None:
 
 # ---- what is healthy -------------------------------------------------------------------------------------------------
 
-def silent(sample: Sample, dtype: str) -> None:
+def silent(sample: Sample, dtype: str, level: str = "O2") -> None:
     """Verify a sample with its gradient. Raises if anything is found."""
     arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in sample.inputs]
     xs = [tg.tensor(a, requires_grad=sample.order > 0 and a.dtype.kind == "f") for a in arrays]
@@ -208,7 +208,7 @@ def silent(sample: Sample, dtype: str) -> None:
 
     try:
         with np.errstate(all="ignore"):
-            tg.static(step, level="O2", verify=True)(*xs)
+            tg.static(step, level=level, executor="numpy", verify=True)(*xs)
     except tg.TraceError:
         pass
 
@@ -219,10 +219,18 @@ def test_silent_on_healthy_ops(sample: Sample) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_silent_on_all_healthy_ops(dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "level"), [("float32", "O2"), ("float64", "O2"), ("float32", "O3")])
+def test_silent_on_all_healthy_ops(dtype: str, level: str) -> None:
     for sample in SAMPLES:
-        silent(sample, dtype)
+        silent(sample, dtype, level)
+
+
+def test_silent_where_ops_are_taken_apart() -> None:
+    """At O3 a norm is made of sums that are taken in another order."""
+    samples = [s for s in SAMPLES if any(word in s.name for word in ("layer_norm", "batch_norm", "cross_entropy"))]
+    assert len(samples) > 3
+    for sample in samples:
+        silent(sample, "float32", "O3")
 
 
 @pytest.mark.parametrize("order", [1, 2])
