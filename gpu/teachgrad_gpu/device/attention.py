@@ -17,7 +17,7 @@ def with_weights(there: Any, q: Any, k: Any, v: Any, *mask: Any, causal: bool) -
     w = there.xp.matmul(k, q.mT)
     scores = batches(w)[0]
     launch(there, "softmax_columns", scores, scores, causal=causal)
-    return there.xp.matmul(w.mT, v), w
+    return turned_times(there.xp, w, v), w
 
 
 @computes(attention_gradient)
@@ -26,7 +26,12 @@ def from_weights(there: Any, u: Any, q: Any, k: Any, v: Any, w: Any) -> Any:
     s = xp.matmul(v, u.mT)
     given, weights = batches(s, w)
     launch(there, "softmax_columns_backward", given, weights, given)
-    return xp.matmul(s.mT, k), xp.matmul(s, q), xp.matmul(w, u)
+    return turned_times(xp, s, k), xp.matmul(s, q), xp.matmul(w, u)
+
+
+def turned_times(xp: Any, w: Any, v: Any) -> Any:
+    """wᵀ v as (vᵀ w)ᵀ: CuPy copies what is turned in a batch of matrices, and v is smaller than a table of weights."""
+    return xp.ascontiguousarray(xp.matmul(v.mT, w).mT)
 
 
 # ---- without a table of weights --------------------------------------------------------------------------------------

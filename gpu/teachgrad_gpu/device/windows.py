@@ -77,6 +77,13 @@ class Windows:
         return weight.reshape(self.groups, self.outputs // self.groups, self.height)
 
 
+def multiplied(xp: Any, a: Any, b: Any, out: Any = None) -> Any:
+    """a b for each group. One product is one of matrices alone: in a batch of them CuPy copies what is turned."""
+    if len(a) == 1:
+        return xp.matmul(a[0], b[0], out=None if out is None else out[0])
+    return xp.matmul(a, b, out=out)
+
+
 def square(weight: Any) -> Any:
     """Weights (outputs, channels, rows, columns)."""
     fits(bool(weight.flags.c_contiguous) and weight.dtype.itemsize > 2)
@@ -94,7 +101,7 @@ def convolved(there: Any, x: Any, weight: Any, bias: Any = None, *, stride: Shap
         added = xp.zeros(shape[0], x.dtype) if bias is None else bias
         launch(there, "convolution", planes(there, x), weight, added, z, groups=groups, **how.settings)
         return z.reshape(shape)
-    z = xp.matmul(how.matrices(weight), how.columns(planes(there, x), places)).reshape(shape[0], places)
+    z = multiplied(xp, how.matrices(weight), how.columns(planes(there, x), places)).reshape(shape[0], places)
     if bias is not None:
         z += bias[:, None]
     return z.reshape(shape)
@@ -112,9 +119,9 @@ def pulled_back(there: Any, u: Any, weight: Any, *, size: Shape, stride: Shape, 
         matrices = given.reshape(groups, how.outputs // groups, u.size // how.outputs)
         columns = None if how.plain else how.memory(matrices.shape[2], u)
         if columns is None:
-            z = xp.matmul(how.matrices(weight).mT, matrices)
+            z = multiplied(xp, how.matrices(weight).mT, matrices)
         else:
-            xp.matmul(how.matrices(weight).mT, matrices, out=columns.reshape(groups, how.height, -1))
+            multiplied(xp, how.matrices(weight).mT, matrices, columns.reshape(groups, how.height, -1))
             launch(there, "col2im", columns, z, kernel=how.kernel, **how.settings)
     return z.reshape(how.seen * groups, *size, u.shape[-1])
 
@@ -131,7 +138,7 @@ def of_weights(there: Any, u: Any, x: Any, *, kernel: Shape, stride: Shape, padd
         launch(there, "convolution_backward_weights", given, seen, z, groups=groups, **how.settings)
         return z.reshape(shape)
     matrices = given.reshape(groups, how.outputs // groups, u.size // how.outputs)
-    return xp.matmul(matrices, how.columns(seen, matrices.shape[2]).mT).reshape(shape)
+    return multiplied(xp, matrices, how.columns(seen, matrices.shape[2]).mT).reshape(shape)
 
 
 # ---- pooling ---------------------------------------------------------------------------------------------------------
