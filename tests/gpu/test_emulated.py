@@ -151,6 +151,24 @@ def test_new_values_are_written_over_old_ones_at_the_end(fails: bool) -> None:
             np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
+def test_an_old_value_that_is_returned() -> None:
+    """As it was before the new one was written over it."""
+    state = tg.tensor([1.0, 2.0, 3.0])
+
+    def step(x: Any) -> Any:
+        before, view = state.copy(), state[1:].copy()
+        y = state * x
+        state.copy_(y)
+        return before, view, y
+
+    fast = tg.static(step, level="O3", executor="emulated")
+    for start in (1.0, 2.0):
+        before, view, y = (z.numpy().tolist() for z in fast(tg.full((3,), 2.0)))
+        assert before == [start, 2.0 * start, 3.0 * start]
+        assert view == before[1:]
+        assert y == state.numpy().tolist() == [2.0 * z for z in before]
+
+
 def test_what_was_returned_stays_as_it_is() -> None:
     step = tg.static(lambda x: (x * 2.0, (x + 1.0).T), level="O3", executor="emulated")
     first = step(tg.tensor([[1.0, 2.0], [3.0, 4.0]]))

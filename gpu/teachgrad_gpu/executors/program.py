@@ -141,8 +141,8 @@ class CudaProgram:
         if self.fallible and int(flag[0]):
             self.fail(given)
         self.doubtful = False
-        write_back(self.building, self.commits, self.frame.value, self.arrays)
         answers = self.answers()
+        write_back(self.building, self.commits, self.frame.value, self.arrays)
         for leaf in self.written:
             if self.arrays[leaf.id] is not given[leaf.id]:
                 self.hand_back(leaf, given[leaf.id])

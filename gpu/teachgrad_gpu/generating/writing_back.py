@@ -24,11 +24,13 @@ Pair = tuple[Vertex, Vertex]
 
 
 def pairs_of(building: Placing) -> list[Pair]:
-    """The old and the new values that are left; none, if a new one lies in an old one: there the order matters."""
+    """The old and the new values that are left; none, if the order matters: old values may be new ones, or returned."""
     views, pairs = building.views, [(leaf, new) for leaf, new in building.graph.updates
                                     if new.id not in building.direct]
     bases = [views.base(new).id for _, new in pairs]
-    plain = all(base in building.stored and base not in building.direct for base in bases)
+    returned = {views.base(v).id for v in building.graph.outputs}
+    plain = (all(base in building.stored and base not in building.direct for base in bases)
+             and not any(leaf.id in returned for leaf, _ in pairs))
     return pairs if plain and all(views.dense(new) and new.dtype in C_TYPES and new.size for _, new in pairs) else []
 
 
