@@ -151,6 +151,22 @@ def test_new_values_are_written_over_old_ones_at_the_end(fails: bool) -> None:
             np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
+def test_states_with_the_names_of_ops() -> None:
+    """Which no word of a kernel may be."""
+    states = {name: tg.tensor([0.0], name=name) for name in ("all", "i", "element", "failed", "blockIdx", "at")}
+
+    def step(x: Any) -> Any:
+        made = [(state, state + x.sum() * k) for k, state in enumerate(states.values())]
+        for state, new in made:
+            state.copy_(new)
+        return tg.all(x > 0.0), [new for _, new in made]
+
+    fast = tg.static(step, level="O3", executor="emulated")
+    assert fast(tg.ones((3,)))[0].item()
+    assert [state.item() for state in states.values()] == [0.0, 3.0, 6.0, 9.0, 12.0, 15.0]
+    assert "write_back" in fast.source
+
+
 def test_an_old_value_that_is_returned() -> None:
     """As it was before the new one was written over it."""
     state = tg.tensor([1.0, 2.0, 3.0])

@@ -53,13 +53,13 @@ def kernel(building: Placing, pairs: Sequence[Pair], name: str, guarded: bool) -
             arguments.append(access.base)
         parameters.append(f"{kind} *__restrict__ {label[leaf.id]}")
         arguments.append(leaf)
-        lines.append(f"    for (int64_t i = at; i < {leaf.size}; i += all) "
-                     f"{label[leaf.id]}[i] = {source}[{index(access.offset, (1, 'i'))}];")
+        lines.append(f"    for (int64_t element = at; element < {leaf.size}; element += gridDim.x * {BLOCK}) "
+                     f"{label[leaf.id]}[element] = {source}[{index(access.offset, (1, 'element'))}];")
     if guarded:
         parameters.append(f"int *__restrict__ {FAILED}")
         lines.insert(0, f"    if (*{FAILED}) return;  // an earlier kernel refused its values")
     text = "\n".join(["/* New values over the old ones, when all is computed. */", head_of(name, parameters), "{",
                       "    const int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;",
-                      "    const int64_t all = (int64_t)gridDim.x * blockDim.x;", *lines, "}", ""])
+                      *lines, "}", ""])
     blocks, size = -(-max(leaf.size for leaf, _ in pairs) // BLOCK), sum(leaf._data.nbytes for leaf, _ in pairs)
     return Kernel(name, text, min(GRID, blocks), BLOCK, tuple(arguments), guarded, counts=(size, size, 0))
