@@ -82,7 +82,9 @@ def find(device: Any) -> Device:
         return OPEN[name]
     offered = others()
     if name not in offered:
-        raise DeviceError(f"there is no device {name!r}; here are: {', '.join(sorted({'cpu', *offered}))}")
+        of_nvidia = str(name).partition(":")[0] in ("cuda", "gpu")
+        hint = '. A GPU is called "gpu" here; which one, CUDA_VISIBLE_DEVICES says' if of_nvidia else ""
+        raise DeviceError(f"there is no device {name!r}; here are: {', '.join(sorted({'cpu', *offered}))}{hint}")
     return add(offered[name].load()())
 
 

@@ -94,6 +94,9 @@ def test_tensor_has_what_the_standard_asks_of_an_array() -> None:
     assert x.to_device("cpu") is x
     with pytest.raises(tg.TeachgradError, match=r"no device 'tpu'"):
         x.to_device("tpu")
+    for name in ("cuda", "cuda:0", "gpu:1"):
+        with pytest.raises(tg.TeachgradError, match=rf"no device '{name}'; .*called \"gpu\" here; which one, CUDA_VIS"):
+            x.to(name)
     with pytest.raises(tg.TeachgradError, match="None names neither a device nor a data type"):
         x.to(None)
     for name in words("abs bool eq float ge getitem gt index int invert le lt ne neg pos setitem dlpack dlpack_device"):
