@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import teachgrad as tg
-from teachgrad import compiled, observe, passes
+from teachgrad import compiled, observe, passes, verification
 from teachgrad.errors import VerificationError
 from teachgrad.executors import numpy as numpy_executor
 from teachgrad.op import REGISTRY, Op
-from teachgrad.ops.elementwise import Binary, Unary, add, exp, subtract, tanh
+from teachgrad.ops.elementwise import Binary, Unary, add, exp, sqrt, subtract, tanh
 from teachgrad.passes.rewriting import rewrite
 from teachgrad.signature import Fit
 from tests.op_samples import SAMPLES, Sample
@@ -231,6 +231,41 @@ def test_silent_where_ops_are_taken_apart() -> None:
     assert len(samples) > 3
     for sample in samples:
         silent(sample, "float32", "O3")
+
+
+def step_of_adam(bias: Any, w: Any) -> Callable[..., Any]:
+    """A step whose gradient for a bias is nothing but rounding: softmax does not notice what all scores have more."""
+    optimizer = tg.optim.Adam([bias, w], lr=1e-2)
+
+    def step(x: Any) -> Any:
+        loss = (tg.nn.functional.softmax(x @ w + bias, axis=-1) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def verify_adam() -> None:
+    rng = np.random.default_rng(0)
+    w = tg.tensor(rng.normal(size=(6, 5)).astype("f4"), requires_grad=True)
+    bias = tg.tensor(np.float32(0.1), requires_grad=True)
+    x = tg.tensor(rng.normal(size=(40, 6)).astype("f4"))
+    tg.static(step_of_adam(bias, w), level="O3", executor="c", verify=True)(x)
+
+
+def test_silent_on_a_step_that_makes_much_of_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify_adam()
+    monkeypatch.setattr(verification, "spreads", lambda graph, leaves, values: {v.id: 0.0 for v in graph.order})
+    with pytest.raises(VerificationError, match="the program is wrong"):  # so it is a step that needs them
+        verify_adam()
+
+
+def test_not_silent_on_a_wrong_op_in_such_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(sqrt), "c", "sqrt({x}) + 0.01f")
+    with pytest.raises(VerificationError, match="its sqrt at"):
+        verify_adam()
 
 
 @pytest.mark.parametrize("order", [1, 2])
