@@ -258,7 +258,9 @@ class KeptRows(TeamRows):
         """What threads keep, by name, and its type."""
 
     def declarations(self) -> list[str]:
-        return declared(self.lines_of, self.count)
+        each = self.me if self.unit == 1 else f"{FOUR} {self.me} ... {FOUR} {self.me} + {FOUR - 1}"
+        further = f", and so on every {self.unit * self.team.threads}" if self.count > self.unit else ""
+        return [f"// a thread keeps elements {each}{further} of its row", *declared(self.lines_of, self.count)]
 
     def place(self, element: str, last: bool) -> list[str]:
         """The statements that tell where in the row an element of this thread is. `last`: at most at the end."""
