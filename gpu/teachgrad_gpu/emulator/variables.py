@@ -16,6 +16,7 @@ MARK = re.compile(r"\b(?:__constant__|__device__|__managed__)\b")
 ATTRIBUTE = re.compile(r"\b(?:__align__|alignas|__builtin_align__|__attribute__)\s*\((?:[^()]|\([^()]*\))*\)")
 DECLARATOR = re.compile(r"[\s*]*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)(=.*|\{.*\}\s*)?$", re.DOTALL)
 FIRST = re.compile(r"(.*?[\s*&>])" + DECLARATOR.pattern, re.DOTALL)
+TEMPLATE = re.compile(r"<[^;]*>")
 NOT_HERE = {"extern", "template", "operator", "using", "typedef", "friend", "inline", "class", "union", "enum"}
 SIMPLE = re.compile(r"(?:(?:unsigned|signed|bool|u?char|u?short|u?int|u?long|u?longlong|float|double|size_t|u?int\d+_t)"
                     r"[1234]?\b[\s*]*|\bvolatile\b\s*|\bstatic\b\s*)+$")  # fmt: skip
@@ -63,6 +64,8 @@ def declaration(hidden: str, mark: int, spaces: list[str]) -> Declaration | None
         return None
     text = MARK.sub(lambda word: " " * len(word[0]), hidden[start:end])
     text = ATTRIBUTE.sub(lambda word: " " * len(word[0]), text)
+    head = re.match(r"[^={]*", text)[0]  # type: ignore[index]
+    text = TEMPLATE.sub(lambda types: types[0].replace(",", " "), head) + text[len(head):]
     parts = split_declarators(text, "([{", ")]}")
     first = FIRST.match(parts[0])
     others = [DECLARATOR.match(part) for part in parts[1:]]

@@ -136,6 +136,8 @@ def test_kernels_variables_and_shared_memory_are_found_in_source():
     ("__constant__ __align__(16) P p;", ["p"], "TG_DATA __constant__ __align__(16) P p; TG_GUARD_DATA(0)"),
     ("__device__ const float* p = x, *q{y};", ["p", "q"],
      "TG_DATA __device__ const float* p = x, *q{y}; TG_GUARD_DATA(0)"),
+    ("__device__ std::pair<int, float> p;", ["p"], "TG_DATA __device__ std::pair<int, float> p; TG_GUARD_DATA(0)"),
+    ("__device__ int a = 1 < 2, b;", ["a", "b"], "TG_DATA __device__ int a = 1 < 2, b; TG_GUARD_DATA(0)"),
     ("__device__ const int n = 5;", ["n"], "__device__ const int n = 5;"),
     ("constexpr __device__ int n[2] = {1, 2};", ["n"], "constexpr __device__ int n[2] = {1, 2};"),
     ("template <class T> __device__ T v = T(1);", [], "template <class T> __device__ T v = T(1);"),
