@@ -79,3 +79,20 @@ def test_the_heap_has_8_mib_and_what_is_freed_is_there_again(check):
         kernel((1,), (1,), (x,))
         assert x.tolist() == [8, 40]
     assert not check or not kernel.findings
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_kernel_may_take_and_give_back_far_more_than_there_is(check):
+    """2.4 GB in all, or 160 MB where each access is watched; what is known of memory that is gone is forgotten."""
+    source = """extern "C" __global__ void k(int* x, int times) {
+        for (int i = 0; i < times; i++) {
+            int* p = (int*)malloc(40000);
+            for (int k = 0; k < 10000; k += 500) p[k] = k;
+            x[blockIdx.x] += p[9500] == 9500;
+            free(p);
+        }
+    }"""
+    kernel, x, times = RawKernel(source, "k", check=check), np.zeros(4, np.int32), 1000 if check else 15_000
+    kernel((4,), (1,), (x, times))
+    assert x.tolist() == [times] * 4
+    assert not check or not kernel.findings

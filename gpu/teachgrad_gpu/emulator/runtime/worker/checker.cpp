@@ -1,9 +1,7 @@
 #include "checker.h"
 
 #include <algorithm>
-#include <map>
 #include <string.h>
-#include <tuple>
 
 #include "clocks.h"
 #include "copies.h"
@@ -17,11 +15,6 @@
 
 namespace tg {
 namespace {
-constexpr size_t MOST = 500;              // findings
-constexpr uint64_t LINE = 1ull << 63;     // a site that is a line, not an instruction
-
-std::vector<Finding> found;
-std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
 bool damaged;                             // a thread of this block was stopped: what follows from that is not news
 uint64_t barriers;                        // that the first block has met
 bool stopped;                             // a thread of this launch was
@@ -180,21 +173,7 @@ Finding finding_here(const char* kind, uint64_t site, const Region* region, uint
 }
 
 bool somebody_was_stopped() { return stopped; }
-
-uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
-
-void report(Finding f) {
-    std::replace(f.message.begin(), f.message.end(), '\n', ' ');  // it may quote the kernel, and a finding is a line
-    auto key = std::make_tuple(f.kind + f.message, f.site, f.other_site, f.origin, f.number);
-    auto [place, fresh] = known.try_emplace(key, found.size());
-    if (!fresh) {
-        found[place->second].count++;
-    } else if (found.size() < MOST) {
-        found.push_back(std::move(f));
-    } else {
-        known.erase(place);
-    }
-}
+uint64_t barriers_met() { return barriers; }
 
 void check_shared_array(unsigned index) {
     const SharedArray& a = layout->arrays[index];
@@ -203,8 +182,7 @@ void check_shared_array(unsigned index) {
 
 void check_launch(const std::vector<Region>& arguments) {
     forget_regions();
-    found.clear();
-    known.clear();
+    forget_findings();
     forget_guesses();
     forget_copies();
     announced.address = 0;
@@ -304,19 +282,6 @@ void settle_write() {
     announced.address = 0;
 }
 
-void report_failure() {
-    if (!failure.kind[0]) return;
-    Finding f{};
-    f.kind = failure.kind;
-    f.message = failure.message;
-    f.site = failure.line ? site_of_line(failure.line) : failure.place;
-    memcpy(f.block, failure.block, sizeof f.block);
-    memcpy(f.thread, failure.thread, sizeof f.thread);
-    f.origin = '-';
-    f.count = 1;
-    report(f);
-}
-
 void exchange_watch(BlockWatch& others) {
     settle_write();
     counting_flush();
@@ -324,26 +289,6 @@ void exchange_watch(BlockWatch& others) {
     exchange_clocks(others.clocks);
     exchange_guesses(others.guesses);
     exchange_shared(others.shared);
-}
-
-std::string check_report() {
-    auto three = [](const unsigned* n) {
-        return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
-    };
-    std::string text = counting_report() + heap_report();
-    auto row = [&text](std::initializer_list<std::string> fields) {
-        const char* between = "";
-        for (const std::string& field : fields) text += between + field, between = "\t";
-        text += "\n";
-    };
-    for (const Finding& f : found)
-        row({"finding", f.kind, std::to_string(f.count), std::to_string(f.site), std::to_string(f.other_site),
-             three(f.block), three(f.thread), three(f.other_block), three(f.other_thread), std::string(1, f.origin),
-             std::to_string(f.number), std::to_string(f.offset), f.message});
-    for (const SharedArray& a : layout->arrays)
-        row({"shared", a.name, std::to_string(a.size), std::to_string(a.element), three(a.shape), a.type});
-    text += "dropped\t" + std::to_string(events_dropped()) + "\nbarriers\t" + std::to_string(barriers) + "\n";
-    return text;
 }
 
 void watch_free(const Region& piece, uint64_t site) {

@@ -31,6 +31,8 @@ struct Finding {
 void watch(uintptr_t address, unsigned size, int kind, uint64_t site, bool aligned);  // an access is about to happen
 void watch_free(const Region& piece, uint64_t site);  // the current thread gives it back
 Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address);
+void forget_findings();
+uint64_t barriers_met();                    // by the first block
 bool somebody_was_stopped();                // a thread of this launch could not go on
 void check_launch(const std::vector<Region>& arguments);
 void check_block_begins();

@@ -12,7 +12,7 @@
 
 namespace tg {
 namespace {
-constexpr size_t ROOM = 1 << 30;     // addresses
+constexpr size_t ROOM = 4ull << 30;  // addresses
 constexpr size_t LIMIT = 8 << 20;    // bytes in use at a time
 constexpr size_t MOST_KNOWN = 10000; // pieces that are remembered from one launch to the next
 constexpr size_t APART = 64;         // between two pieces; their beginnings are multiples of it
@@ -21,6 +21,7 @@ size_t next_place, in_use;
 uint32_t next_number;
 std::map<uintptr_t, Piece> pieces;   // by address
 Region shadow;                       // of all of it
+std::map<uintptr_t, unsigned> users; // how many pieces in use lie in a page of the shadow
 
 bool make_room() {
     if (base) return true;
@@ -49,6 +50,19 @@ void wrong_free(const char* kind, const char* why, const Piece* piece, uintptr_t
     f.message = why;
     if (piece && piece->freed) blame(f, *piece);
     report(f);
+}
+
+// A page of the shadow takes forty times the memory that it is about: it goes when no piece in it is in use any more, and
+// none can come to be there.
+void count_users(const Region& piece, int more) {
+    if (!launch.checked) return;
+    uintptr_t high = piece.low + std::max<size_t>(piece.size, 1);
+    for (uintptr_t at = piece.low; at < high; at = page_end(piece, at)) {
+        uintptr_t end = page_end(piece, at);
+        if ((users[end] += more) || end > (uintptr_t)base + next_place) continue;
+        users.erase(end);
+        forget_page(piece, at);
+    }
 }
 
 // Pieces that a pointer somewhere leads to, found one after the other: a list may be long.
@@ -130,9 +144,13 @@ void heap_launch() {
         if (piece.freed) piece.freed = EARLIER;
     }
     close_region(shadow);
+    users.clear();
     shadow = {(uintptr_t)base, ROOM, Space::GLOBAL, 0, 'h', false, nullptr};
     if (launch.checked) open_region(shadow);
-    for (auto& [low, piece] : pieces) piece.region.pages = shadow.pages;
+    for (auto& [low, piece] : pieces) {
+        piece.region.pages = shadow.pages, piece.region.from = shadow.from;
+        if (!piece.freed) count_users(piece.region, 1);
+    }
 }
 
 void heap_ends(const std::vector<Region>& arguments) {
@@ -171,6 +189,13 @@ void* tg_malloc(size_t size, const void* from, int line) {
     Outside now;
     if (size > LIMIT - in_use || !make_room()) return nullptr;
     if (launch.checked && !shadow.pages) heap_launch();
+    auto last_is_free = [] {
+        return !pieces.empty() && pieces.rbegin()->second.fresh && pieces.rbegin()->second.freed;
+    };
+    while (!launch.checked && last_is_free()) {  // its place may be taken again
+        next_place = pieces.rbegin()->first - (uintptr_t)base - APART;
+        pieces.erase(std::prev(pieces.end()));
+    }
     size_t place = next_place + APART;
     if (place + size + APART > ROOM) return nullptr;
     next_place = (place + size + APART - 1) / APART * APART;
@@ -185,6 +210,7 @@ void* tg_malloc(size_t size, const void* from, int line) {
     piece.fresh = true, piece.made_by_new = !line;
     if (launch.checked) memset(base + place, 0xCD, size);
     pieces[piece.region.low] = piece;
+    count_users(piece.region, 1);
     return base + place;
 }
 
@@ -202,4 +228,5 @@ void tg_free(void* memory, const void* from, int line) {
     memcpy(p->freed_block, tg_now.block, sizeof p->freed_block);
     index_of(tg_now.current, p->freed_thread);
     in_use -= p->region.size;
+    count_users(p->region, -1);
 }

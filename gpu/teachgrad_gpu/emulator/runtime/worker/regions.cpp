@@ -24,11 +24,8 @@ void open_region(Region& region) {
 
 void close_region(Region& region) {
     if (!region.pages) return;
-    for (size_t i = 0; i < pages_of(region); i++) {
-        if (!region.pages[i]) continue;
-        for (size_t k = 0; k < PAGE_WORDS; k++) delete[] region.pages[i][k].bytes;
-        delete[] region.pages[i];
-    }
+    for (size_t i = 0; i < pages_of(region); i++)
+        if (region.pages[i]) forget_page(region, region.from + 4 * PAGE_WORDS * i);
     delete[] region.pages;
     region.pages = nullptr;
 }
@@ -88,6 +85,14 @@ Cell& cell_of(const Region& region, uintptr_t word) {
 
 bool is_untouched(const Region& region, uintptr_t word) {
     return !region.pages[(word / 4 - region.from / 4) / PAGE_WORDS];
+}
+
+void forget_page(const Region& region, uintptr_t word) {
+    Cell*& page = region.pages[(word / 4 - region.from / 4) / PAGE_WORDS];
+    if (!page) return;
+    for (size_t k = 0; k < PAGE_WORDS; k++) delete[] page[k].bytes;
+    delete[] page;
+    page = nullptr;
 }
 
 uintptr_t page_end(const Region& region, uintptr_t word) {

@@ -30,5 +30,6 @@ void exchange_shared(SharedPages& others);        // go on with what another blo
 void drop_shared(SharedPages& pages);
 Cell& cell_of(const Region& region, uintptr_t word);
 bool is_untouched(const Region& region, uintptr_t word);    // nothing is known of it, nor of those up to `page_end`
+void forget_page(const Region& region, uintptr_t word);     // the words up to `page_end`
 uintptr_t page_end(const Region& region, uintptr_t word);
 }  // namespace tg
