@@ -141,7 +141,9 @@ void clocks_volatile(uintptr_t address, bool writes) {
 
 bool has_fenced() {
     const Clock& c = now.threads[tg_now.current];
-    return !c.fenced[0].empty() || !c.fenced[1].empty() || !now.fenced_by_all[0].empty() || !now.fenced_by_all[1].empty();
+    for (int scope = 0; scope < 2; scope++)
+        if (!c.fenced[scope].empty() || !now.fenced_by_all[scope].empty()) return true;
+    return false;
 }
 
 uint64_t time_now() { return now.threads[tg_now.current].time; }

@@ -1,6 +1,6 @@
-// A cooperative launch: all blocks are there at once, so that they may wait for each other. They take turns: one goes on
-// until all its threads wait, or have given their turns away often enough. As shared memory lies at one place, what a
-// block has there is put away while others go on.
+// A cooperative launch: all blocks are there at once, so that they may wait for each other. They take turns: one goes
+// on until all its threads wait, or have given their turns away often enough. As shared memory lies at one place, what
+// a block has there is put away while others go on.
 #include <string.h>
 
 #include "checker.h"

@@ -52,8 +52,8 @@ void wrong_free(const char* kind, const char* why, const Piece* piece, uintptr_t
     report(f);
 }
 
-// A page of the shadow takes forty times the memory that it is about: it goes when no piece in it is in use any more, and
-// none can come to be there.
+// A page of the shadow takes forty times the memory that it is about: it goes when no piece in it is in use any more,
+// and none can come to be there.
 void count_users(const Region& piece, int more) {
     if (!launch.checked) return;
     uintptr_t high = piece.low + std::max<size_t>(piece.size, 1);
