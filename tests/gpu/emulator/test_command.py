@@ -33,6 +33,18 @@ def test_the_launch_in_a_file(capsys):
 
 
 @needs_compiler
+def test_a_cooperative_launch_in_a_comment_and_in_an_option(capsys, tmp_path):
+    source = (HERE / "right" / "grid_steps.cu").read_text()
+    file = tmp_path / "steps.cu"
+    file.write_text(source)
+    assert run(file) == 0
+    file.write_text(source.replace("// cooperative launch:", "// launch:"))
+    assert run(file) == 1
+    assert "make the kernel with enable_cooperative_groups=True" in " ".join(capsys.readouterr().out.split())
+    assert run(file, "--cooperative") == 0
+
+
+@needs_compiler
 def test_the_launch_in_options_and_json(capsys):
     options = ("--kernel transpose --grid 1,1 --block 32x8 --json --arg x=float32[32,32]:random --arg y=float32[32,32] "
                "--arg 32 --arg columns=32")  # fmt: skip
