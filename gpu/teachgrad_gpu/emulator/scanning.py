@@ -6,9 +6,34 @@ import re
 
 
 def masked(text: str) -> str:
-    """The text with comments, strings and characters blanked, every line and column where it was."""
+    """The text with comments, strings, characters and what stands under `#if 0` blanked, every line and column where it
+    was."""
     pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<![\w])\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
-    return pattern.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+    return without_dead(pattern.sub(lambda found: blanked(found[0]), text))
+
+
+def blanked(text: str) -> str:
+    """Spaces in place of all but the ends of lines."""
+    return re.sub(r"[^\n]", " ", text)
+
+
+def without_dead(text: str) -> str:
+    """Blank what a preprocessor leaves out whatever is defined: between `#if 0` and its end or alternative."""
+    if not re.search(r"#\s*if\s+0\s*$", text, re.MULTILINE):
+        return text
+    lines, depth = text.split("\n"), 0
+    for number, line in enumerate(lines):
+        found = re.match(r"\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b\s*(.*)", line)
+        word, condition = (found[1], found[2].strip()) if found else ("", "")
+        if depth:
+            depth += (word in ("if", "ifdef", "ifndef")) - (word == "endif")
+            if depth == 1 and word in ("elif", "else"):
+                depth = 0
+            if depth:
+                lines[number] = blanked(line)
+        elif word == "if" and condition == "0":
+            depth = 1
+    return "\n".join(lines)
 
 
 def line_of(text: str, position: int) -> int:

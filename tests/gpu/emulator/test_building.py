@@ -128,6 +128,30 @@ def test_kernels_variables_and_shared_memory_are_found_in_source():
     assert masked('a /* b */ "c" // d') == 'a         "c"     '.replace('"c"', "   ")
 
 
+def test_what_is_left_out_in_any_case_is_not_looked_at():
+    source = """
+    #if 0
+    __device__ int gone;
+    #ifdef MORE
+    asm("");
+    #else
+    __global__ void old() { }
+    #endif
+    #else
+    __device__ int here;
+    #endif
+    #ifdef MORE
+    __constant__ float c[2];
+    #else
+    __constant__ float c[4];
+    #endif
+    __global__ void k() { }"""
+    prepared = prepare(source)
+    assert prepared.kernels == ("k",)
+    assert list(prepared.variables) == ["here", "c"]
+    assert "TG_" not in prepared.text.partition("TG_ZEROS __device__ int here;")[0]
+
+
 @pytest.mark.parametrize(("declared", "names", "rewritten"), [
     ("__device__ const int dx[2] = {1, 2};", ["dx"],
      "TG_DATA __device__ TG_CONST int dx[2] = {1, 2}; TG_GUARD_DATA(0)"),
