@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from teachgrad.cache import cache_folder
@@ -146,13 +146,37 @@ def build(prepared: Prepared, names: tuple[str, ...], options: tuple[str, ...], 
     shared = ("-shared", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared", "-Wl,-Bsymbolic")
 
     def steps(folder: Path) -> None:
-        (folder / "kernel.cpp").write_text(text, encoding="utf-8")
         (folder / "kernel.cu").write_text(prepared.code, encoding="utf-8")  # complaints quote from it
         headers = (*prelude(how, flags), *own, f"-I{RUNTIME}")
-        call([*how.command, *flags, *headers, "-c", "kernel.cpp", "-o", "kernel.o"], folder)
+        words = [*how.command, *flags, *headers, "-c", "kernel.cpp", "-o", "kernel.o"]
+        (folder / "kernel.cpp").write_text(text, encoding="utf-8")
+        try:
+            call(words, folder)
+        except CompileError as error:
+            left_out = left_out_of(str(error), (*names, *prepared.variables))
+            if not left_out:
+                raise
+            variables = {name: fixed for name, fixed in prepared.variables.items() if name not in left_out}
+            fewer = program(replace(prepared, variables=variables), tuple(n for n in names if n not in left_out),
+                            "".join(map(macro, asked)))  # fmt: skip
+            (folder / "kernel.cpp").write_text(fewer, encoding="utf-8")
+            call(words, folder)
         call([*how.command, *shared, "kernel.o", "-o", "product"], folder)
 
     return cached(digest(text, *flags, *own, *shared, how.version, processor(), runtime_digest()), ".so", steps)
+
+
+def left_out_of(complaints: str, names: tuple[str, ...]) -> set[str]:
+    """The names of the table that a compiler does not know: those that `#ifdef` leaves out of the source.
+
+    None where it complains of the source, too.
+    """
+    if "kernel.cu:" in complaints:
+        return set()
+    unknown = re.findall(r"[‘'](?:\w+::)*(\w+)[’'] (?:was not declared|has not been declared|is not a member)|"
+                         r"undeclared identifier '(\w+)'|no member named '(\w+)'", complaints)  # fmt: skip
+    words = {word for found in unknown for word in found if word}
+    return {name for name in names if words & set(name.split("::"))}
 
 
 def prelude(how: Compiler, flags: tuple[str, ...]) -> tuple[str, ...]:

@@ -148,7 +148,11 @@ class RawKernel:
 
     def _known(self) -> tuple[int, tuple[Parameter, ...]]:
         if self._entry is None:
-            self._entry = self.module.contents()[0][self.name]
+            entries = self.module.contents()[0]
+            if self.name not in entries:
+                raise EmulatorError(f"{self.name} is in the source, but its preprocessor leaves it out; there are: "
+                                    f"{', '.join(entries) or 'no kernels'}")
+            self._entry = entries[self.name]
         return self._entry
 
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], *,

@@ -152,6 +152,23 @@ def test_what_is_left_out_in_any_case_is_not_looked_at():
     assert "TG_" not in prepared.text.partition("TG_ZEROS __device__ int here;")[0]
 
 
+@needs_compiler
+def test_what_the_preprocessor_leaves_out_is_not_there():
+    source = """
+    #ifdef MORE
+    namespace inner { __device__ int extra[3] = {1, 2, 3}; }
+    extern "C" __global__ void more(int* x) { x[0] = inner::extra[2]; }
+    #endif
+    extern "C" __global__ void k(int* x) { x[0] = 5; }"""
+    x = np.zeros(1, np.int32)
+    RawKernel(source, "k")((1,), (1,), (x,))
+    assert x[0] == 5
+    with pytest.raises(EmulatorError, match="preprocessor leaves it out; there are: k"):
+        RawKernel(source, "more")((1,), (1,), (x,))
+    RawKernel(source, "more", ("-DMORE",))((1,), (1,), (x,))
+    assert x[0] == 3
+
+
 @pytest.mark.parametrize(("declared", "names", "rewritten"), [
     ("__device__ const int dx[2] = {1, 2};", ["dx"],
      "TG_DATA __device__ TG_CONST int dx[2] = {1, 2}; TG_GUARD_DATA(0)"),
