@@ -102,6 +102,8 @@ class Appender:
             return
         if self._file is None:
             self._file = FileIO(self._path, "x+")
+        if self._written == len(MAGIC):
+            self._file.seek(0)
             self._file.write(MAGIC)
         self._file.seek(self._written)
         written = self._file.write(data)
