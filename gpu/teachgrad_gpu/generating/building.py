@@ -37,10 +37,11 @@ from . import (  # noqa: F401  (they add their recipes)
 from .catalogued import ALIGNMENT, WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .control import Loop, find_loop
 from .fusion import ThreadFusion
+from .kept import KeptRows
 from .launches import At, Launch, Source, Step, has_elements, told_launch
 from .loops import Elements, FusedKernel
 from .nests import ThreadNest
-from .rows import JoinedRows, KeptRows, TeamRows, ThreadRows
+from .rows import JoinedRows, TeamRows, ThreadRows
 from .threads import KERNELS, Combine, Kernel, Threads, Work
 from .words import FOURS, PRELUDE, RESERVED, combining
 
