@@ -127,7 +127,6 @@ def time_one(machine: Machine, kernel: Kernel) -> Timed:
     shape = machine.shape(kernel)
     example = kernel.example(machine.rng(), kernel.dtypes[0], *shape)
     arrays, settings = tuple(machine.to(a) for a in example.arrays), example.settings
-    kernel.launch(machine.device, *arrays, **settings)
     torch_ms, compiled, agrees = beside_torch(machine, kernel, arrays, settings)
     ours = machine.milliseconds(lambda: kernel.launch(machine.device, *arrays, **settings))
     by_cupy = cupy_side.ANSWERS.get(kernel.name)
@@ -140,7 +139,7 @@ def time_one(machine: Machine, kernel: Kernel) -> Timed:
 
 def beside_torch(machine: Machine, kernel: Kernel, arrays: tuple[Any, ...],
                  settings: Any) -> tuple[float | None, float | None, bool | None]:
-    """PyTorch's time, that of torch.compile, and whether the results agree; None for what is not to be had."""
+    """PyTorch's time, that of torch.compile, and whether the kernel's results agree; None for what is not to be had."""
     if machine.torch is None:
         return None, None, None
     from . import torch_side  # here, because it needs PyTorch
@@ -149,7 +148,9 @@ def beside_torch(machine: Machine, kernel: Kernel, arrays: tuple[Any, ...],
     if answers is None:
         return None, None, None
     tensors = tuple(machine.tensor(a) for a in arrays)
-    agrees = agreement(machine, kernel, tensors, answers(*tensors, **settings))
+    expected = answers(*tensors, **settings)  # before the kernel writes over what it is given
+    kernel.launch(machine.device, *arrays, **settings)
+    agrees = agreement(machine, kernel, tensors, expected)
     if kernel.name in torch_side.UNTIMED:
         return None, None, agrees
     torch_ms, compiled = machine.milliseconds(lambda: answers(*tensors, **settings)), None
