@@ -240,7 +240,7 @@ def gone(pid, within):
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="/proc")
-@pytest.mark.parametrize("end", ["interrupted", "killed", "forked"])
+@pytest.mark.parametrize("end", ["interrupted", "killed", pytest.param("forked", marks=pytest.mark.slow)])
 def test_no_worker_is_left_when_its_interpreter_is_interrupted_or_killed_in_a_launch_of_a_million_blocks(end):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen([sys.executable, "-c", LONG, end], env=environment, stdin=subprocess.PIPE,

@@ -96,3 +96,17 @@ def test_a_kernel_may_take_and_give_back_far_more_than_there_is(check):
     kernel((4,), (1,), (x, times))
     assert x.tolist() == [times] * 4
     assert not check or not kernel.findings
+
+
+def test_a_recording_names_what_malloc_has_given():
+    source = """extern "C" __global__ void k(int* x) {
+        int* p = (int*)malloc(8);
+        p[1] = 7;
+        __syncthreads();
+        x[0] = p[1];
+        free(p);
+    }"""
+    kernel = RawKernel(source, "k", record=True)
+    kernel((1,), (1,), (np.zeros(1, np.int32),))
+    seen = [(event.kind, event.line, event.array) for event in kernel.events if event.kind in ("read", "write")]
+    assert seen == [("write", 3, "malloc(8) of line 2"), ("read", 5, "malloc(8) of line 2"), ("write", 5, "x")]

@@ -133,12 +133,6 @@ bool among_variables(uintptr_t address) {
     return false;
 }
 
-const Region* piece_in_use(uintptr_t address, unsigned size) {
-    const Piece* p = piece_near(address);
-    if (!p || p->freed || address < p->region.low || address + size > p->region.low + p->region.size) return nullptr;
-    return &p->region;
-}
-
 void stop_here() {
     damaged = stopped = true;
     settle_write();

@@ -1,6 +1,7 @@
 // What has been found, and all that a checked launch tells of itself, as text.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string.h>
 #include <tuple>
 
@@ -57,7 +58,10 @@ std::string check_report() {
     auto three = [](const unsigned* n) {
         return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
     };
-    std::string text = counting_report() + heap_report();
+    std::set<int> named;
+    for (const Finding& f : found)
+        if (f.origin == 'h') named.insert(f.number);
+    std::string text = counting_report() + heap_report(named);
     auto row = [&text](std::initializer_list<std::string> fields) {
         const char* between = "";
         for (const std::string& field : fields) text += between + field, between = "\t";

@@ -61,8 +61,14 @@ void count_users(const Region& piece, int more) {
         uintptr_t end = page_end(piece, at);
         if ((users[end] += more) || end > (uintptr_t)base + next_place) continue;
         users.erase(end);
-        forget_page(piece, at);
+        if (piece.pages) forget_page(piece, at);
     }
+}
+
+// It is large even where nothing is in it, so a launch that does not touch the heap has none.
+void open_shadow(Region& piece) {
+    if (launch.checked && !shadow.pages) open_region(shadow);
+    piece.pages = shadow.pages, piece.from = (uintptr_t)base;
 }
 
 // Pieces that a pointer somewhere leads to, found one after the other: a list may be long.
@@ -146,9 +152,8 @@ void heap_launch() {
     close_region(shadow);
     users.clear();
     shadow = {(uintptr_t)base, ROOM, Space::GLOBAL, 0, 'h', false, nullptr};
-    if (launch.checked) open_region(shadow);
     for (auto& [low, piece] : pieces) {
-        piece.region.pages = shadow.pages, piece.region.from = shadow.from;
+        piece.region.pages = nullptr, piece.region.from = (uintptr_t)base;
         if (!piece.freed) count_users(piece.region, 1);
     }
 }
@@ -174,11 +179,20 @@ void heap_ends(const std::vector<Region>& arguments) {
         for (auto& each : lost) report_leak(each.second);
 }
 
-std::string heap_report() {
+const Region* piece_in_use(uintptr_t address, unsigned size) {
+    Piece* p = piece_of(address);
+    if (!p || p->freed || address + size > p->region.low + p->region.size) return nullptr;
+    open_shadow(p->region);
+    return &p->region;
+}
+
+std::string heap_report(const std::set<int>& named) {
     std::string text;
-    for (auto& [low, p] : pieces)
+    for (auto& [low, p] : pieces) {
+        if (!(launch.recorded && p.region.pages) && !named.count(p.region.number)) continue;
         text += "heap\t" + std::to_string(p.region.number) + "\t" + std::to_string(p.region.size) + "\t" +
                 std::to_string(p.taken) + "\t" + (p.made_by_new ? "new" : "malloc") + "\n";
+    }
     return text;
 }
 }  // namespace tg
@@ -188,7 +202,7 @@ using namespace tg;
 void* tg_malloc(size_t size, const void* from, int line) {
     Outside now;
     if (size > LIMIT - in_use || !make_room()) return nullptr;
-    if (launch.checked && !shadow.pages) heap_launch();
+    if (!shadow.size) heap_launch();
     auto last_is_free = [] {
         return !pieces.empty() && pieces.rbegin()->second.fresh && pieces.rbegin()->second.freed;
     };
@@ -203,6 +217,7 @@ void* tg_malloc(size_t size, const void* from, int line) {
     Piece piece{};
     piece.region = shadow;
     piece.region.low = (uintptr_t)base + place, piece.region.size = size;
+    open_shadow(piece.region);
     piece.region.number = next_number++;
     piece.taken = site_of(from, line);
     memcpy(piece.block, tg_now.block, sizeof piece.block);
@@ -223,6 +238,7 @@ void tg_free(void* memory, const void* from, int line) {
     if (!p || p->region.low != address)
         return wrong_free("invalid free", "no malloc and no new has given this address", p, address, site, line);
     if (p->freed) return wrong_free("double free", "it has been freed already", p, address, site, line);
+    open_shadow(p->region);
     if (launch.checked) watch_free(p->region, site);
     p->freed = site;
     memcpy(p->freed_block, tg_now.block, sizeof p->freed_block);
