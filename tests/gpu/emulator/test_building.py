@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from teachgrad_gpu.compiling import compile_cuda, compilers
 from teachgrad_gpu.emulator import EmulatorError, RawKernel, building
 from teachgrad_gpu.emulator.scanning import masked
 from teachgrad_gpu.emulator.source import prepare
@@ -56,14 +57,14 @@ def test_a_kernel_is_compiled_once(own_cache):
 @needs_compiler
 @pytest.mark.slow
 def test_processes_that_build_at_once_do_not_disturb_each_other(own_cache):
-    assert [each.wait(300) for each in run(4)] == [0] * 4
+    assert [each.wait(300) for each in run(2)] == [0] * 2
     assert not list(own_cache.glob("build-*"))
 
 
 @needs_compiler
 @pytest.mark.slow
 def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_whole(own_cache):
-    for delay in (0.3, 0.8, 1.5, 2.5):
+    for delay in (0.3, 1.5):
         [victim] = run()
         time.sleep(delay)
         victim.send_signal(signal.SIGKILL)
@@ -211,12 +212,15 @@ def test_the_user_s_headers_are_read_from_the_folders_that_are_named(tmp_path):
         assert x[0] == 8
 
 
-@pytest.mark.skipif(not Path("/usr/local/bin/nvcc").exists(), reason="no nvcc")
+@pytest.mark.skipif("nvrtc" not in compilers(), reason="no compiler of NVIDIA's")
 @pytest.mark.slow
-def test_nvidia_s_compiler_takes_the_test_kernels(tmp_path):
-    files = sorted(Path(__file__).parent.glob("*/*.cu"))
-    assert len(files) > 50
+@pytest.mark.parametrize("folder", ["course", "right", "wrong"])
+def test_nvidia_s_compiler_takes_the_test_kernels(folder):
+    """What is wrong with the wrong ones is no matter of syntax. The run-time compiler knows no header of C."""
+    files = sorted((Path(__file__).parent / folder).glob("*.cu"))
+    assert len(files) > 20
     for path in files:
-        done = subprocess.run(["/usr/local/bin/nvcc", "-std=c++17", "-arch=sm_80", "-cubin", str(path), "-o",
-                               str(tmp_path / "x.cubin")], capture_output=True, text=True, check=False)  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        source = path.read_text()
+        if "#include <assert.h>" not in source:
+            options = "-std=c++17", "-diag-suppress=550", "-DINFINITY=__int_as_float(0x7f800000)"
+            assert compile_cuda(source, "sm_80", options, path.name, "nvrtc").cubin
