@@ -18,6 +18,7 @@ from teachgrad.ops.einsum import index_lengths, parts, sum_of_products
 
 from .catalogued import Operand, Way, way_of
 from .matrices import USES, multiply, worth_it
+from .products import axis_name
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def put_in_order(way: Way, product: Operand, order: str, out: str, lengths: dict
     """Copy a result to where it is wanted, with its indices in another order."""
     shape: Shape = tuple(lengths[i] for i in out)
     k = way.threads("_in_order", 0, product=product)
-    axes = [f"i{i}" for i in out]
+    axes = [axis_name(i) for i in out]
     k.spread(axes, shape)
     steps = contiguous(tuple(lengths[i] for i in order))
-    where = index(*((step, f"i{i}") for step, i in zip(steps, order, strict=True) if lengths[i] > 1))
+    where = index(*((step, axis_name(i)) for step, i in zip(steps, order, strict=True) if lengths[i] > 1))
     k.put(k.store(k.number(axes, shape), f"product[{where}]"))

@@ -43,13 +43,18 @@ def matrix_product(work: Work) -> None:
     k.put(k.store(k.number(names, work.v.shape), "sum"))
 
 
+def axis_name(letter: str) -> str:
+    """What the place along an index of einsum is called, which may be any letter: `if` would be a word of C."""
+    return f"i_{letter}"
+
+
 @kernel_of(sum_of_products, fits=lambda v: v.dtype.kind in "iuf")
 def einsum(work: Work) -> None:
     """z_out = Σ x_in1 y_in2 ..., over the indices that are not in out."""
     operands, out = parts(work.v.attrs["subscripts"])
     lengths = index_lengths(operands, [x.shape for x in work.v.inputs], work.v.attrs["subscripts"])
     summed = [i for i in lengths if i not in out]
-    name = {letter: f"i{letter}" for letter in lengths}
+    name = {letter: axis_name(letter) for letter in lengths}
     k = work.threads()
     names = [name[i] for i in out]
     terms = prod(lengths[i] for i in summed)
