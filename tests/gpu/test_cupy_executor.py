@@ -172,6 +172,11 @@ def gpu(monkeypatch: Any) -> Iterator[FakeGpu]:
     devices.KINDS.update(before[1])
 
 
+def stopped(*arguments: Any) -> None:
+    """What is done where there is no memory left."""
+    raise MemoryError
+
+
 def trained(make: Any, place: str, **how: Any) -> tuple[list[float], Any, Any]:
     """The losses of five steps, the model, and the step."""
     tg.seed(2)
@@ -317,6 +322,25 @@ def test_moving_parameters_makes_the_launches_anew(gpu: FakeGpu) -> None:
     assert step(x).to("cpu").numpy().tolist() == [15.0, 20.0]
 
 
+def test_launches_that_could_not_be_made_anew_are_made_later(gpu: FakeGpu, monkeypatch: Any) -> None:
+    """Else they would go on with the array that was there before."""
+    w = tg.tensor([1.0, 2.0], device="gpu")
+
+    def grow(x: Any) -> Any:
+        w.__iadd__(1.0)
+        return x * w
+
+    step, x = tg.static(grow, level="O3", executor="cupy"), tg.tensor([3.0, 4.0], device="gpu")
+    step(x)
+    w.data = tg.tensor([5.0, 5.0], device="gpu")._data
+    with monkeypatch.context() as context:
+        context.setattr(OnGpu, "prepare", stopped)
+        with pytest.raises(MemoryError):
+            step(x)
+    assert step(x).to("cpu").numpy().tolist() == [18.0, 24.0]
+    assert w.to("cpu").numpy().tolist() == [6.0, 6.0]
+
+
 def test_parameters_that_kernels_cannot_use_where_they_are(gpu: FakeGpu, monkeypatch: Any) -> None:
     """They are copied in; and the array that was there before belongs to somebody else by then."""
     monkeypatch.setattr(OnGpu, "adopts", lambda self, array: array.size == array._array.base.size
@@ -456,6 +480,26 @@ def test_draws_of_a_static_step_ask_the_device_nothing(gpu: FakeGpu, monkeypatch
         np.testing.assert_allclose(z.to("cpu").numpy(), want.to("cpu").numpy(), rtol=1e-5, atol=1e-6)
     places = zip(program.graph.cells, program.adopted, strict=True)
     assert [program.arrays[v.id].get().tolist()[2] for v, array in places if array is None] == [10, 6]
+
+
+@pytest.mark.parametrize("method", ["answers", "hand_back"])
+def test_a_call_that_is_cut_off_draws_the_same_bits_again(method: str, gpu: FakeGpu, monkeypatch: Any) -> None:
+    """The device has gone on in them by then, the host has not."""
+    def noisy(x: Any) -> Any:
+        return x + tg.random.uniform((8,), name="cut off", device=x.device)
+
+    step, x = tg.static(noisy, level="O3", executor="cupy"), tg.zeros((8,), device="gpu")
+    tg.seed(3)
+    want = [noisy(x).to("cpu").numpy() for _ in range(4)]
+    tg.seed(3)
+    got = [step(x), step(x)]
+    with monkeypatch.context() as context:
+        context.setattr(type(step.trace.program), method, stopped)
+        with pytest.raises(MemoryError):
+            step(x)
+    got += [step(x), step(x)]
+    for z, expected in zip(got, want, strict=True):
+        assert z.to("cpu").numpy().tolist() == expected.tolist()
 
 
 def test_numbers_of_the_cpu_are_in_place_in_every_call(gpu: FakeGpu) -> None:

@@ -44,7 +44,7 @@ class OnGpu:
         else is put there."""
 
     def memory(self, size: int) -> Any:
-        self.known.clear()  # the memory of a program that is gone may be given to the next one
+        self.forget()  # the memory of a program that is gone may be given to the next one
         return self.cupy.empty(max(1, size), np.uint8)
 
     def adopts(self, array: Any) -> bool:
@@ -72,6 +72,9 @@ class OnGpu:
 
     def agrees(self, place: Any, array: Any) -> None:
         self.known[place.data.ptr] = array.tobytes()
+
+    def forget(self) -> None:
+        self.known.clear()
 
     def refuse(self, arrays: Sequence[Any], name: str) -> None:
         if any(isinstance(array, np.ndarray) and array.size > FEW for array in arrays):

@@ -60,6 +60,9 @@ class Emulated:
     def agrees(self, place: Any, array: Any) -> None:
         """All arguments are copied in for each call."""
 
+    def forget(self) -> None:
+        """Likewise."""
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Callable[[], None]]:
         module = emulator.RawModule(source, check=self.check)
         if any(call.is_kernel and call.source is None for batch in calls for call in batch):

@@ -58,6 +58,9 @@ class Launcher(Protocol):
     def agrees(self, place: Any, array: Any) -> None:
         """Note that a place and an array of the host, which have both changed, hold the same."""
 
+    def forget(self) -> None:
+        """Rely on nothing that was copied before: a call has come to an end before its time."""
+
     def prepare(self, source: str, calls: Sequence[Sequence[Call]]) -> Sequence[Any]:
         """Compile a source, and those of the catalogue that calls name; for each batch of calls a function that makes
         them, one after the other."""

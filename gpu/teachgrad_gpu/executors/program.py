@@ -59,6 +59,8 @@ class CudaProgram:
         self.parts: list[Tasks] = []
         """What a call does."""
         self.batches: Sequence[Any] = ()
+        self.ready = False
+        """Whether these are for the arrays as they are now."""
         self.doubtful = True
         """Whether the flag by which kernels refuse values may say so of an earlier call."""
         self.prepare()
@@ -90,6 +92,7 @@ class CudaProgram:
             for step in steps:
                 self.parts[-1].step(step, self.frame)
         self.batches = self.launcher.prepare(self.building.code, batches) if batches else ()
+        self.ready = True
 
     def portions(self) -> Iterable[Sequence[Step]]:
         """The steps that may be one piece; here all of them."""
@@ -118,6 +121,9 @@ class CudaProgram:
             self.running = True
             try:
                 return self.run(inputs, cells)
+            except BaseException:
+                self.launcher.forget()  # kernels may have written what their caller was not told
+                raise
             finally:
                 self.running = False
 
@@ -166,15 +172,14 @@ class CudaProgram:
 
     def adopt(self, cells: Sequence[Any]) -> None:
         """Let kernels use cells where they are, if they can; make the launches anew where one has moved."""
-        moved = False
         for k, (v, array) in enumerate(zip(self.graph.cells, cells, strict=True)):
             if v.id not in self.placed or array is self.adopted[k]:
                 continue
             fitting = array if self.launcher.adopts(array) else None
             if fitting is not self.adopted[k]:  # what is no cell any more may not be written to
+                self.ready = False
                 self.adopted[k], self.arrays[v.id] = fitting, self.in_arena(v) if fitting is None else fitting
-                moved = True
-        if moved:
+        if not self.ready:
             self.prepare()
 
     def answers(self) -> list[Any]:
