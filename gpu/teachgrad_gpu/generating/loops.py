@@ -171,7 +171,6 @@ class FusedKernel(Statements):
         self.loaded.setdefault(name, (self.kind(base), array, steps, offset))
         return f"{name}[e]"
 
-
     def by_fours(self, compute: Callable[[], None], results: list[Vertex], some: str = "") -> None:
         """Load four neighbours of all that is read, compute four times, store four of each result."""
         self.depth += 1

@@ -172,11 +172,13 @@ class Kernel:
         """
         known = self._prepared.setdefault(device, {})  # as long as there is the device
         key = (*[(a.shape, a.dtype) for a in arrays], *settings.items())
-        if key not in known or not all(map(self.lies_right, arrays)):
+        found = known.get(key)
+        if found is None or not all(map(self.lies_right, arrays)):
+            found = self.prepared(device, arrays, settings)
             if len(known) >= MOST_PREPARED:
                 known.clear()
-            known[key] = self.prepared(device, arrays, settings)
-        raw, plan, numbers = known[key]
+            known[key] = found
+        raw, plan, numbers = found
         if not all(plan.grid):
             return  # there is nothing to do
         if plan.shared > 48 << 10:  # more than every device gives unasked
