@@ -74,6 +74,19 @@ def test_the_screen_shows_the_kernel_of_an_op(recording: Any) -> None:
     assert view.timed.startswith("no seconds of CUDA")
 
 
+def test_a_loop_without_kernels_is_recorded_too(tmp_path: Path) -> None:
+    def inverted(x: Any) -> Any:
+        return tg.scan(lambda carry, _: (tg.linalg.inv(carry), None), x, length=2)[0]
+
+    step = tg.static(inverted, level="O3", executor="emulated")
+    with Recorder(tmp_path / "r.tgr", level="meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # there is no kernel for inv
+        assert step(tg.tensor([[4.0]])).item() == 4.0
+    with Reader(tmp_path / "r.tgr") as run:
+        (piece,) = run.program(0).pieces
+    assert (piece.name, piece.runs, piece.first) == ("scan", "NumPy", 0)
+
+
 def test_kernels_of_the_catalogue_have_their_lines_too(tmp_path: Path) -> None:
     product = tg.static(lambda x, y: (x @ y).exp(), level="O3", executor="emulated")
     with Recorder(tmp_path / "r.tgr", level="meta"):

@@ -105,8 +105,10 @@ class CudaProgram:
             if step.call is not None:
                 found.append(Told([str(step.call.op)], self.launcher.library, [step.call]))
             if step.loop is not None:
-                names = [launch.name for body in step.loop.bodies.values() for launch in body.launches]
-                found.append(Told([*dict.fromkeys(names)], "CUDA", [step.loop.v, *step.loop.items.values()]))
+                v, bodies = step.loop.v, step.loop.bodies.values()
+                names = [*dict.fromkeys(launch.name for body in bodies for launch in body.launches)]
+                found.append(Told(names or [str(v.op)], "CUDA" if names else self.launcher.library,
+                                  [v, *step.loop.items.values()]))
             found += [Told([launch.name], "CUDA" if launch.product is None else "cuBLAS",
                            self.building.order[launch.group].members, launch.counts) for launch in step.launches]
         times = self.seconds if len(self.seconds) == len(found) else [None] * len(found)
