@@ -24,6 +24,7 @@ import numpy as np
 
 from . import devices, observe
 from .autodiff import grad
+from .control.body import Body
 from .errors import TeachgradError, VerificationError
 from .executors import Build, Program
 from .graph import Graph, describe, is_constant
@@ -331,5 +332,24 @@ def check_fresh(name: str, kept: Recording, now: Recording) -> None:
 
 def described(v: Vertex, numbers: Mapping[int, int]) -> Any:
     """A vertex, so that it can be compared with one of another trace."""
-    inputs = [x._data.tobytes() if is_constant(x) else numbers.get(x.id) for x in v.inputs]
-    return v.op, inputs, describe(v._data), sorted((k, frozen(a)) for k, a in v.attrs.items())
+    inputs = [numbered(x, numbers) for x in v.inputs]
+    return v.op, inputs, describe(v._data), sorted((k, setting(a)) for k, a in v.attrs.items())
+
+
+def numbered(x: Vertex, numbers: Mapping[int, int]) -> Any:
+    """A constant by its elements, all else by its number."""
+    return x._data.tobytes() if is_constant(x) else numbers.get(x.id)
+
+
+def setting(value: Any) -> Any:
+    """A setting; the body of a loop or a branch, which each trace makes anew, by what is in it."""
+    if isinstance(value, tuple):
+        return tuple(setting(item) for item in value)
+    if not isinstance(value, Body):
+        return frozen(value)
+    numbers = {leaf.id: number for number, leaf in enumerate(value.graph.leaves)}
+    ops = []
+    for v in value.graph.order:
+        ops.append(described(v, numbers))
+        numbers[v.id] = len(numbers)
+    return ops, [numbered(x, numbers) for x in value.graph.outputs]

@@ -186,6 +186,22 @@ def test_stale_cache_key(monkeypatch: pytest.MonkeyPatch) -> None:
         f(tg.tensor(X))
 
 
+@pytest.mark.parametrize("loop", [
+    lambda body, x: tg.scan(lambda c, row: (body(c) + row, c), x[0], x),
+    lambda body, x: tg.cond(x.sum() > 1e3, lambda a: a + 1, body, x),
+    lambda body, x: tg.while_loop(lambda c: c.sum() > 1e3, body, x, max_steps=3),
+])
+def test_a_body_is_stale_if_what_is_in_it_has_changed(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fit, "holds", lambda self, leaves: True)
+    factor = 2.0
+    f = tg.static(lambda x: loop(lambda c: tg.tanh(c) * factor, x), verify=True)
+    for _ in range(2):
+        f(tg.tensor(X))
+    factor = 3.0
+    with pytest.raises(VerificationError, match=r"stale: it has \w+ at test_verification.py:"):
+        f(tg.tensor(X))
+
+
 def test_op_that_is_not_deterministic() -> None:
     rng = np.random.default_rng(0)
     op = planted(lambda self, xp, x: x + rng.standard_normal(x.shape))
