@@ -87,6 +87,22 @@ def test_a_loop_without_kernels_is_recorded_too(tmp_path: Path) -> None:
     assert (piece.name, piece.runs, piece.first) == ("scan", "NumPy", 0)
 
 
+def test_a_loop_within_a_loop_has_the_lines_of_both(tmp_path: Path) -> None:
+    def inner(x: Any) -> Any:
+        return tg.scan(lambda carry, _: (carry * 2.0, None), x, length=2)[0]
+
+    step = tg.static(lambda x: tg.scan(lambda carry, _: (inner(carry).tanh(), None), x, length=2)[0],
+                     level="O3", executor="emulated")
+    with Recorder(tmp_path / "r.tgr", level="meta"):
+        step(tg.ones((3, 4)))
+    with Reader(tmp_path / "r.tgr") as run:
+        account = run.program(0)
+    (piece,) = account.pieces
+    lines = account.source.split("\n")
+    assert [number for number, line in enumerate(lines, 1) if "__global__" in line and not (
+        piece.first <= number <= piece.last)] == []
+
+
 def test_kernels_of_the_catalogue_have_their_lines_too(tmp_path: Path) -> None:
     product = tg.static(lambda x, y: (x @ y).exp(), level="O3", executor="emulated")
     with Recorder(tmp_path / "r.tgr", level="meta"):

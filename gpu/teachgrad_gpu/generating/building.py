@@ -242,9 +242,13 @@ class CudaBuilding(Placing):
 
     @property
     def launches(self) -> list[Launch]:
-        """All launches of a call, those in bodies once."""
-        return [launch for step in self.steps for launch in step.launches] + [
-            launch for body in self.bodies for launch in body.launches]
+        """All launches of a call, those in bodies once, as they follow each other."""
+        found = []
+        for step in self.steps:
+            found += step.launches
+            if step.loop is not None:
+                found += [launch for body in step.loop.bodies.values() for launch in body.launches]
+        return found
 
     def launch(self, launch: Launch) -> None:
         """Add a launch to what a call does."""
