@@ -9,17 +9,23 @@ Without files, every kernel of teachgrad's catalogue is compiled. Warnings are e
     block    threads of a block: the catalogue's choice for its last example, or --threads
     occ      occupancy: how many of a multiprocessor's warps can be alive at once, in percent
     limit    what allows no more
+
+The exit status is 0 if all compile, 1 if a kernel does not, and 2 if there is nothing to compile, or no compiler.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from teachgrad.errors import ExecutorError, SettingError
+from teachgrad.errors import ExecutorError, SettingError, TeachgradError
+
+if TYPE_CHECKING:
+    from ..compile_report import Row
 
 THREADS = 256
 """Of a block of a file's kernels, unless the user says otherwise."""
@@ -39,10 +45,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
-    from ..compile_report import rows_of_catalogue, rows_of_file, table
+    from ..compile_report import table
+    from ..compiling import CompilationError
+
+    try:
+        rows = compiled(args)
+    except TeachgradError as error:
+        print(f"teachgrad cuda compile: {error}", file=sys.stderr)
+        return 1 if isinstance(error, CompilationError) else 2
+    print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))
+    return 0
+
+
+def compiled(args: Namespace) -> list[Row]:
+    """What the kernels take: those of the files, or of the catalogue."""
+    from ..compile_report import rows_of_catalogue, rows_of_file
     from ..compiling import ARCHITECTURES
 
-    rows: list[Any] = []
+    rows: list[Row] = []
     archs = tuple(args.arch or ARCHITECTURES)
     threads = THREADS if args.threads is None else args.threads
     if args.shared is not None and args.shared < 0:
@@ -51,7 +71,7 @@ def main(args: Namespace) -> int:
         if args.macros or args.threads is not None or args.shared is not None:
             raise SettingError("-D, --threads and --shared go with a FILE.cu; teachgrad's own kernels are compiled and "
                                "counted as the catalogue launches them")
-        rows = rows_of_catalogue(archs, args.compiler)
+        return rows_of_catalogue(archs, args.compiler)
     for file in args.files:
         try:
             source = file.read_text(encoding="utf-8")
@@ -63,5 +83,4 @@ def main(args: Namespace) -> int:
         if not of_file:
             raise ExecutorError(f"{file} compiles, but has no kernel; a template has to be instantiated")
         rows += of_file
-    print(json.dumps([asdict(row) for row in rows], indent=1) if args.json else table(rows))
-    return 0
+    return rows
