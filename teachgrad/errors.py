@@ -165,6 +165,11 @@ def locate(site: Site | None) -> Where | None:
     return Where(code.co_filename, line, code.co_name, column, end_column, text)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things: 1 kernel, 2 kernels."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def place(site: Site | None) -> str:
     """A site for the middle of a sentence: `lesson.py:12`."""
     where = locate(site)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import locate, place
+from .errors import counted, locate, place
 from .graph import describe
 from .op import Spec, Vertex
 from .paths import follow
@@ -70,11 +70,6 @@ def facts(trace: Trace) -> Iterator[str]:
 def calls(traces: Sequence[Trace]) -> int:
     """How often traces ran."""
     return sum(trace.calls for trace in traces)
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def argument(part: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from teachgrad.errors import counted
 from teachgrad.executors.c.alone import standing_alone
 from teachgrad.executors.c.groups import Group
 from teachgrad.executors.c.placing import Placing
@@ -237,8 +238,8 @@ class CudaBuilding(Placing):
         """The first line of the source."""
         taken = len({(launch.name, launch.source) for launch in self.launches if launch.source is not None})
         others = f" and {taken} of the catalogue" if taken else ""
-        return (f"/* {remark(self.graph.name)}: {len(self.graph.order)} ops in {len(self.kernels)} kernels{others}, "
-                "written by teachgrad. */")
+        ops, kernels = counted(len(self.graph.order), "op"), counted(len(self.kernels), "kernel")
+        return f"/* {remark(self.graph.name)}: {ops} in {kernels}{others}, written by teachgrad. */"
 
     @property
     def launches(self) -> list[Launch]:

@@ -105,8 +105,3 @@ def same(got: Array, wanted: Array) -> bool:
     if got.shape != wanted.shape:
         return False
     return bool(np.allclose(got, wanted, rtol=1e-5, atol=1e-6, equal_nan=True))
-
-
-def counted(n: int, what: str) -> str:
-    """A number with its noun: 1 block, 2 blocks."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

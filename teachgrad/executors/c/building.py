@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...dtypes import C_TYPES
+from ...errors import counted
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
 from . import attention, products, tiles
@@ -90,7 +91,8 @@ class Building(Placing):
     def title(self, kernels: int) -> str:
         """The first line of the source."""
         name = remark(self.graph.name)
-        return f"/* {name}: {len(self.graph.order)} ops in {kernels} kernels, written by teachgrad. */"
+        ops = counted(len(self.graph.order), "op")
+        return f"/* {name}: {ops} in {counted(kernels, 'kernel')}, written by teachgrad. */"
 
     def compiled(self) -> list[Any]:
         """The functions that come of the source."""

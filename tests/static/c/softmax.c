@@ -1,4 +1,4 @@
-/* test_source_reads_well.<locals>.softmax_of_scaled: 6 ops in 1 kernels, written by teachgrad. */
+/* test_source_reads_well.<locals>.softmax_of_scaled: 6 ops in 1 kernel, written by teachgrad. */
 
 #include <math.h>
 #include <stdbool.h>

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, gives, lacks
-from ..puzzle import Array, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Array, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 out[row] is the sum of a row of the matrix a. There is a block of 8 threads for each row,

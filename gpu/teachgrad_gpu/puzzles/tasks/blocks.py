@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..costs import ONCE
 from ..hints import both, lacks, unwritten, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 A block has at most 1024 threads, so long arrays take several blocks. Write a[i] + 10 into

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, gives, lacks, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 a has an element for each row, b one for each column. Write a[row] + b[column] into

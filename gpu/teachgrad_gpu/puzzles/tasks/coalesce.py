@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..costs import sectors_per_request
 from ..hints import both, finds, gives, lacks, over, wrong
-from ..puzzle import Bound, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Bound, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 out is a with rows and columns exchanged. The kernel below is right, and slow: memory moves in

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, gives, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 out[0] is the sum of all a[i] * b[i]. There is one block; the number of its threads is a

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, unwritten, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 Blocks come in round sizes, arrays do not: here are more threads than the n elements.

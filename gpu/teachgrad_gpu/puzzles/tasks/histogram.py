@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..costs import elements
 from ..hints import both, finds, lacks, over
-from ..puzzle import Bound, Case, Hint, Puzzle, counted
+from ..puzzle import Bound, Case, Hint, Puzzle
 
 TASK = """\
 x holds numbers from 0 to 7; add to out[v] how often v occurs (out begins as zeros). Two threads that do

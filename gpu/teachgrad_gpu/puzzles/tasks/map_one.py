@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..costs import ONCE
 from ..hints import both, one_written, over, unwritten, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 There are as many threads as elements, in one block. Write a[i] + 10 into out[i], for

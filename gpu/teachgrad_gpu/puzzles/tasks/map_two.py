@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, gives, lacks, one_written, writes
-from ..puzzle import Array, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Array, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 a and out are matrices, kept row after row: element (row, column) is a[row * columns + column].

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..costs import elements
 from ..hints import both, either, finds, gives, over
-from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 out[i] is the sum of a[i] and the two elements before it, as far as there are such:

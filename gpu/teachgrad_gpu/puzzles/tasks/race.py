@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, lacks, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 Each block subtracts from its 64 elements their mean, and divides by the largest of what is left. The

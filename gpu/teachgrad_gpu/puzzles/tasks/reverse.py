@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..costs import elements
 from ..hints import both, finds, gives, over, writes
-from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 The array is cut into pieces of 8, a block for each; turn each piece round, within itself.

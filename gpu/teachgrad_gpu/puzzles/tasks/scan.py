@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..hints import both, either, finds, gives, lacks, wrong
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 out[i] is the sum of a[0], a[1], ..., a[i]: a prefix sum, or scan. There is one block with

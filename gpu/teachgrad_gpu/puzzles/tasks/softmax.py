@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..costs import elements
 from ..hints import both, gives, lacks, over, wrong
-from ..puzzle import Array, Bound, Case, Hint, Puzzle, Seen, blank, counted
+from ..puzzle import Array, Bound, Case, Hint, Puzzle, Seen, blank
 
 TASK = """\
 out is the softmax of each row of x: exp(x - m) / s, with m the largest of the row and s the sum of all

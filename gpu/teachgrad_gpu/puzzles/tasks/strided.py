@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..costs import ONCE
 from ..hints import both, lacks, over, right, unwritten, writes
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 Write a[i] + 10 into out[i], for any n, though the number of threads is fixed: a thread

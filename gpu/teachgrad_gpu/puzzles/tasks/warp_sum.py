@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from teachgrad.errors import counted
+
 from ..costs import elements
 from ..hints import either, finds, gives, over
-from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Array, Bound, Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 32 threads are a warp, and run side by side. They can look into each other's registers:

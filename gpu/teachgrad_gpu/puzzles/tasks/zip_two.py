@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..costs import ONCE
 from ..hints import gives, one_written
-from ..puzzle import Case, Hint, Puzzle, blank, counted, integers
+from ..puzzle import Case, Hint, Puzzle, blank, integers
 
 TASK = """\
 Write a[i] + b[i] into out[i]. There are as many threads as elements, in one block."""
