@@ -23,7 +23,7 @@ from ..drawing.model import picture_of
 from ..errors import TeachgradError
 from ..op import state
 from .chrome import events
-from .machine import Machine, machine, of_device
+from .machine import Machine, machine
 from .memory import Memory, of_dynamic, of_static
 from .meter import Meter
 from .runs import KEYS, Run
@@ -84,13 +84,13 @@ class Profile:
             raise TeachgradError(f"a profile has no table by {by!r}; it has them by {', '.join(KEYS)}")
         measuring = min(self.meter.overhead, self.seconds)
         kernels = sum(run.seconds for run in self.runs)
-        rows = rows_of(self.runs, KEYS[by], of_device, self.seconds)
+        rows = rows_of(self.runs, KEYS[by], machine, self.seconds)
         return Table(by, rows, kernels, max(0.0, self.seconds - kernels - measuring), measuring)
 
     def roofline(self) -> Roofline:
         """For each kernel, whether memory or arithmetic bounds it, and how near it comes to what its device can do."""
-        machines = {name: of_device(name) for name in dict.fromkeys(run.device for run in self.runs) or ("cpu",)}
-        return Roofline(machines, rows_of(self.runs, KEYS["kernel"], of_device, self.seconds))
+        machines = {name: machine(name) for name in dict.fromkeys(run.device for run in self.runs) or ("cpu",)}
+        return Roofline(machines, rows_of(self.runs, KEYS["kernel"], machine, self.seconds))
 
     def memory(self) -> Memory:
         """The most memory that values took at once, and which values those were.

@@ -10,7 +10,6 @@ architectures" (2009).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -47,10 +46,19 @@ class Machine:
                 f"{self.double / 1e9:.1f} in float64; ridge at {self.single / self.bandwidth:.1f} flops a byte")
 
 
-@cache
+KNOWN: dict[str, Machine] = {}
+"""What has been measured, by the name of the device."""
+
+
 def machine(place: str = "cpu") -> Machine:
-    """A device; the CPU, with the threads that NumPy now uses. The best of a few tries counts."""
-    there = find(place)
+    """A device, measured the first time; the CPU, with the threads that NumPy uses then."""
+    if place not in KNOWN:
+        KNOWN[place] = measured(find(place))
+    return KNOWN[place]
+
+
+def measured(there: Device) -> Machine:
+    """What a device can do. The best of a few tries counts."""
     xp, side = there.xp, there.side
     source, target = xp.ones(there.copied, np.uint8), xp.zeros(there.copied, np.uint8)
     bandwidth = 2 * there.copied / best(there, lambda: xp.copyto(target, source))
@@ -60,11 +68,6 @@ def machine(place: str = "cpu") -> Machine:
         out = xp.empty_like(a)
         rates[dtype] = 2 * side**3 / best(there, lambda a=a, out=out: xp.matmul(a, a, out))
     return Machine(bandwidth, rates[np.float32], rates[np.float64])
-
-
-def of_device(name: str) -> Machine:
-    """What the device of a name can do, measured once."""
-    return machine() if name == "cpu" else machine(name)
 
 
 def best(there: Device, work: Any) -> float:

@@ -24,7 +24,7 @@ from ..graph import Graph, describe, is_constant, names
 from ..op import Spec, Vertex
 from ..passes.accuracy import Values, error_of
 from ..passes.rewriting import Log, Rewrite
-from ..profiling.machine import machine
+from ..profiling.machine import KNOWN
 from ..profiling.runs import dtype_of, nbytes, spec
 from .accounts import Account, Machine, Miss, Moment, Node, Piece, Rewriting
 
@@ -75,7 +75,7 @@ class Describer:
         source = program.writer(trace.fit.arrays).text() if isinstance(program, NumpyProgram) else program.source
         pieces = tuple(self.pieces(program, source))
         vertices = tuple([(v.id, self.root(v.id)) for v in (*trace.graph.leaves, *trace.graph.order)])
-        known = machine() if machine.cache_info().currsize and language != "CUDA" else None  # of this machine
+        known = KNOWN.get("cpu") if language != "CUDA" else None
         return Account(
             trace.graph.name, trace.level, executor, language, tuple(self.sites), tuple(self.nodes.values()), moments,
             rewrites, misses, vertices, source, pieces,

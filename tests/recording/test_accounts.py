@@ -15,7 +15,7 @@ import teachgrad as tg
 from teachgrad import observe
 from teachgrad.executors.c import compiler
 from teachgrad.passes.plan import plan_memory
-from teachgrad.profiling.machine import machine
+from teachgrad.profiling.machine import KNOWN, machine
 from teachgrad.recording import Account, Reader, Recorder, RecordingError
 from teachgrad.recording.accounts import decode, encode
 
@@ -93,7 +93,7 @@ def test_near_misses_and_errors_are_told(tmp_path: Path) -> None:
 def test_the_machine_and_seconds_come_from_profiles(tmp_path: Path) -> None:
     _, call, _ = training()
     call()
-    machine.cache_clear()
+    KNOWN.clear()
     account = recorded(call, tmp_path)
     assert account.machine is None
     assert all(piece.seconds is None for piece in account.pieces)
