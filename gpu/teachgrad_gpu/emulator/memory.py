@@ -81,7 +81,8 @@ class Arena:
         nbytes = kind.itemsize * int(np.prod(shape, dtype=np.int64))
         place = self._take(max(nbytes, 1))
         block = Block(self, place, nbytes)
-        self._live[place[0].base + place[1]] = nbytes, kind, shape
+        with self._lock:
+            self._live[place[0].base + place[1]] = nbytes, kind, shape
         return np.asarray(block).view(kind).reshape(shape) if nbytes else np.empty(shape, kind)
 
     def _take(self, nbytes: int) -> tuple[Segment, int, int]:
@@ -112,13 +113,11 @@ class Arena:
                     self._bases = [s.base for s in self.segments]
                     place[0].close()
 
-    def array_at(self, address: int) -> tuple[int, int, np.dtype[Any], tuple[int, ...]] | None:
-        """The array that an address lies in: where it begins, its bytes, dtype and shape."""
+    def arrays(self) -> dict[int, tuple[int, np.dtype[Any], tuple[int, ...]]]:
+        """The arrays that there are now: bytes, dtype and shape by the address where one begins, in order."""
         with self._lock:
-            for low, (size, kind, shape) in self._live.items():
-                if low <= address < low + size:
-                    return low, size, kind, shape
-        return None
+            now = self._live.copy()  # at once: the garbage collector may take one of them back at any time
+        return dict(sorted(now.items(), key=lambda each: each[0]))
 
     def find(self, address: int) -> tuple[Segment, int] | None:
         """The segment that an address lies in, and where in it."""

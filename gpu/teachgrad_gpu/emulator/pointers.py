@@ -7,6 +7,7 @@ pointers are np.uint64.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,15 +39,26 @@ class Held:
 
 def held_by(parameters: Sequence[Parameter], arguments: Sequence[Any], arena: Arena) -> tuple[Held, ...]:
     """The arrays in shared memory that arguments hold the addresses of, each once."""
+    holders = [(parameter, value) for parameter, value in zip(parameters, arguments, strict=True)
+               if may_hold(parameter, value)]
+    if not holders:
+        return ()
+    arrays = arena.arrays()
+    lows = list(arrays)
     found: dict[int, Held] = {}
-    for parameter, value in zip(parameters, arguments, strict=True):
-        structure = not parameter.pointer and isinstance(value, np.void)
-        table = parameter.type.count("*") > 1 and isinstance(value, np.ndarray)
-        for name, number in addresses_in(value, parameter.name) if structure or table else ():
-            array = arena.array_at(number)
-            if array is not None:
-                found.setdefault(array[0], Held(name, *array))
+    for parameter, value in holders:
+        for name, number in addresses_in(value, parameter.name):
+            place = bisect.bisect_right(lows, number) - 1  # of the last array that begins no later
+            if place >= 0 and number < lows[place] + arrays[lows[place]][0]:
+                found.setdefault(lows[place], Held(name, lows[place], *arrays[lows[place]]))
     return tuple(found.values())
+
+
+def may_hold(parameter: Parameter, value: Any) -> bool:
+    """Whether an argument is a structure, or an array of pointers."""
+    if parameter.pointer:
+        return parameter.type.count("*") > 1 and isinstance(value, np.ndarray)
+    return isinstance(value, np.void)
 
 
 def addresses_in(value: npt.NDArray[Any] | np.generic, name: str) -> Iterator[tuple[str, int]]:
