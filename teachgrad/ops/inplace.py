@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import devices, observe
-from ..errors import DTypeError, InplaceError, ShapeError, TraceError, place, user_site
+from ..errors import DTypeError, InplaceError, ShapeError, TeachgradError, TraceError, place, user_site
 from ..op import (
     NO_ATTRS,
     Array,
@@ -185,7 +185,10 @@ def set_items(x: Vertex, index: Any, value: Any) -> None:
         announce(target, value)
         arrays = [t._data for t in tensors]
         if devices.beyond and tensors:
-            need_reach(device_of(target).xp, target.shape, pattern, arrays)
+            try:
+                need_reach(device_of(target).xp, target.shape, pattern, arrays)
+            except IndexError as error:
+                raise refused(target, error) from error
         write(target, join_index(pattern, arrays), value)
     relink(target, result)
 
@@ -211,8 +214,13 @@ def write(x: Vertex, index: Any, value: Vertex) -> None:
         else:
             x._data[index] = data
     except (ValueError, IndexError) as error:
-        kind = ShapeError if getattr(x._data.flags, "writeable", True) else InplaceError
-        raise kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}") from error
+        raise refused(x, error) from error
+
+
+def refused(x: Vertex, error: Exception) -> TeachgradError:
+    """The error for a tensor that the array library does not let be overwritten so."""
+    kind = ShapeError if getattr(x._data.flags, "writeable", True) else InplaceError
+    return kind(f"overwriting a tensor of shape {x.shape} at {place(user_site())}: {error}")
 
 
 def relink(x: Vertex, value: Vertex) -> None:
