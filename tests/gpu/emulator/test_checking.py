@@ -13,6 +13,8 @@ from teachgrad_gpu.emulator.launching import launches_in, values
 pytestmark = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 RIGHT = sorted(Path(__file__).parent.glob("right/*.cu"))
 WRONG = sorted(Path(__file__).parent.glob("wrong/*.cu"))
+ORDERS = (None, 1, 2, 3)
+"""Seeds of the order in which threads run."""
 
 
 def some(paths):
@@ -33,9 +35,10 @@ def checked(path, **settings):
 
 
 @pytest.mark.parametrize("path", some(RIGHT))
-def test_nothing_is_found_in_a_right_kernel(path):
-    for kernel in checked(path):
-        assert not kernel.findings, kernel.report()
+def test_nothing_is_found_in_a_right_kernel_in_whatever_order_threads_run(path):
+    for seed in ORDERS:
+        for kernel in checked(path, seed=seed):
+            assert not kernel.findings, (seed, kernel.report())
 
 
 @pytest.mark.parametrize("path", some(WRONG))
@@ -46,18 +49,10 @@ def test_the_mistake_of_a_wrong_kernel_is_found_and_nothing_else(path):
         found = {(finding.kind, finding.line) for finding in kernel.findings}
         assert expected <= found, kernel.report()
         assert {kind for kind, _ in found} == {kind for kind, _ in expected}, kernel.report()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_verdict_does_not_depend_on_the_order_of_threads(seed):
-    emulator.stop()  # variables of a module keep their values, so that one of the mistakes is made once only
-    for path in RIGHT:
+    for seed in ORDERS[1:]:
+        emulator.stop()  # variables of a module keep their values, so that one of the mistakes is made once only
         for kernel in checked(path, seed=seed):
-            assert not kernel.findings, (path.name, kernel.report())
-    for path in WRONG:
-        for kernel in checked(path, seed=seed):
-            assert kernel.findings, path.name
+            assert kernel.findings, seed
 
 
 WIDE = r"""
