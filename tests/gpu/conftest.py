@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from teachgrad import devices
 from teachgrad_gpu.device import open_device
 from teachgrad_gpu.emulator.building import compiler
+from teachgrad_gpu.executors.cublas import Cublas
+from teachgrad_gpu.executors.cupy import OnGpu
+from tests.gpu.fake import FakeBlas, FakeGpu, done_or_captured
 from tests.gpu.standing import StandIn
-from tests.gpu.strict import Strict
+from tests.gpu.strict import Strict, StrictArray
 
 EMULATED = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 PLACES = {"strict": Strict, "kernels": StandIn, "gpu": open_device}
@@ -29,6 +33,15 @@ def place(request: Any, monkeypatch: Any) -> Iterator[Any]:
 def standing(monkeypatch: Any) -> Iterator[StandIn]:
     """The device "gpu" with its kernels, which the emulator runs."""
     with in_use(StandIn(), monkeypatch) as device:
+        yield device
+
+
+@pytest.fixture
+def gpu(monkeypatch: Any) -> Iterator[FakeGpu]:
+    """The device "gpu" with streams whose work may be captured."""
+    monkeypatch.setattr(StrictArray, "perform", staticmethod(done_or_captured))
+    monkeypatch.setattr(OnGpu, "cublas", Cublas(FakeBlas(), SimpleNamespace(data=SimpleNamespace(ptr=0), nbytes=0)))
+    with in_use(FakeGpu(), monkeypatch) as device:
         yield device
 
 

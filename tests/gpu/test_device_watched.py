@@ -16,15 +16,11 @@ from teachgrad.cli import main
 from teachgrad.nn import functional as F
 from teachgrad.ops.elementwise import square
 from teachgrad_gpu.emulator.building import compiler
+from tests.gpu.fake import FakeGpu
 from tests.gpu.standing import StandIn
-from tests.gpu.test_cupy_executor import FakeGpu
-from tests.gpu.test_cupy_executor import gpu as executing
 
-gpu = executing
-"""The device with what executors need."""
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
-
 
 
 def small(place: str) -> Callable[[], Any]:

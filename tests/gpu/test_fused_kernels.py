@@ -38,7 +38,7 @@ def random(*shape: int, dtype: str = "float32") -> Any:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
 
 
-@pytest.mark.parametrize("rest", range(4))
+@pytest.mark.parametrize("rest", [0, 1, 3])
 def test_four_neighbours_a_thread_and_fewer_at_the_end(rest: int, monkeypatch: Any) -> None:
     monkeypatch.setattr("teachgrad_gpu.generating.loops.MANY", 1)
     n = 2052 + rest

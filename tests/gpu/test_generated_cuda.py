@@ -31,9 +31,9 @@ def building_of(function: Any, arguments: Sequence[Any], monkeypatch: Any) -> Cu
     return found[0]
 
 
-@pytest.mark.parametrize("architecture", [pytest.param("sm_75", marks=pytest.mark.slow), "sm_80",
-                                          pytest.param("sm_90", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["lenet", pytest.param("gpt", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "architecture"), [
+    ("lenet", "sm_80"), pytest.param("gpt", "sm_75", marks=pytest.mark.slow),
+    pytest.param("gpt", "sm_90", marks=pytest.mark.slow)])
 def test_training_steps(name: str, architecture: str, monkeypatch: Any) -> None:
     step, _, batch = programs.lenet(4) if name == "lenet" else programs.gpt()
     source = building_of(step, programs.tensors(batch), monkeypatch).code
