@@ -289,6 +289,20 @@ def test_targets_out_of_range_are_refused(standing: StandIn) -> None:
         F.cross_entropy(x, t)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_mean_of_nothing_is_no_number_on_a_device_either(reduction: str, standing: StandIn) -> None:
+    found = []
+    for place in ("cpu", "gpu"):
+        x = tg.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]], device=place, requires_grad=True)
+        with np.errstate(all="ignore"):
+            loss = F.cross_entropy(x, tg.tensor([-100, -100], device=place), reduction=reduction)
+            (slope,) = tg.grad(loss, [x])
+        found.append([loss.item(), *slope.to("cpu").numpy().ravel()])
+    assert set(standing.launched) == {"cross_entropy", "cross_entropy_backward"}
+    np.testing.assert_array_equal(*found)
+    assert np.isnan(found[0]).all() == (reduction == "mean")
+
+
 # ---- in every run the same, nothing carried over, nobody waits -------------------------------------------------------
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -88,7 +88,8 @@ extern "C" __global__ void cross_entropy(const real* x, const integer* labels, r
     }
 }
 
-// gx[i, j] = g[i] (exp(x[i, j] - log_sum[i]) - [j = label[i]]): one read, one write.
+// gx[i, j] = g[i] (exp(x[i, j] - log_sum[i]) - [j = label[i]]): one read, one write. A row that does not count has
+// 0 g[i], which is nan for a mean of no rows at all.
 extern "C" __global__ void cross_entropy_backward(const real* g, const real* x, const integer* labels,
                                                   const real* log_sums, real* gx, int rows, int n, int ignored)
 {
@@ -98,7 +99,7 @@ extern "C" __global__ void cross_entropy_backward(const real* g, const real* x, 
     x += (long long)row * n;
     gx += (long long)row * n;
     integer label = labels[row];
-    real scale = label == ignored ? (real)0 : label >= 0 && label < n ? g[row] : (real)nan("");
+    real scale = label == ignored ? 0 * g[row] : label >= 0 && label < n ? g[row] : (real)nan("");
     real log_sum = log_sums[row];
     for (int j = lane; j < n; j += 32)
         gx[j] = scale * (exp(x[j] - log_sum) - (j == label ? (real)1 : (real)0));
