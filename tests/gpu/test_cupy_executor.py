@@ -104,6 +104,22 @@ def test_products_of_all_kinds(gpu: FakeGpu) -> None:
             np.testing.assert_allclose(z.to("cpu").numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("first", "second", "calls"), [
+    ((2, 3, 40, 50), (2, 3, 50, 30), 1),
+    ((2, 1, 3, 40, 50), (1, 1, 50, 30), 1),
+    ((5, 1, 40, 50), (5, 3, 50, 30), 5),
+    ((1, 3, 40, 50), (5, 3, 50, 30), 5),
+])
+def test_a_batch_whose_matrices_follow_each_other_is_one_call(first: Any, second: Any, calls: int,
+                                                              gpu: FakeGpu) -> None:
+    x, y = normal("float64", first, second)
+    step = tg.static(lambda x, y: x @ y, level="O3", executor="cupy")
+    FakeBlas.calls = 0
+    z = step(tg.tensor(x, device="gpu"), tg.tensor(y, device="gpu"))
+    np.testing.assert_allclose(z.to("cpu").numpy(), x @ y, rtol=1e-12, atol=1e-12)
+    assert FakeBlas.calls == calls
+
+
 def test_kernels_of_the_catalogue_are_captured_too(gpu: FakeGpu) -> None:
     def attend(x: Any, w: Any) -> Any:
         q, k, v = tg.unstack(tg.permute_dims((x @ w).reshape((2, 40, 3, 2, 16)), (2, 0, 3, 1, 4)))

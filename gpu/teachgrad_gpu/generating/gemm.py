@@ -45,13 +45,22 @@ class Gemm:
         x, y = lying(p.x, p.m, p.k), lying(p.y, p.k, p.n)
         if x is None or y is None:
             return None
-        count, steps, outer = 1, (0, 0, 0), p.batch
-        if p.batch:  # the last axis of the batch is a stride of the call, the others are calls of their own
-            count, outer = p.batch[-1], p.batch[:-1]
-            steps = (p.batch_steps[0][-1], p.batch_steps[1][-1], p.batch_steps[2][-1])
+        *outer, (count, steps) = batch_axes(p) or [(1, (0, 0, 0))]
         starts = []
-        for place in combinations(*map(range, outer)):
-            at = [sum(i * step for i, step in zip(place, s, strict=False)) for s in p.batch_steps]
+        for place in combinations(*(range(n) for n, _ in outer)):
+            at = [sum(i * each[k] for i, (_, each) in zip(place, outer, strict=True)) for k in range(3)]
             starts.append((at[0], at[1], at[2]))
         return cls(TRANSPOSED if y[0] else AS_IT_IS, TRANSPOSED if x[0] else AS_IT_IS, p.n, p.m, p.k, y[1], x[1],
                    max(p.n, 1), steps[1], steps[0], steps[2], count, tuple(starts))
+
+
+def batch_axes(p: Product) -> list[tuple[int, tuple[int, int, int]]]:
+    """The axes of the batch of a product, each with the steps of x, y and z along it; neighbours are one axis where the
+    steps go on. The last is a stride of a call, the others are calls of their own."""
+    axes: list[tuple[int, tuple[int, int, int]]] = []
+    for n, x, y, z in zip(p.batch, *p.batch_steps, strict=True):
+        if axes and axes[-1][1] == (n * x, n * y, n * z):
+            axes[-1] = axes[-1][0] * n, (x, y, z)
+        elif n != 1:
+            axes.append((n, (x, y, z)))
+    return axes

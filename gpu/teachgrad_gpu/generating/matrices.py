@@ -14,7 +14,7 @@ from teachgrad.op import Vertex
 from teachgrad.ops.matmul import matmul
 
 from .catalogued import ALIGNMENT, ByLibrary, Operand, Way, way_of
-from .gemm import Gemm
+from .gemm import Gemm, batch_axes
 
 LEAST = 1 << 15
 """A product of fewer multiplications has a kernel that is written here: a library would take longer to begin."""
@@ -90,17 +90,10 @@ def made(way: Way, p: Product, views: Views) -> bool:
     return True
 
 
-def stacked(p: Product) -> tuple[int, tuple[int, ...]] | None:
+def stacked(p: Product) -> tuple[int, tuple[int, int, int]] | None:
     """A batch as one axis: how many products, and how far the matrices of each operand are apart; or None."""
-    count, steps = 1, (0, 0, 0)
-    for n, *each in reversed(list(zip(p.batch, *p.batch_steps, strict=True))):
-        if count == 1:
-            count, steps = n, (each[0], each[1], each[2])
-        elif all(step == count * inner for step, inner in zip(each, steps, strict=True)):
-            count *= n
-        elif n > 1:
-            return None
-    return count, steps
+    *others, last = batch_axes(p) or [(1, (0, 0, 0))]
+    return None if others else last
 
 
 def multiply(way: Way, a: Operand, b: Operand, c: Operand, turn_a: bool = False, turn_b: bool = False) -> None:
