@@ -169,3 +169,23 @@ def test_updates_in_place_by_fours(monkeypatch: Any) -> None:
     assert "get_four(" in run.source
     assert run.trace.program.building.direct, "the new numbers are written straight over the old ones"
     assert run.trace.program.launcher.findings == []
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((3, 45), 1), ((3, 140), 1), ((45, 20), 0)])
+def test_no_thread_reads_what_another_writes_in_place(shape: tuple[int, ...], axis: int, monkeypatch: Any) -> None:
+    """Threads without an element of their own go along with others: they may not load what these overwrite."""
+    monkeypatch.setattr(Emulated, "check", True)
+    start = np.random.default_rng(0).normal(size=shape)
+    w = tg.tensor(start)
+
+    def norm(x: Any) -> None:
+        y = tg.tanh(x)
+        w.__isub__(y / (y * y).sum(axis=axis, keepdims=True))
+
+    step = tg.static(norm, level="O3", executor="emulated")
+    x = start + 1.0
+    y = np.tanh(x)
+    step(tg.tensor(x))
+    assert step.trace.program.launcher.findings == []
+    assert "of its row" in step.source
+    np.testing.assert_allclose(w.numpy(), start - y / (y * y).sum(axis=axis, keepdims=True), rtol=1e-12)

@@ -98,12 +98,18 @@ class KeptRows(TeamRows):
             return
         place = self.several(last=True)
         self.lines += self.indented(place, self.depth + 1)
+        unit = f"{FOUR} * " if self.unit == FOUR else ""
+        checks = [f"{unit}{self.me} + {self.team.threads} * e < {self.n}"] * self.some
+        checks += ["inside"] * self.ragged
+        own = f"if ({' && '.join(checks)}) " if checks else ""
+        overwritten = {self.array(leaf) for leaf in self.in_place.values()}
         for name in names:
             kind, array, steps, offset = self.loaded[name]
             self.lines_of[name] = kind
             at = self.index(steps, offset)
-            self.put(f"    get_four(&{name}[e], {array} + {at});" if self.unit == FOUR else
-                     f"    {name}[e] = {array}[{at}];")
+            check = own if array in overwritten else ""  # what another thread writes is not even read
+            self.put(f"    {check}get_four(&{name}[e], {array} + {at});" if self.unit == FOUR else
+                     f"    {check}{name}[e] = {array}[{at}];")
         self.put("}")
 
     def store(self, results: list[Vertex]) -> None:
