@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .errors import ArgumentError
 from .memory import ALIGNMENT, Arena, Segment
+from .parameters import Parameter
 from .pointers import Held, held_by
 
 APART = 64 << 10
@@ -30,23 +31,6 @@ DTYPES: dict[str, np.dtype[Any]] = {
         "uint8_t": "u1", "int8_t": "i1", "uint32_t": "u4", "int32_t": "i4"}.items()
 }
 """The dtypes of C types, as far as NumPy has them."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a kernel, as its compiler knows it."""
-
-    name: str
-    pointer: bool
-    constant: bool
-    """Whether it is a pointer through which the kernel only reads."""
-    kind: str
-    """"integer", "float" or "other"."""
-    size: int
-    type: str
-
-    def __str__(self) -> str:
-        return f"{self.type} {self.name}".strip()
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import DTYPES, Parameter
+from .arguments import DTYPES
 from .counters import Counter, merged, table
+from .parameters import Parameter
 from .pointers import Held
 
 Index = tuple[int, int, int]

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import building, process
-from .arguments import Packed, Parameter
+from .arguments import Packed
 from .checking import WIDTH, Finding, Report, Variable, as_finding, in_words, lines_of, printable, read_report
 from .counters import Counter
 from .errors import ArgumentError, EmulatorError, LaunchError
 from .events import MOST, MOST_EVER, RECORD, Recording, without_repeats
 from .memory import arena
+from .parameters import Parameter
 from .scanning import closing, masked, split_declarators
 from .source import Prepared, prepare
 

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import Parameter, complain_of_dtype
+from .arguments import complain_of_dtype
 from .errors import ArgumentError
+from .parameters import Parameter
 
 MOST_BYTES = 1 << 30
 COMMENT = re.compile(r"^\s*//\s*(cooperative\s+)?launch:\s*(.*)$", re.MULTILINE)

@@ -10,15 +10,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .memory import Arena
-
-if TYPE_CHECKING:
-    from .arguments import Parameter
+from .parameters import Parameter
 
 
 @dataclass(frozen=True)

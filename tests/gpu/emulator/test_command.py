@@ -9,8 +9,8 @@ import pytest
 
 from teachgrad_gpu.commands import check
 from teachgrad_gpu.emulator import ArgumentError, building
-from teachgrad_gpu.emulator.arguments import Parameter
 from teachgrad_gpu.emulator.launching import read_launch, values
+from teachgrad_gpu.emulator.parameters import Parameter
 
 needs_compiler = pytest.mark.skipif(building.command() is None, reason="no C++ compiler")
 HERE = Path(__file__).parent
