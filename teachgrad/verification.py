@@ -223,7 +223,7 @@ def close(a: Any, b: Any, size: float = 0.0, spread: Any = 0.0) -> bool:
     becomes of that order (`spreads`).
     """
     if a.dtype.kind != "f":
-        return same(a, b) or bool(((a == b) | (spread > 0)).all())
+        return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (spread > 0)).all())
     there = np.isfinite(a) & np.isfinite(b)
     if not (there | (a == b) | ((a != a) & (b != b))).all():
         return False
