@@ -38,6 +38,13 @@ class Body:
         """The same ops, with the inputs and outputs in another order, or others."""
         return Body(replace(self.graph, inputs=tuple(inputs), outputs=tuple(outputs)), self.freed, self.is_gradient)
 
+    def handing_on(self, carries: int, outputs: Sequence[int]) -> Graph:
+        """The graph with the outputs of these numbers, which overwrites its first inputs with its first outputs."""
+        graph = self.graph
+        handed = zip(graph.inputs[:carries], graph.outputs[:carries], strict=True)
+        return replace(graph, outputs=tuple([graph.outputs[k] for k in outputs]),
+                       updates=tuple([(leaf, new) for leaf, new in handed if leaf is not new]))
+
     def __call__(self, arrays: Sequence[Array]) -> list[Any]:
         if self.calls is None:
             self.prepare()

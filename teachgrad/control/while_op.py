@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import GradientError, place
-from ..graph import specs
+from ..graph import Graph, specs
 from ..op import Array, Spec, apply
 from ..ops.elementwise import add
 from ..ops.tuples import item
@@ -136,6 +137,14 @@ class Plan(NamedTuple):
     given: tuple[int, ...]
     answers: tuple[int, ...]
     after: int
+
+    def handing_on(self, body: Body) -> Graph:
+        """The graph of the gradient of a step, which overwrites the gradients that it takes; the others it answers."""
+        leaves = dict(zip((*self.seeds, *self.totals), body.graph.inputs, strict=False))
+        answers = dict(zip(self.answers, body.graph.outputs, strict=True))
+        return replace(body.graph, outputs=tuple([v for k, v in answers.items() if k not in leaves]),
+                       updates=tuple([(leaves[k], v) for k, v in answers.items()
+                                      if k in leaves and v is not leaves[k]]))
 
 
 def plan_of(pulled: Pulled, after: int) -> Plan:

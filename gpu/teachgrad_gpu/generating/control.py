@@ -9,7 +9,6 @@ lies in a room, which the plan gives for as long as the loop lasts. `executors.t
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,10 +65,7 @@ class Loop:
 
     def body(self, body: Body, outputs: Sequence[int], carries: int = 0) -> CudaBody:
         """The CUDA of a body with some of its outputs, the first ones being what the next turn is given."""
-        graph = body.graph
-        handed = zip(graph.inputs[:carries], graph.outputs[:carries], strict=True)
-        return self.outer.body(replace(graph, outputs=tuple([graph.outputs[k] for k in outputs]),
-                                       updates=tuple([(leaf, new) for leaf, new in handed if leaf is not new])))
+        return self.outer.body(body.handing_on(carries, outputs))
 
     @property
     def fails(self) -> bool:
@@ -161,13 +157,8 @@ class WhileBack(Loop):
     def prepare(self, attrs: Mapping[str, Any]) -> None:
         self.plans, self.starts, self.saved, self.given = (attrs[key] for key in ("plans", "starts", "saved", "given"))
         self.keys = [k for k, _ in attrs["handed"]]
-        self.bodies = {}
-        for number, (body, plan) in enumerate(zip(attrs["bodies"], self.plans, strict=True)):
-            leaves = dict(zip((*plan.seeds, *plan.totals), body.graph.inputs, strict=False))
-            answers = dict(zip(plan.answers, body.graph.outputs, strict=True))
-            self.bodies[f"state {number}"] = self.outer.body(replace(
-                body.graph, outputs=tuple([v for k, v in answers.items() if k not in leaves]),
-                updates=tuple([(leaves[k], v) for k, v in answers.items() if k in leaves and v is not leaves[k]])))
+        self.bodies = {f"state {number}": self.outer.body(plan.handing_on(body))
+                       for number, (body, plan) in enumerate(zip(attrs["bodies"], self.plans, strict=True))}
         for number, (k, spec) in enumerate(attrs["handed"]):
             if number not in self.items:
                 self.take(("gradient", k), spec)

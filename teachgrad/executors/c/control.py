@@ -209,11 +209,7 @@ class LoopCode:
 
     def body(self, body: Body, outputs: Sequence[int], carries: int = 0) -> BodyCode:
         """The C of a body with some of its outputs, the first ones being what the next step is given."""
-        graph = body.graph
-        handed = zip(graph.inputs[:carries], graph.outputs[:carries], strict=True)
-        return BodyCode(replace(graph, outputs=tuple([graph.outputs[k] for k in outputs]),
-                                updates=tuple([(leaf, new) for leaf, new in handed if leaf is not new])),
-                        self.exact, self.team)
+        return BodyCode(body.handing_on(carries, outputs), self.exact, self.team)
 
     @property
     def products(self) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -115,14 +114,8 @@ class WhileGradientCode(LoopCode):
     def prepare(self, attrs: Mapping[str, Any]) -> None:
         self.plans, self.starts, self.saved, self.given = (attrs[key] for key in ("plans", "starts", "saved", "given"))
         self.keys = [k for k, _ in attrs["handed"]]
-        self.bodies = {}
-        for number, (body, plan) in enumerate(zip(attrs["bodies"], self.plans, strict=True)):
-            leaves = dict(zip((*plan.seeds, *plan.totals), body.graph.inputs, strict=False))
-            answers = dict(zip(plan.answers, body.graph.outputs, strict=True))
-            graph = replace(body.graph, outputs=tuple([v for k, v in answers.items() if k not in leaves]),
-                            updates=tuple([(leaves[k], v) for k, v in answers.items()
-                                           if k in leaves and v is not leaves[k]]))
-            self.bodies[f"state_{number}"] = BodyCode(graph, self.exact, self.team)
+        self.bodies = {f"state_{number}": BodyCode(plan.handing_on(body), self.exact, self.team)
+                       for number, (body, plan) in enumerate(zip(attrs["bodies"], self.plans, strict=True))}
         self.specs = dict(attrs["handed"])
         self.places = {k: self.take(self.specs[k].nbytes) for i, k in enumerate(self.keys) if i not in self.items}
 
