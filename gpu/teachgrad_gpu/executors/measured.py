@@ -21,20 +21,12 @@ class MeasuredCuda(CudaProgram):
     def __init__(self, program: CudaProgram) -> None:
         self.program = program
         self.ticks: list[float] = []
-        self.kernels: list[KernelOf] = []
         building = copy(program.building)
         building.steps = [single for step in program.building.steps for single in singles(step)]
-        for step in building.steps:
-            if step.loop is not None:
-                v = step.loop.v
-                self.kernels.append(KernelOf(str(v.op), (v, *step.loop.items.values())))
-            elif step.call is not None:
-                self.kernels.append(KernelOf(str(step.call.op), (step.call,)))
-            else:
-                (launch,) = step.launches
-                self.kernels.append(KernelOf(
-                    launch.name, tuple(building.order[launch.group].members), counts=launch.counts))
         super().__init__(building, program.launcher)
+        self.kernels = [KernelOf(piece.names[0] if step.loop is None else str(step.loop.v.op), tuple(piece.vertices),
+                                 counts=piece.counts)
+                        for step, piece in zip(building.steps, self.pieces(), strict=True)]
         self.kernels.append(KernelOf("copy", (*self.graph.outputs, *self.written), moves=True))
         self.workspace = building.arena
         self.without = set(building.direct) | {v.id for v in self.graph.order if v.id not in building.stored}
