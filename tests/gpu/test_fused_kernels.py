@@ -135,6 +135,15 @@ def test_numbers_that_only_count_are_not_read(monkeypatch: Any) -> None:
     assert "const bool equal = (int32_t)(j) ==" in step.source
 
 
+def test_indices_of_64_bits_with_fewer_neighbours_at_the_end(monkeypatch: Any) -> None:
+    """CUDA has no least of an int and an int64_t."""
+    monkeypatch.setattr("teachgrad_gpu.generating.nests.LARGEST", 0)
+    monkeypatch.setattr("teachgrad_gpu.generating.loops.MANY", 1)
+    step = checked(lambda x: [x * 2.0 + 1.0], [random(2051)], monkeypatch)
+    assert "const int64_t i = 4 *" in step.source
+    assert ", count);" in step.source
+
+
 @pytest.mark.slow
 def test_indices_of_64_bits(monkeypatch: Any) -> None:
     monkeypatch.setattr("teachgrad_gpu.generating.nests.LARGEST", 0)

@@ -226,8 +226,8 @@ class Elements(FusedKernel):
         if self.unit > 1:
             lines[0] += "  // the first of four elements"
         if self.some:
-            name = self.inner[0][0]
-            lines.append(f"const int count = min({self.unit}, {self.count} - {name});  // the last thread has fewer")
+            left = f"{self.count} - {self.inner[0][0]}"
+            lines.append(f"const int count = min({wide}{self.unit}, {left});  // the last thread has fewer")
         return lines
 
     def body(self) -> None:
