@@ -45,8 +45,9 @@ class Device:
         with `xp`; else None, and nothing is changed.
 
         Gradients come from the gradient rule of the op, whoever computes it. The array of a draw is its place (seed,
-        site, step) in the random bits, which is on the CPU; all other arrays are of this device, or numbers in arrays
-        of NumPy without axes. With `out` among the settings, the result goes there.
+        site, step) in the random bits, which is on the CPU; all other arrays are of this device, but for numbers in
+        arrays of NumPy without axes, which an op that is one function of `xp`, or an update, may be given. With `out`
+        among the settings, the result goes there.
         """
         return None
 

@@ -1,7 +1,9 @@
 """Computing on another device than the CPU, and the refusal to mix devices.
 
 Arrays are never carried from one device to another in passing. A number is another matter: a tensor without axes that
-no gradient flows to, such as a learning rate, is handed to a device as the number that it is.
+no gradient flows to, such as a learning rate. Where an op is one function of the array library it is handed over as the
+number that it is; an op that does more with its inputs, and asks them for more than numbers can do, gets it as an array
+of the device.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ def compute_elsewhere(op: Op, inputs: Sequence[Vertex], arrays: Sequence[Array],
     for number, array in enumerate(arrays):
         if type(array) is ndarray and (array.ndim or inputs[number].requires_grad):
             raise mixed(op, inputs, attrs, number)
+    if op.kernel is None:
+        arrays = [there.from_host(array) if type(array) is ndarray else array for array in arrays]
     return compute_on(there, op, arrays, attrs)
 
 

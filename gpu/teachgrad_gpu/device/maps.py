@@ -80,7 +80,8 @@ def run(there: Any, what: Map, arrays: Sequence[Any], numbers: Sequence[Any], ou
     array without axes on the device, which is read there: nobody waits for it."""
     first = arrays[0]
     fits(first.dtype.kind == "f" and first.dtype.itemsize > 2 and first.size <= LARGEST)
-    fits(all(a.shape == first.shape and a.flags.c_contiguous and a.dtype in (first.dtype, np.bool_) for a in arrays))
+    fits(all(type(a) is there.array and a.shape == first.shape and a.flags.c_contiguous
+             and a.dtype in (first.dtype, np.bool_) for a in arrays))
     z = there.xp.empty_like(first) if out is None else out
     types = tuple(C_TYPES[n.dtype] if type(n) is there.array else "" for n in numbers)
     made = kernel(there.cupy, what, tuple(C_TYPES[a.dtype] for a in arrays), types, C_TYPES[first.dtype])
