@@ -103,6 +103,14 @@ def test_order_dependent_reduction() -> None:
     assert "inputs lie transposed" in found(lambda x: op(x * 1.5), X)
 
 
+def test_dtype_that_depends_on_the_layout() -> None:
+    def forward(self: Any, xp: Any, x: Any) -> Any:
+        return x.astype(np.int32 if x.flags.c_contiguous else np.int64)
+
+    op = planted(forward, result=np.dtype(np.int32))
+    assert "inputs lie transposed" in found(lambda x: op(x * 1.5), X)
+
+
 def test_uninitialised_result() -> None:
     def forward(self: Any, xp: Any, x: Any) -> Any:
         z = xp.empty(x.shape, x.dtype)
