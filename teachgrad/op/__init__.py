@@ -22,6 +22,7 @@ it and into whatever memory.
 from __future__ import annotations
 
 from .applying import apply, bare, explain, report
+from .bases import INFERENCE, Symbolic
 from .elsewhere import beside, device_of, mixed
 from .overwriting import (
     Overwritten,
@@ -38,7 +39,6 @@ from .overwriting import (
     version,
 )
 from .vertex import (
-    INFERENCE,
     NO_ATTRS,
     REGISTRY,
     Array,
@@ -46,7 +46,6 @@ from .vertex import (
     Op,
     Shape,
     Spec,
-    Symbolic,
     Vertex,
     Witness,
     modes,

@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import devices, observe
 from ..errors import DTypeError, MatrixError, ShapeError, TeachgradError, Where, locate, user_site
+from .bases import INFERENCE, Deferred
 from .elsewhere import HERE, compute_elsewhere, settled
 from .overwriting import note_view, notice_writes, refresh
-from .vertex import INFERENCE, NO_ATTRS, Deferred, Op, Vertex, ndarray, state
+from .vertex import NO_ATTRS, Op, Vertex, ndarray, state
 
 
 def apply(op: Op, inputs: tuple[Vertex, ...], attrs: Mapping[str, Any] = NO_ATTRS) -> Any:

@@ -14,19 +14,8 @@ import numpy as np
 
 from .. import devices
 from ..errors import GradientError, InplaceError, Site, place, user_site
-from .vertex import (
-    INFERENCE,
-    Array,
-    Deferred,
-    Op,
-    Shape,
-    Spec,
-    Symbolic,
-    Vertex,
-    ndarray,
-    next_id,
-    state,
-)
+from .bases import INFERENCE, Deferred, Symbolic
+from .vertex import Array, Op, Shape, Spec, Vertex, ndarray, next_id, state
 
 
 class Overwritten(Vertex):

@@ -232,29 +232,6 @@ class Vertex:
 Vertex.result_type = Vertex
 
 
-class _Inference(Vertex):
-    __slots__ = ()
-
-
-INFERENCE = _Inference(np.empty(0))
-"""The `base` of results that were made in inference mode."""
-
-
-class Symbolic(Vertex):
-    """The `base` of tensors whose values come later (placeholders and what is made of them)."""
-
-    __slots__ = ("tracer",)
-
-    tracer: Tracer
-
-
-class Deferred(Exception):
-    """An operand has no value yet."""
-
-    def __init__(self, tracer: Tracer) -> None:
-        self.tracer = tracer
-
-
 REGISTRY: dict[str, Op] = {}
 """Every op by name."""
 
