@@ -20,6 +20,11 @@ SAME = 6
 """So many looks at the same screen, one after the other, say that it has stopped changing."""
 
 
+def status_line(moment: str) -> str:
+    """What to look for: a status line that names a moment."""
+    return rf"^ ?{re.escape(moment)} "
+
+
 class Terminal:
     """A shell in a tmux window of its own."""
 
@@ -84,9 +89,13 @@ class Terminal:
             screens.append(self.capture())
         return screens[-1]
 
-    def wait_at(self, moment: str, seconds: float = 60.0) -> str:
-        """Wait until the status line names a moment."""
-        return self.wait(rf"^ ?{re.escape(moment)} ", seconds)
+    def wait_at(self, moment: str) -> None:
+        """Wait until the status line names a moment. Other lines may still be those of another."""
+        self.wait(status_line(moment))
+
+    def settled_at(self, moment: str) -> str:
+        """The whole screen of a moment."""
+        return self.settled(status_line(moment))
 
     def wait_for_end(self, status: str = "0") -> None:
         """Wait until the command that was typed has ended so. A prompt may stand before it: keys were typed ahead."""

@@ -99,7 +99,7 @@ def test_attached_to_a_training(mode: str, options: tuple[str, ...], tmp_path: P
         terminal.teachgrad("inspect", address)
         terminal.wait(r"^ ?t\d+/\w+/\d+ .*running  ok$")
         terminal.press("Space")
-        screen = terminal.wait(r"^ ?t\d+/\w+/\d+ .*paused at t\d+/\w+/\d+  ok$")
+        screen = terminal.settled(r"^ ?t\d+/\w+/\d+ .*paused at t\d+/\w+/\d+  ok$")
         assert re.search(r"^ space resume +s step", screen, re.MULTILINE)
 
         held = counter(log)

@@ -116,7 +116,7 @@ def test_wide_and_zero_width_names_keep_their_columns(tmp_path: Path) -> None:
     with Terminal(100, 30) as terminal:
         title = terminal.title()
         terminal.teachgrad("inspect", str(script))
-        screen = terminal.wait_at("t0/fwd/0")
+        screen = terminal.settled_at("t0/fwd/0")
         widths = {sum(map(cell_width, line.rstrip())) for line in screen.splitlines()[1:28]}
         assert widths == {100}
         assert all(sign not in screen for sign in ("\u200b", "\u202e", "\x9b"))
@@ -132,7 +132,7 @@ def test_a_storm_of_resizes_and_a_stop(tmp_path: Path) -> None:
     draw = random.Random(6)
     with Terminal(80, 24) as terminal:
         terminal.teachgrad("inspect", str(make("net", tmp_path)), "--at", "t0/bwd/13")
-        first = terminal.settled("^ t0/bwd/13 ")
+        first = terminal.settled_at("t0/bwd/13")
         for _ in range(40):
             terminal.resize(draw.randrange(1, 200), draw.randrange(1, 60))
         terminal.press("C-z")

@@ -20,7 +20,7 @@ def test_7_cursor_breakpoint_and_trouble_differ_by_their_characters(tmp_path: Pa
         terminal.teachgrad("inspect", str(make("trouble", tmp_path)), "--ascii", "--at", "t0/fwd/1")
         terminal.wait_at("t0/fwd/1")
         terminal.press("b", "s")
-        screen = terminal.wait_at("t0/fwd/2")
+        screen = terminal.settled_at("t0/fwd/2")
         assert screen.isascii()
         lines = [line[1:].split(" |")[0] for line in screen.splitlines() if re.match(r"^\|[> ] +\d+", line)]
         assert [line[0] for line in lines[:3]] == [" ", " ", ">"]
@@ -36,7 +36,7 @@ def test_7_cursor_breakpoint_and_trouble_differ_by_their_characters(tmp_path: Pa
 def test_the_mouse(tmp_path: Path) -> None:
     with Terminal(100, 30) as terminal:
         terminal.teachgrad("inspect", str(make("net", tmp_path)))
-        screen = terminal.wait_at("t0/fwd/0")
+        screen = terminal.settled_at("t0/fwd/0")
         row = next(y for y, line in enumerate(screen.splitlines()) if "relu(fc1.matmul)" in line or "relu(z)" in line)
         for kind in "Mm":  # pressed and let go, as terminals tell it
             terminal.type(f"\x1b[<0;20;{row + 1}{kind}")
@@ -83,7 +83,7 @@ def test_the_palette_and_the_help(tmp_path: Path) -> None:
 def test_a_theme_from_the_command_line(theme: str, background: str, tmp_path: Path) -> None:
     with Terminal(80, 24) as terminal:
         terminal.teachgrad("inspect", str(make("net", tmp_path)), "--theme", theme)
-        terminal.wait_at("t0/fwd/0")
+        terminal.settled_at("t0/fwd/0")
         coloured = terminal.capture("-e")
         assert background in coloured
         terminal.press("q")

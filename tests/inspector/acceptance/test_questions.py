@@ -38,7 +38,7 @@ def test_3_the_numbers_on_the_screen_are_those_of_json(tmp_path: Path) -> None:
         terminal.teachgrad("inspect", path, "--at", "t0/bwd/12", "--screen", "chain")
         terminal.wait_at("t0/bwd/12")
         terminal.press("f")
-        screen = terminal.wait("/2h = ")
+        screen = terminal.settled("/2h = ")
     text = json.dumps(view)
     total = re.search(r"total (\S+) ", screen)
     difference = re.search(r"/2h = (\S+)", screen)
@@ -63,11 +63,11 @@ def test_4_nan_is_traced_to_its_birth(name: str, tmp_path: Path) -> None:
         terminal.teachgrad("inspect", str(script))
         terminal.wait_at("t0/fwd/0")
         terminal.press("!")
-        screen = terminal.wait("1 finding")
+        screen = terminal.settled("1 finding")
         assert re.search(rf"▶ ✗ nan +\S+ {op}, forward +{name}:5", screen)
         terminal.press("1", "G", "C")
         terminal.wait_at(first["moment"])
-        screen = terminal.wait("nan is born here")
+        screen = terminal.settled("nan is born here")
         assert re.search(rf"^│▶.*✗.*{op}\(", screen, re.MULTILINE)
         terminal.press("q")
         terminal.wait_for_end()
@@ -85,7 +85,7 @@ def test_12_what_if(tmp_path: Path) -> None:
         terminal.wait(r"^ ?what if a =")
         terminal.type("2.01")
         terminal.press("Enter")
-        screen = terminal.wait("predicted")
+        screen = terminal.settled("predicted")
         numbers = [abs(float(number)) for number in re.findall(r"-?\d+\.\d+", screen)]
         assert any(abs(number - abs(view["predicted"])) < 1e-4 for number in numbers)
         assert any(abs(number - abs(view["actual"])) < 1e-4 for number in numbers)
@@ -114,8 +114,7 @@ def test_12_the_screen_is_what_is_printed(tmp_path: Path) -> None:
             terminal.press(str(("tape", "chain", "map").index(screen) + 1), ":")
             terminal.type(f"t{step}/{row}")
             terminal.press("Enter")
-            terminal.wait_at(moment)
-            shown = [line.rstrip() for line in terminal.settled(f"^ {moment} ").split("\n")[:30]]
+            shown = [line.rstrip() for line in terminal.settled_at(moment).split("\n")[:30]]
             assert shown == [line.rstrip() for line in text.split("\n")[:30]]
         terminal.press("q")
         terminal.wait_for_end()
