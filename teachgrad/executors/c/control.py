@@ -10,7 +10,6 @@ A loop or branch with a body that is not C through and through stays with NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ...control.body import Body
@@ -62,9 +61,6 @@ class ControlBuilding(Building):
     def find_stored(self) -> Iterator[Vertex]:
         yield from super().find_stored()
         yield from (code.room for code in self.loops.values() if code.room is not None)
-
-    def name_of(self, group: Group, number: int) -> str:
-        return super().name_of(group if group.kind != "control" else replace(group, members=group.members[:1]), number)
 
     def kernel(self, group: Group, name: str, used: dict[int, Vertex]) -> tuple[str, str]:
         if group.kind != "control":

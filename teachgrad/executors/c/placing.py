@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ...graph import Graph, describe
 from ...op import Spec, Vertex
+from ...ops.tuples import Item
 from ...passes.plan import Block, aligned, place
 from .fusion import Fusion, ordered
 from .groups import Group
@@ -175,10 +176,14 @@ class Placing:
     # ---- words -------------------------------------------------------------------------------------------------------
 
     def name_of(self, group: Group, number: int) -> str:
-        """A name for a kernel: its number, the module whose work it does, its first and its last op."""
-        scopes = {self.graph.scopes.get(self.graph.source(v), "") for v in group.members}
+        """A name for a kernel: its number, the module whose work it does, its first and its last op.
+
+        To take a result out of several is nothing that it does.
+        """
+        members = [v for v in group.members if not isinstance(v.op, Item)]
+        scopes = {self.graph.scopes.get(self.graph.source(v), "") for v in members}
         scope = scopes.pop() if len(scopes) == 1 else ""
-        ops = [str(v.op) for v in group.members]
+        ops = [str(v.op) for v in members]
         words = [scope, ops[0], *([] if len(ops) == 1 else ["to", ops[-1]])]
         name = "_".join(word for word in words if word)
         return f"k{number}_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
