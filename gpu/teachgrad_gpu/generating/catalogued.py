@@ -161,7 +161,7 @@ class Way:
         axes = [f"i{axis}" for axis in range(x.ndim)]
         ordered = [axes[axis] for axis in order]
         k.spread(ordered, copy.shape)
-        k.put(k.store(k.number(ordered, copy.shape), k.load(name, *axes), f"{name}_rows"))
+        k.put(k.store(k.element, k.load(name, *axes), f"{name}_rows"))
         return copy
 
     def threads(self, suffix: str, operations: int, **others: Operand) -> Threads:

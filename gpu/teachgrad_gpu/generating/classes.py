@@ -5,7 +5,7 @@ from __future__ import annotations
 from teachgrad.op import Vertex
 from teachgrad.ops.embedding import embedding, embedding_gradient, one_hot, pick_class, put_class
 
-from .moves import ADDABLE, add_to, cleared, few_axes, names_of, number_of, offset_in
+from .moves import ADDABLE, add_to, cleared, few_axes, names_of, offset_in
 from .threads import Threads, Work, kernel_of
 
 MOST = 1 << 28
@@ -20,7 +20,7 @@ def rows_of_table(work: Work) -> None:
     k.spread(names, z.shape)
     k.put(f"const int64_t row = {k.load('indices', *names[:indices.ndim])};")
     k.refuse(f"(uint64_t)row >= {table.shape[0]}")
-    k.put(k.store(number_of(names) if names else "0", k.load("table", "row", *names[indices.ndim:])))
+    k.put(k.store(k.element, k.load("table", "row", *names[indices.ndim:])))
 
 
 @kernel_of(embedding_gradient, "u", "indices", fits=few_axes)
@@ -42,7 +42,7 @@ def sums_of_rows(work: Work) -> None:
         at = [name or "0" for name in found]
         counts = "" if padding is None else f" && row != {padding % z.shape[0]}"
         k.put(f"if ({k.load('indices', *at)} == row{counts}) sum += {k.load('u', *at, *rest)};")
-    k.put(k.store("row" if not rest else "at", "sum"))
+    k.put(k.store(k.element, "sum"))
 
 
 def add_rows(work: Work) -> None:
@@ -66,7 +66,7 @@ def ones_at(work: Work) -> None:
     k.spread([*names, hot], z.shape)
     k.put(f"const int64_t place = {k.load('indices', *names)};")
     k.refuse(f"(uint64_t)place >= {z.shape[-1]}")
-    k.put(k.store(number_of([*names, hot]), f"place == {hot}"))
+    k.put(k.store(k.element, f"place == {hot}"))
 
 
 @kernel_of(pick_class, "x", "t", fits=few_axes, fails=True)
@@ -77,7 +77,7 @@ def element_of_class(work: Work) -> None:
     k.spread(names, z.shape)
     class_of(k, work.v, names, work.v.inputs[0].shape[axis])
     value = f"counts ? {k.load('x', *names[:axis], 'place', *names[axis:])} : 0"
-    k.put(k.store(number_of(names) if names else "0", value))
+    k.put(k.store(k.element, value))
 
 
 @kernel_of(put_class, "u", "t", fits=few_axes, fails=True)
@@ -88,7 +88,7 @@ def class_of_element(work: Work) -> None:
     k.spread(names, z.shape)
     others = [*names[:axis], *names[axis + 1:]]
     class_of(k, work.v, others, z.shape[axis])
-    k.put(k.store(number_of(names), f"counts && place == {names[axis]} ? {k.load('u', *others)} : 0"))
+    k.put(k.store(k.element, f"counts && place == {names[axis]} ? {k.load('u', *others)} : 0"))
 
 
 def class_of(k: Threads, v: Vertex, names: list[str], classes: int) -> None:

@@ -86,4 +86,4 @@ def put_in_order(way: Way, product: Operand, order: str, out: str, lengths: dict
     k.spread(axes, shape)
     steps = contiguous(tuple(lengths[i] for i in order))
     where = index(*((step, axis_name(i)) for step, i in zip(steps, order, strict=True) if lengths[i] > 1))
-    k.put(k.store(k.number(axes, shape), f"product[{where}]"))
+    k.put(k.store(k.element, f"product[{where}]"))

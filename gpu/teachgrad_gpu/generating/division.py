@@ -8,7 +8,7 @@ from __future__ import annotations
 from teachgrad.op import Vertex
 from teachgrad.ops.rounding import floor_divide, remainder
 
-from .moves import few_axes, names_of, number_of
+from .moves import few_axes, names_of
 from .threads import Threads, Work, kernel_of
 
 
@@ -33,10 +33,8 @@ def divided(work: Work) -> Threads:
 def rest(work: Work) -> None:
     """z = x - y floor(x / y), which has the sign of y."""
     k = divided(work)
-    f = "f" if work.v.dtype.itemsize == 4 else ""
-    names = names_of(work.v.shape)
-    k.put(k.store(number_of(names) if names else "0",
-                  f"other_sign ? rest + divisor : rest == 0 ? copysign{f}(({k.kind('z')})0, divisor) : rest"))
+    f, kind = "f" if work.v.dtype.itemsize == 4 else "", k.kind("z")
+    k.put(k.store(k.element, f"other_sign ? rest + divisor : rest == 0 ? copysign{f}(({kind})0, divisor) : rest"))
 
 
 @kernel_of(floor_divide, "x", "y", fits=floats)
@@ -44,10 +42,8 @@ def quotient(work: Work) -> None:
     """z = floor(x / y)."""
     k = divided(work)
     f, kind = "f" if work.v.dtype.itemsize == 4 else "", k.kind("z")
-    names = names_of(work.v.shape)
     k.put(f"const {kind} whole = (dividend - rest) / divisor - other_sign;",
           f"const {kind} below = floor{f}(whole);",
           f"const {kind} nearest = whole - below > ({kind})0.5 ? below + 1 : below;")
     zero = f"copysign{f}(({kind})0, dividend / divisor)"
-    k.put(k.store(number_of(names) if names else "0",
-                  f"divisor == 0 ? dividend / divisor : whole == 0 ? {zero} : nearest"))
+    k.put(k.store(k.element, f"divisor == 0 ? dividend / divisor : whole == 0 ? {zero} : nearest"))

@@ -17,7 +17,7 @@ from teachgrad.ops.searching import argmax, argmin, searchsorted
 from teachgrad.ops.sorting import argsort, sort
 from teachgrad.ops.statistics import prod as product_of
 
-from .moves import AXES, few_axes, names_of, number_of
+from .moves import AXES, few_axes, names_of
 from .threads import Threads, Work, kernel_of
 
 # ---- reductions ------------------------------------------------------------------------------------------------------
@@ -37,8 +37,7 @@ def fold(work: Work, kind: str, start: str, statement: str, end: str = "z") -> N
         for axis, name in zip(axes, found, strict=True):
             names[axis] = name or "0"
         k.put(statement.format(z="result", x=k.load("x", *names)))
-    where = number_of([names[axis] for axis in kept]) if kept else "0"
-    k.put(k.store(where, end.format(z="result")))
+    k.put(k.store(k.element, end.format(z="result")))
 
 
 @kernel_of(product_of, "x", fits=few_axes)
@@ -130,7 +129,7 @@ def place_of_extreme(work: Work, sign: str) -> None:
         nan = " || (element != element && best == best)" if x.dtype.kind == "f" else ""
         with k.block(f"if (element {sign} best{nan})"):
             k.put("best = element;", f"place = {names[axis]};")
-    k.put(k.store(number_of(others) if others else "0", "place"))
+    k.put(k.store(k.element, "place"))
 
 
 @kernel_of(searchsorted, "list", "x", "sorter", fits=few_axes)
@@ -148,7 +147,7 @@ def search(work: Work) -> None:
         before = smaller(*less, v.inputs[0])
         k.put(f"if ({before if v.attrs['side'] == 'left' else f'!({before})'}) low = middle + 1;",
               "else high = middle;")
-    k.put(k.store(number_of(names) if names else "0", "low"))
+    k.put(k.store(k.element, "low"))
 
 
 def smaller(x: str, y: str, like: Vertex) -> str:

@@ -40,11 +40,6 @@ def names_of(shape: Shape) -> list[str]:
     return list(AXES[:len(shape)])
 
 
-def number_of(names: Sequence[str]) -> str:
-    """The number of the element that a thread makes."""
-    return names[0] if len(names) == 1 else "at"
-
-
 def add_to(k: Threads, where: str, value: str) -> str:
     """The statement that adds to an element which other threads may add to at the same time."""
     k.store(where, value)
@@ -75,7 +70,7 @@ def join(work: Work) -> None:
         last = number == len(z.inputs) - 1
         head = "" if number == 0 and last else "else " if last else \
             f"{'else ' if number else ''}if ({names[axis]} < {stop}) "
-        k.put(head + k.store(number_of(names), k.load(f"x{number}", *names[:axis], at, *names[axis + 1:])))
+        k.put(head + k.store(k.element, k.load(f"x{number}", *names[:axis], at, *names[axis + 1:])))
         start = stop
 
 
@@ -87,7 +82,7 @@ def turn(work: Work) -> None:
     k.spread(names, z.shape)
     places = [f"({n - 1} - {name})" if axis in z.attrs["axis"] else name
               for axis, (name, n) in enumerate(zip(names, z.shape, strict=True))]
-    k.put(k.store(number_of(names), k.load("x", *places)))
+    k.put(k.store(k.element, k.load("x", *places)))
 
 
 @kernel_of(roll, "x", fits=few_axes)
@@ -101,7 +96,7 @@ def push(work: Work) -> None:
         shifts[axis] += shift
     places = [f"(({name} + {-shift % n}) % {n})" if shift % n else name
               for name, shift, n in zip(names, shifts, z.shape, strict=True)]
-    k.put(k.store(number_of(names), k.load("x", *places)))
+    k.put(k.store(k.element, k.load("x", *places)))
 
 
 @kernel_of(diagonal, "x", fits=few_axes)
@@ -111,7 +106,7 @@ def take_diagonal(work: Work) -> None:
     names = names_of(z.shape)
     k.spread(names, z.shape)
     *lead, i = names
-    k.put(k.store(number_of(names), k.load("x", *lead, f"({i} + {max(0, -offset)})", f"({i} + {max(0, offset)})")))
+    k.put(k.store(k.element, k.load("x", *lead, f"({i} + {max(0, -offset)})", f"({i} + {max(0, offset)})")))
 
 
 @kernel_of(place_diagonal, "x", fits=few_axes)
@@ -133,7 +128,7 @@ def convert(work: Work) -> None:
     z, k = work.v, work.threads()
     names = names_of(z.shape)
     k.spread(names, z.shape)
-    k.put(k.store(number_of(names) if names else "0", f"({k.kind('z')})(int64_t){k.load('x', *names)}"))
+    k.put(k.store(k.element, f"({k.kind('z')})(int64_t){k.load('x', *names)}"))
 
 
 # ---- indexing --------------------------------------------------------------------------------------------------------
@@ -211,7 +206,7 @@ def take(work: Work) -> None:
     names = names_of(z.shape)
     k.spread(names, z.shape)
     where = places(k, x.shape, z.attrs["index"], names, work.names[1:])
-    k.put(k.store(number_of(names) if names else "0", k.load("x", *where)))
+    k.put(k.store(k.element, k.load("x", *where)))
 
 
 @kernel_of(put_item, "x", fits=addable, fails=True)
@@ -240,7 +235,7 @@ def overwrite(work: Work) -> None:
     k = work.threads("_copy")
     names = names_of(z.shape)
     k.spread(names, z.shape)
-    k.put(k.store(number_of(names) if names else "0", k.load("x", *names)))
+    k.put(k.store(k.element, k.load("x", *names)))
     region = getitem.infer(Spec(z.shape, z.dtype), *[Spec(i.shape, i.dtype) for i in indices],
                            index=z.attrs["index"]).shape
     if 0 in region:
@@ -259,7 +254,7 @@ def take_along_axis(work: Work) -> None:
     names = names_of(z.shape)
     k.spread(names, z.shape)
     where = found_along(k, names, axis, z.inputs[0].shape[axis])
-    k.put(k.store(number_of(names), k.load("x", *where)))
+    k.put(k.store(k.element, k.load("x", *where)))
 
 
 @kernel_of(put_along, "x", "index", fits=lambda v: few_axes(v) and v.dtype.name in ADDABLE, fails=True)

@@ -40,7 +40,7 @@ def matrix_product(work: Work) -> None:
     with k.along("l", x.shape[-1]) as term:
         k.put(f"sum += {k.load('x', *of_x, *rows, term)} * {k.load('y', *of_y, term, *columns)};")
     k.summed("sum")
-    k.put(k.store(k.number(names, work.v.shape), "sum"))
+    k.put(k.store(k.element, "sum"))
 
 
 def axis_name(letter: str) -> str:
@@ -67,4 +67,4 @@ def einsum(work: Work) -> None:
         factors = [k.load(f"x{number}", *(name[i] for i in letters)) for number, letters in enumerate(operands)]
         k.put(f"sum += {' * '.join(factors)};")
     k.summed("sum")
-    k.put(k.store(k.number(names, work.v.shape), "sum"))
+    k.put(k.store(k.element, "sum"))

@@ -130,6 +130,8 @@ class Threads(Code):
         self.depth = 1
         self.count = 1
         self.team = 1
+        self.element = "0"
+        """The number of the element that a thread makes, in C order."""
         self.used: dict[str, Vertex] = {}
         self.stored: set[str] = set()
         """Those of the arrays that it uses to which it writes."""
@@ -142,15 +144,12 @@ class Threads(Code):
         """A thread, or a team of threads, for each element of a shape, with these names for where it is."""
         self.count, self.team = prod(shape), team
         names = names[:len(shape)]
+        self.element = "at" if len(names) > 1 else names[0] if names else "0"
         if team == 1:
             self.put(*coordinates(names, shape))
             return
         self.put(f"const int lane = threadIdx.x % {team};",
                  *coordinates(names, shape, f"((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / {team}"))
-
-    def number(self, names: Sequence[str], shape: Sequence[int]) -> str:
-        """The number of the element that a thread makes, in C order."""
-        return names[0] if len(shape) == 1 else "at"
 
     # ---- elements ----------------------------------------------------------------------------------------------------
 
