@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
-
 from teachgrad.op import Vertex
 from teachgrad.ops.cumulative import cumulative_prod, cumulative_sum, linear_scan
 from teachgrad.ops.logic import all as all_true
@@ -17,7 +14,7 @@ from teachgrad.ops.searching import argmax, argmin, searchsorted
 from teachgrad.ops.sorting import argsort, sort
 from teachgrad.ops.statistics import prod as product_of
 
-from .moves import AXES, few_axes, names_of
+from .moves import AXES, few_axes, names_of, offset_in
 from .threads import Threads, Work, kernel_of
 
 # ---- reductions ------------------------------------------------------------------------------------------------------
@@ -182,13 +179,7 @@ def by_rank(work: Work, value: str | None) -> None:
         before, after = smaller(first, second, x), smaller(second, first, x)
         k.put(f"if (({before}) || (!({after}) && {other} < {me})) rank++;  // of equal ones, the earlier comes first")
     place = [*names[:axis], "rank", *names[axis + 1:]]
-    k.put(k.store(offset(x.shape, place), value or me))
-
-
-def offset(shape: Sequence[int], names: Sequence[str]) -> str:
-    """The number of an element by its place."""
-    return " + ".join(name if prod(shape[axis + 1:]) == 1 else f"{prod(shape[axis + 1:])} * {name}"
-                      for axis, name in enumerate(names))
+    k.put(k.store(offset_in(x.shape, place), value or me))
 
 
 # ---- running results -------------------------------------------------------------------------------------------------
@@ -201,7 +192,7 @@ def run_along(work: Work, start: str, statement: str) -> None:
     k.put(f"{k.kind('z')} running = {start};")
     with k.block(f"for (int64_t {names[axis]} = 0; {names[axis]} < {v.shape[axis]}; {names[axis]}++)"):
         k.put(statement.format(**{name: k.load(name, *names) for name in work.names}))
-        k.put(k.store(offset(v.shape, names), "running"))
+        k.put(k.store(offset_in(v.shape, names), "running"))
 
 
 @kernel_of(cumulative_sum, "x", fits=few_axes)

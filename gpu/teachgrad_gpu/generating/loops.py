@@ -13,7 +13,7 @@ import numpy as np
 
 from teachgrad.executors.c.groups import is_reduction
 from teachgrad.executors.c.nest import Steps
-from teachgrad.executors.c.spelling import expression, failure, is_sum, step
+from teachgrad.executors.c.spelling import expression, failure, is_sum, shift, step
 from teachgrad.executors.c.statements import Statements
 from teachgrad.graph import Graph, is_constant
 from teachgrad.op import Vertex
@@ -166,8 +166,7 @@ class FusedKernel(Statements):
         """The e-th element of what a thread loads of an array."""
         place = f"{array}[{self.index(steps, offset)}]"
         loops = "".join(name for name, bundle in [*self.outer, *self.inner] if steps[bundle[-1]])
-        sign = f"b{-offset}" if offset < 0 else str(offset or "")
-        name = self.name_of(f"{self.label[base.id]}_{loops}{sign}", place)
+        name = self.name_of(f"{self.label[base.id]}_{loops}{shift(offset)}", place)
         self.loaded.setdefault(name, (self.kind(base), array, steps, offset))
         return f"{name}[e]"
 
