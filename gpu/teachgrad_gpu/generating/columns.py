@@ -47,6 +47,14 @@ class Columns:
     places: Shape
     settings: Mapping[str, Any]
 
+    @classmethod
+    def of(cls, way: Way, x: Shape, w: Shape, results: Shape) -> Columns | None:
+        """The columns of a convolution of x with w, or of a gradient of it, where they are worth it."""
+        v = way.work.v
+        settings = {name: v.attrs[name] for name in ("stride", "padding", "dilation", "groups")}
+        columns = cls(x, w, results[1:-1], settings)
+        return columns if columns.worth_it(v.dtype.itemsize) else None
+
     @property
     def groups(self) -> int:
         return int(self.settings["groups"])
@@ -113,17 +121,12 @@ class Columns:
         k.put(k.store("at", "sum"))
 
 
-def settings_of(way: Way) -> Mapping[str, Any]:
-    """What the three ops have in common."""
-    return {name: way.work.v.attrs[name] for name in ("stride", "padding", "dilation", "groups")}
-
-
 @way_of(convolution)
 def forward(way: Way) -> bool:
     """z = w columns + b."""
     z, x, w = way.work.v, way.work.inputs["x"], way.work.inputs["w"]
-    c = Columns(x.shape, w.shape, z.shape[1:-1], settings_of(way))
-    if not c.worth_it(z.dtype.itemsize):
+    c = Columns.of(way, x.shape, w.shape, z.shape)
+    if c is None:
         return False
     columns = c.gathered(way)
     multiply(way, way.rows("w").seen(*c.weights), columns, way.result("z", *c.results))
@@ -138,8 +141,8 @@ def forward(way: Way) -> bool:
 def for_weight(way: Way) -> bool:
     """z = u columnsᵀ."""
     z, u, x = way.work.v, way.work.inputs["u"], way.work.inputs["x"]
-    c = Columns(x.shape, z.shape, u.shape[1:-1], settings_of(way))
-    if not c.worth_it(z.dtype.itemsize):
+    c = Columns.of(way, x.shape, z.shape, u.shape)
+    if c is None:
         return False
     columns = c.gathered(way)
     multiply(way, way.rows("u").seen(*c.results), columns, way.result("z", *c.weights), turn_b=True)
@@ -150,8 +153,8 @@ def for_weight(way: Way) -> bool:
 def for_input(way: Way) -> bool:
     """z = what wᵀ u is, where it was seen."""
     z, u, w = way.work.v, way.work.inputs["u"], way.work.inputs["w"]
-    c = Columns(z.shape, w.shape, u.shape[1:-1], settings_of(way))
-    if not c.worth_it(z.dtype.itemsize):
+    c = Columns.of(way, z.shape, w.shape, u.shape)
+    if c is None:
         return False
     columns = way.result("z", *c.shape) if c.are_the_input else way.workspace(*c.shape)
     multiply(way, way.rows("w").seen(*c.weights), way.rows("u").seen(*c.results), columns, turn_a=True)
