@@ -35,7 +35,7 @@ from . import (  # noqa: F401  (they add their recipes)
     windows,
     writing_back,
 )
-from .catalogued import ALIGNMENT, WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
+from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
 from .control import Loop, find_loop
 from .fusion import ThreadFusion
 from .kept import KeptRows
@@ -93,10 +93,6 @@ class CudaBuilding(Placing):
     def find_stored(self) -> Iterator[Vertex]:
         yield from super().find_stored()
         yield from (loop.room for loop in self.loops.values())
-
-    def is_straight(self, x: Vertex) -> bool:
-        """Whether the elements of a value lie in C order, and begin where kernels of all kinds may take them from."""
-        return self.views.dense(x) and self.views.of(x).offset * x.dtype.itemsize % ALIGNMENT == 0
 
     def body(self, graph: Graph) -> CudaBody:
         """The body of a loop or branch."""

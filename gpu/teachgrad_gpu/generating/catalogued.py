@@ -33,6 +33,11 @@ ALIGNMENT = 16
 """Kernels of the catalogue read up to so many bytes at a time, so arrays begin at multiples of it."""
 
 
+def is_straight(x: Vertex, views: Views) -> bool:
+    """Whether the elements of a value lie in C order, and begin where kernels of all kinds may take them from."""
+    return views.dense(x) and views.of(x).offset * x.dtype.itemsize % ALIGNMENT == 0
+
+
 @dataclass(frozen=True)
 class Operand:
     """Elements of a value that lie side by side, seen in a shape: what the catalogue needs to know of an array."""
@@ -152,8 +157,8 @@ class Way:
     def rows(self, name: str, order: Sequence[int] | None = None) -> Operand:
         """An input, row by row: where it is if it lies so, else a copy. `order` is one of its axes, if not its own."""
         x, views = self.work.inputs[name], self.work.views
-        access = views.of(x)
-        if order is None and views.dense(x) and access.offset * x.dtype.itemsize % ALIGNMENT == 0:
+        if order is None and is_straight(x, views):
+            access = views.of(x)
             return Operand(access.base, x.shape, access.offset)
         order = range(x.ndim) if order is None else order
         copy = self.workspace(*(x.shape[axis] for axis in order))

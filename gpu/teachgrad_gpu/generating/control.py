@@ -21,7 +21,7 @@ from teachgrad.dtypes import uint8
 from teachgrad.op import Spec, Vertex
 from teachgrad.passes.plan import aligned
 
-from .catalogued import ALIGNMENT
+from .catalogued import ALIGNMENT, is_straight
 
 if TYPE_CHECKING:
     from .building import CudaBody, CudaBuilding
@@ -43,7 +43,7 @@ class Loop:
         """Where in the room what lies, by a name of ours."""
         self.size = 0
         for k, x in enumerate(v.inputs):
-            if not outer.is_straight(x):
+            if not is_straight(x, outer.views):
                 self.take(("input", k), Spec(x.shape, x.dtype))
         self.prepare(v.attrs)
         self.take("memory", Spec((max(body.arena for body in self.bodies.values()),), uint8))
