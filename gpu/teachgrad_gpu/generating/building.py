@@ -36,7 +36,7 @@ from . import (  # noqa: F401  (they add their recipes)
     writing_back,
 )
 from .catalogued import WAYS, ByLibrary, FromCatalogue, Operand, Way, find_way
-from .control import Loop, find_loop
+from .control import LOOPS, Loop
 from .fusion import ThreadFusion
 from .kept import KeptRows
 from .launches import At, Launch, Source, Step, has_elements, told_launch
@@ -84,10 +84,9 @@ class CudaBuilding(Placing):
     def adopt(self) -> None:
         for group in list(self.fusion.groups):
             v = group.members[0]
-            items = [w for w in self.graph.order if isinstance(w.op, Item) and w.inputs[0] is v]
-            loop = find_loop(v, items, self) if group.kind == "numpy" else None
-            if loop is not None:
-                self.loops[v.id] = loop
+            if group.kind == "numpy" and type(v.op) in LOOPS:
+                items = [w for w in self.graph.order if isinstance(w.op, Item) and w.inputs[0] is v]
+                loop = self.loops[v.id] = LOOPS[type(v.op)](v, items, self)
                 self.take_over(group, "control", items, [loop.room])
 
     def find_stored(self) -> Iterator[Vertex]:

@@ -90,11 +90,6 @@ def loop_of(op: type) -> Callable[[type[Loop]], type[Loop]]:
     return note
 
 
-def find_loop(v: Vertex, items: Sequence[Vertex], outer: CudaBuilding) -> Loop | None:
-    """The loop or branch that a vertex is, if it is one."""
-    return LOOPS[type(v.op)](v, items, outer) if type(v.op) in LOOPS else None
-
-
 @loop_of(Scan)
 class ScanLoop(Loop):
     """c_t, y_t = body(c_{t-1}, x_t, w), so many times."""
