@@ -240,6 +240,15 @@ FALLS: dict[str, Callable[[], Any]] = {
 }
 
 
+def test_of_half_precision_nothing_is_computed_in_vain(standing: StandIn, monkeypatch: Any) -> None:
+    products = []
+    monkeypatch.setattr(standing.xp, "matmul", lambda *arrays, **settings: products.append(arrays) or
+                        standing.cupy.matmul(*arrays, **settings))
+    for dtype in ("float32", "float16"):
+        F.scaled_dot_product_attention(*[turned((2, 4, 4), dtype).mT for _ in range(3)])
+    assert [q.dtype for q, _ in products] == ["float32"] * 2 + ["float16"] * 2
+
+
 @pytest.mark.parametrize("name", FALLS)
 def test_what_no_kernel_takes_is_left_to_cupy(name: str, standing: StandIn) -> None:
     z = FALLS[name]()

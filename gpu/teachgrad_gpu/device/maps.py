@@ -79,7 +79,7 @@ def run(there: Any, what: Map, arrays: Sequence[Any], numbers: Sequence[Any], ou
     """Compute a map of arrays of one shape, in the type of the first. A number is one of Python's or NumPy's, or an
     array without axes on the device, which is read there: nobody waits for it."""
     first = arrays[0]
-    fits(first.dtype.kind == "f" and first.dtype.itemsize > 2 and first.size <= LARGEST)
+    fits(first.dtype.kind == "f" and first.size <= LARGEST)
     fits(all(type(a) is there.array and a.shape == first.shape and a.flags.c_contiguous
              and a.dtype in (first.dtype, np.bool_) for a in arrays))
     z = there.xp.empty_like(first) if out is None else out

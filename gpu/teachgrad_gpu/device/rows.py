@@ -91,7 +91,7 @@ def losses(there: Any, x: Any, target: Any, ignore_index: int) -> tuple[Any, Any
 
     A target out of range is an IndexError: that is asked before, of the targets alone.
     """
-    fits(x.ndim == 2 and x.dtype.itemsize > 2 and str(target.dtype) in INTEGERS and -(2**31) <= ignore_index < 2**31)
+    fits(x.ndim == 2 and str(target.dtype) in INTEGERS and -(2**31) <= ignore_index < 2**31)
     rows, flat = for_warps(x), target.reshape(-1)
     _, counted = counted_targets(there.xp, flat, x.shape[1], ignore_index)
     loss, log_sums = there.xp.empty(len(x), x.dtype), there.xp.empty(len(x), x.dtype)

@@ -13,11 +13,14 @@ from contextlib import suppress
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from teachgrad.errors import DTypeError, ShapeError
 from teachgrad.op import Op
 
 from ..kernels import catalogue
 
+HALF = np.dtype("float16")
 WAYS: dict[Op, Callable[..., Any]] = {}
 """How an op is computed by kernels: a function of the device, then as the op's own `forward`."""
 
@@ -44,9 +47,9 @@ def computes(*ops: Op) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def computed(there: Any, op: Any, arrays: Sequence[Any], settings: Mapping[str, Any]) -> Any:
-    """What an op gives, if there are kernels for it that take these arrays; else None."""
+    """What an op gives, if there are kernels for it that take these arrays; else None. None of them takes float16."""
     way = WAYS.get(op)
-    if way is None or not all(array.size for array in arrays):
+    if way is None or not all(array.size and array.dtype != HALF for array in arrays):
         return None
     try:
         return way(there, *arrays, **settings)

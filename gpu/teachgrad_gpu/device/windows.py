@@ -86,7 +86,7 @@ def multiplied(xp: Any, a: Any, b: Any, out: Any = None) -> Any:
 
 def square(weight: Any) -> Any:
     """Weights (outputs, channels, rows, columns)."""
-    fits(bool(weight.flags.c_contiguous) and weight.dtype.itemsize > 2)
+    fits(bool(weight.flags.c_contiguous))
     return weight.reshape(*weight.shape[:2], *pair(weight.shape[2:]))
 
 
@@ -131,7 +131,6 @@ def of_weights(there: Any, u: Any, x: Any, *, kernel: Shape, stride: Shape, padd
                groups: int) -> Any:
     shape = (u.shape[0], x.shape[0] // groups, *kernel)
     xp, how = there.xp, Windows(there, shape, stride, padding, dilation, groups)
-    fits(x.dtype.itemsize > 2)
     given, seen = planes(there, u), planes(there, x)
     if how.direct:
         z = xp.empty((*shape[:2], *how.kernel), u.dtype)
