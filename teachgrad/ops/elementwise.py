@@ -46,12 +46,12 @@ def lift(value: Any, like: Vertex) -> Vertex:
         if (kind.kind == "f" and dtype.kind != "f") or (kind.kind == "i" and dtype.kind == "b"):
             dtype = kind
     there = device_of(like) if devices.beyond and state.now.tracer is None else None
-    key = (value, type(value), dtype, like.result_type, there)
-    found = _constants.get(key) if value else None  # zeros are not kept: 0.0 == -0.0 would mix up their signs
+    key = (value or str(value), type(value), dtype, like.result_type, there)  # as text, 0.0 and -0.0 differ
+    found = _constants.get(key)
     if found is None:
         data = np.asarray(value, dtype=dtype)
         data.flags.writeable = False
-        if not value or value != value or len(_constants) >= 1000:
+        if value != value or len(_constants) >= 1000:
             return beside(like, data)
         with modes(next_id=shared_id):  # a run of code that comes later makes it no more
             found = _constants[key] = beside(like, data)
