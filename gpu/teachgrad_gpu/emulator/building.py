@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -209,10 +210,14 @@ def worker(portable: bool = False) -> Path:
     asked = ("-DTG_PORTABLE", "-D_XOPEN_SOURCE=700", "-D_DARWIN_C_SOURCE", "-D_GNU_SOURCE")  # macOS hides ucontext
     flags = ("-std=c++17", "-O2", *(asked if portable else ()))
     exported = () if sys.platform == "darwin" else ("-rdynamic", "-ldl")
+    trouble = (f"{' '.join(how.command)} cannot build the program that runs kernels, which is C++17; name another C++ "
+               "compiler in CXX, such as g++ or clang++")
 
     def steps(folder: Path) -> None:
-        files = [str(path) for path in sorted((RUNTIME / "worker").glob("*.cpp"))]
-        call([*how.command, *flags, *files, "-o", "product", *exported], folder)
+        files = sorted((RUNTIME / "worker").glob("*.cpp"))
+        with ThreadPoolExecutor(os.cpu_count()) as compilers:  # most of the first wait for a kernel is for this
+            list(compilers.map(lambda file: call([*how.command, *flags, "-c", str(file)], folder, trouble), files))
+        call([*how.command, *(f"{file.stem}.o" for file in files), "-o", "product", *exported], folder, trouble)
 
     return cached(digest("worker", *flags, how.version, runtime_digest()), ".worker", steps)
 
@@ -247,14 +252,14 @@ def building_folder() -> Iterator[Path]:
         yield Path(inside)
 
 
-def call(words: list[str], folder: Path) -> None:
-    """Run a compiler in a folder."""
+def call(words: list[str], folder: Path, trouble: str = "the kernel does not compile") -> None:
+    """Run a compiler in a folder; `trouble` is what its complaints mean."""
     try:
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         raise CompileError(f"the compiler {words[0]} was not done after {PATIENCE} seconds") from None
     if done.returncode:
-        raise CompileError("the kernel does not compile:\n" + readable(done.stderr))
+        raise CompileError(f"{trouble}:\n{readable(done.stderr)}")
 
 
 def readable(text: str) -> str:

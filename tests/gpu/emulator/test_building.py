@@ -80,6 +80,14 @@ def test_without_a_compiler_the_error_says_what_to_install(monkeypatch):
 
 @needs_compiler
 @pytest.mark.slow
+def test_a_compiler_that_cannot_link_cplusplus_is_not_taken_for_a_mistake_in_the_kernel(own_cache, monkeypatch):
+    monkeypatch.setenv("CXX", f"{building.command()[0]} -nostdlib")
+    with pytest.raises(EmulatorError, match=r"-nostdlib cannot build .*; name another C\+\+ compiler in CXX"):
+        building.worker()
+
+
+@needs_compiler
+@pytest.mark.slow
 def test_the_portable_switch_gives_the_same(monkeypatch):
     from teachgrad_gpu.emulator import process
 
