@@ -153,21 +153,7 @@ void out_of_bounds(uintptr_t address, unsigned size, int kind, uint64_t site) {
 }
 }  // namespace
 
-Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address) {
-    Finding f{};
-    f.kind = kind;
-    f.site = site;
-    memcpy(f.block, tg_now.block, sizeof f.block);
-    index_of(tg_now.current, f.thread);
-    f.origin = region ? region->origin : '-';
-    f.number = region ? region->number : 0;
-    f.offset = region ? (int64_t)(address - region->low) : (int64_t)address;
-    f.count = 1;
-    return f;
-}
-
 bool somebody_was_stopped() { return stopped; }
-uint64_t barriers_met() { return barriers; }
 
 void check_shared_array(unsigned index) {
     const SharedArray& a = layout->arrays[index];
@@ -267,6 +253,15 @@ void check_lanes(unsigned lane, unsigned source, unsigned here, int line) {
     index_of(tg_now.current / 32 * 32 + lane, f.thread);
     f.message = "a shuffle reads lane " + std::to_string(source) + ", which does not take part";
     report(f);
+}
+
+std::string check_report() {
+    std::string text = counting_report() + heap_report(pieces_found()) + findings_report();
+    for (const SharedArray& a : layout->arrays)
+        text += std::string("shared\t") + a.name + "\t" + std::to_string(a.size) + "\t" + std::to_string(a.element) +
+                "\t" + std::to_string(a.shape[0]) + " " + std::to_string(a.shape[1]) + " " +
+                std::to_string(a.shape[2]) + "\t" + a.type + "\n";
+    return text + "dropped\t" + std::to_string(events_dropped()) + "\nbarriers\t" + std::to_string(barriers) + "\n";
 }
 
 void settle_write() {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unordered_map>
 
-#include "checker.h"
+#include "findings.h"
 #include "scheduler.h"
 
 namespace tg {

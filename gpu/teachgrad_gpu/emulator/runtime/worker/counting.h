@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string>
 
-#include "checker.h"
+#include "regions.h"
 
 namespace tg {
 void counting_launch();

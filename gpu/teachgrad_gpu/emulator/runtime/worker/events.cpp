@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "checker.h"
 #include "scheduler.h"
 
 namespace tg {

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <vector>
 
-#include "checker.h"
+#include "regions.h"
 
 namespace tg {
 enum EventKind : uint8_t { EVENT_READ, EVENT_WRITE, EVENT_ATOMIC, EVENT_LINE, EVENT_BARRIER, EVENT_WARP, EVENT_EXIT };

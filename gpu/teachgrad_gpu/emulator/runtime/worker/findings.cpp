@@ -1,15 +1,11 @@
-// What has been found, and all that a checked launch tells of itself, as text.
+#include "findings.h"
+
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string.h>
 #include <tuple>
+#include <vector>
 
-#include "checker.h"
-#include "counting.h"
-#include "events.h"
-#include "heap.h"
-#include "output.h"
 #include "scheduler.h"
 
 namespace tg {
@@ -22,6 +18,19 @@ std::map<std::tuple<std::string, uint64_t, uint64_t, char, int>, size_t> known;
 }  // namespace
 
 uint64_t site_of_line(int line) { return LINE | (uint64_t)line; }
+
+Finding finding_here(const char* kind, uint64_t site, const Region* region, uintptr_t address) {
+    Finding f{};
+    f.kind = kind;
+    f.site = site;
+    memcpy(f.block, tg_now.block, sizeof f.block);
+    index_of(tg_now.current, f.thread);
+    f.origin = region ? region->origin : '-';
+    f.number = region ? region->number : 0;
+    f.offset = region ? (int64_t)(address - region->low) : (int64_t)address;
+    f.count = 1;
+    return f;
+}
 
 void report(Finding f) {
     std::replace(f.message.begin(), f.message.end(), '\n', ' ');  // it may quote the kernel, and a finding is a line
@@ -54,26 +63,27 @@ void report_failure() {
     report(f);
 }
 
-std::string check_report() {
+std::set<int> pieces_found() {
+    std::set<int> numbers;
+    for (const Finding& f : found)
+        if (f.origin == 'h') numbers.insert(f.number);
+    return numbers;
+}
+
+std::string findings_report() {
     auto three = [](const unsigned* n) {
         return std::to_string(n[0]) + " " + std::to_string(n[1]) + " " + std::to_string(n[2]);
     };
-    std::set<int> named;
-    for (const Finding& f : found)
-        if (f.origin == 'h') named.insert(f.number);
-    std::string text = counting_report() + heap_report(named);
-    auto row = [&text](std::initializer_list<std::string> fields) {
-        const char* between = "";
-        for (const std::string& field : fields) text += between + field, between = "\t";
+    std::string text;
+    for (const Finding& f : found) {
+        text += "finding";
+        for (const std::string& field :
+             {f.kind, std::to_string(f.count), std::to_string(f.site), std::to_string(f.other_site), three(f.block),
+              three(f.thread), three(f.other_block), three(f.other_thread), std::string(1, f.origin),
+              std::to_string(f.number), std::to_string(f.offset), f.message})
+            text += "\t" + field;
         text += "\n";
-    };
-    for (const Finding& f : found)
-        row({"finding", f.kind, std::to_string(f.count), std::to_string(f.site), std::to_string(f.other_site),
-             three(f.block), three(f.thread), three(f.other_block), three(f.other_thread), std::string(1, f.origin),
-             std::to_string(f.number), std::to_string(f.offset), f.message});
-    for (const SharedArray& a : layout->arrays)
-        row({"shared", a.name, std::to_string(a.size), std::to_string(a.element), three(a.shape), a.type});
-    text += "dropped\t" + std::to_string(events_dropped()) + "\nbarriers\t" + std::to_string(barriers_met()) + "\n";
+    }
     return text;
 }
 }  // namespace tg

@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "checker.h"
+#include "findings.h"
 
 namespace tg {
 struct Guess {

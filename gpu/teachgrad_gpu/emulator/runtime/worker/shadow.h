@@ -3,6 +3,14 @@
 #include <stdint.h>
 
 namespace tg {
+// How a word is accessed.
+enum Kind : uint8_t {
+    READ = 0, WRITE = 1, ATOMIC = 2, VOLATILE = 4,
+    CHANGES = 8,   // the old value matters
+    COMPARES = 16,  // and is compared with what the thread took it to be
+    FREES = 32      // a write after which nothing is there
+};
+
 struct Record {
     uint64_t time = 0;
     uint32_t block = 0;    // from 1; 0: nobody
