@@ -65,16 +65,19 @@ bool run_together();             // all blocks at once (grid.cpp)
 void begin_block();
 void go_on();                    // until no thread of the block can, or its turn is over
 void make_ready(unsigned thread);
-void fail(const char* kind, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
 [[noreturn]] void give_up();     // leave the block for good, back to `run`
 [[noreturn]] void stop_thread(); // the current thread ends here, in the middle
 void suspend(State state);       // the current thread waits, others run
 uint64_t blocks_before();        // this one, in the order in which they run
 void index_of(unsigned thread, unsigned* index);
 const Fiber* running_fiber();
-void expire(uint64_t place);     // the time is up
 extern volatile bool expired;
 extern volatile bool due;        // a thread that is checked has run for long: another one is to run
+
+// Failing (failures.cpp).
+void fail(const char* kind, int line, const char* format, ...) __attribute__((format(printf, 3, 4)));
+void report_deadlock();          // nobody can go on
+void expire(uint64_t place);     // the time is up
 
 // While the runtime works, the clock must not take the processor from it.
 struct Outside {
