@@ -128,20 +128,23 @@ def values(parameters: Sequence[Parameter], given: Sequence[tuple[str, str]]) ->
 
 def read_value(text: str, parameter: Parameter, rng: np.random.Generator) -> Any:
     """One argument: an array for a pointer, a number of the right size for anything else."""
-    if text == "null":
-        return None
     found = ARRAY.match(text)
-    if found:
-        array = read_array(found, rng)
-        if parameter.pointer:
+    if parameter.pointer:
+        if found:
+            array = read_array(found, rng)
             complain_of_dtype(array.dtype, parameter)
-        return array
+            return array
+        if text == "null":
+            return None
+        raise ArgumentError(f"`{parameter}` is a pointer; it takes an array such as float32[1024], or null, not {text}")
+    if found or text == "null":
+        raise ArgumentError(f"`{parameter}` is no pointer; it takes a number, not {text}")
     try:
         if parameter.kind == "integer":
             return int(text, 0)
         number = float(text)
     except ValueError:
-        raise ArgumentError(f"`{parameter}`: {text!r} is neither a number nor an array such as float32[1024]") from None
+        raise ArgumentError(f"`{parameter}` takes a number, not {text!r}") from None
     kinds: Mapping[int, type[np.floating[Any]]] = {2: np.float16, 4: np.float32, 8: np.float64}
     return kinds.get(parameter.size, np.float64)(number)
 

@@ -110,11 +110,16 @@ def test_launches_as_text():
     x, y, n = values(parameters, launch.arguments)
     np.testing.assert_array_equal(x, np.arange(6, dtype=np.float32).reshape(2, 3))
     assert (y.dtype, y.shape, n) == (np.int64, (4,), 16)
-    one = parameters[:1]
-    for wrong, told in {"float33[3]": "no dtype", "float32[99999999999]": "more than", "five": "neither a number",
-                        "float32[3]:blue": "fills no array"}.items():  # fmt: skip
+    one, number = parameters[:1], parameters[2:]
+    for wrong, told in {"float33[3]": "no dtype", "float32[99999999999]": "more than", "float32[3]:blue": "fills no",
+                        "five": r"pointer; it takes an array such as float32\[1024\], or null, not five",
+                        "5": "takes an array"}.items():  # fmt: skip
         with pytest.raises(ArgumentError, match=told):
             values(one, (("x", wrong),))
+    for wrong, told in {"int32[3]": "`int n` is no pointer; it takes a number, not int32", "null": "no pointer",
+                        "five": "`int n` takes a number, not 'five'"}.items():  # fmt: skip
+        with pytest.raises(ArgumentError, match=told):
+            values(number, (("n", wrong),))
     with pytest.raises(ArgumentError, match="no parameter 'z'; it has x"):
         values(one, (("z", "1"),))
     with pytest.raises(ArgumentError, match="too much"):
