@@ -92,18 +92,19 @@ def by_name(complaint: str, file: Path) -> str:
 
 def launches(args: Namespace, source: str) -> tuple[LaunchText, ...]:
     """The launches to check: those in the comments, with what the options change; without any, the options' own."""
-    from ..emulator import EmulatorError
+    from ..emulator import ArgumentError, EmulatorError
     from ..emulator.launching import LaunchText, launches_in, name_and_value, read_integer, read_size
     from ..emulator.source import prepare
 
     given = tuple(name_and_value(text) for text in args.arg)
     changes: dict[str, Any] = {}
-    if args.grid:
-        changes["grid"] = read_size(args.grid)
-    if args.block:
-        changes["block"] = read_size(args.block)
-    if args.shared:
-        changes["shared"] = read_integer(args.shared)
+    for option, read_option in ("grid", read_size), ("block", read_size), ("shared", read_integer):
+        text = getattr(args, option)
+        try:
+            if text is not None:
+                changes[option] = read_option(text)
+        except ArgumentError as error:
+            raise ArgumentError(f"--{option} {text}: {error}") from error
     if args.cooperative:
         changes["cooperative"] = True
     written = [launch for launch in launches_in(source) if args.kernel in (None, launch.kernel)]

@@ -69,6 +69,9 @@ def test_options_change_their_part_of_the_launch_in_a_file(options, expected):
     assert [(each.grid, each.block, each.shared, *dict(each.arguments).values()) for each in found] == expected
     [positional] = check.launches(parser.parse_args(["k.cu", "--arg", "1", "--arg", "null"]), source)
     assert positional.arguments == (("", "1"), ("", "null"))
+    for option in ("--grid 2,y", "--block y", "--shared y"):
+        with pytest.raises(ArgumentError, match=f"{option}: 'y' is no integer"):
+            check.launches(parser.parse_args(["k.cu", *option.split()]), source)
     twice = source + source.partition("\n")[0].replace("<<<4", "<<<5")
     assert len(check.launches(parser.parse_args(["k.cu"]), twice)) == 2
     assert len(check.launches(parser.parse_args(["k.cu", "--grid", "6"]), twice)) == 1
