@@ -62,6 +62,9 @@ class RawModule:
     def library(self) -> Path:
         """The compiled source."""
         if self._library is None:
+            for name in self.name_expressions:
+                if name not in self.prepared.kernels and is_template(name, masked(self.prepared.text)):
+                    raise EmulatorError(f"{name} is a template; name an instance of it, such as '{name}<float>'")
             names = tuple(dict.fromkeys([*self.prepared.kernels, *self.name_expressions]))
             self._library = building.build(self.prepared, names, self.options, self.check)
         return self._library
@@ -325,6 +328,12 @@ def described(text: str, source: str) -> Contents:
         else:
             variables[rest[0]] = Variable.read(len(variables), rest)
     return kernels, variables
+
+
+def is_template(name: str, source: str) -> bool:
+    """Whether a name is that of a template of kernels, and of no instance of it."""
+    head = rf"\btemplate\s*<[^;{{}}]*\b__global__\b[^;{{}}]*\b{re.escape(name.rpartition('::')[2])}\s*\("
+    return "<" not in name and re.search(head, source) is not None
 
 
 def parameter_names(source: str, kernel: str) -> tuple[str, ...]:

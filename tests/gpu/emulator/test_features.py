@@ -185,6 +185,12 @@ def test_a_module_with_variables_and_templates():
         module.get_function("missing")
     with pytest.raises(emulator.ArgumentError, match="20 bytes at 0 do not fit c"):
         module.get_global("c").set(np.zeros(5, np.float32))
+    for whole in RawModule(code=MODULE, name_expressions=("size",)), RawKernel(MODULE, "size"):
+        with pytest.raises(emulator.EmulatorError, match="size is a template; name an instance of it, such as 'size<"):
+            whole.compile()
+    special = MODULE + "template <> __global__ void size<int>(int* o) { *o = 40; }"
+    RawKernel(special, "size<int>")((1,), (1,), (n,))
+    assert n[0] == 40
 
 
 SHARED = r"""
