@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,21 +129,19 @@ def gpt() -> tuple[Any, Any, Any]:
     model = GPT()
     optimizer = optim.AdamW(model.parameters(), lr=0.01)
 
-    def step(x: Any, y: Any) -> Any:
-        loss = F.cross_entropy(model(x).reshape((-1, 11)), y.reshape((-1,)))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
     rng = np.random.default_rng(4)
-    return step, model, (rng.integers(0, 11, (3, 12)), rng.integers(0, 11, (3, 12)))
+    return step_of(model, optimizer, of_letters), model, (rng.integers(0, 11, (3, 12)), rng.integers(0, 11, (3, 12)))
 
 
-def step_of(model: Any, optimizer: Any) -> Any:
-    """A training step of a classifier."""
+def of_letters(scores: Any, y: Any) -> Any:
+    """The cross-entropy of scores for which letter comes next, everywhere in a text."""
+    return F.cross_entropy(scores.reshape((-1, scores.shape[-1])), y.reshape((-1,)))
+
+
+def step_of(model: Any, optimizer: Any, loss_of: Callable[[Any, Any], Any] = F.cross_entropy) -> Any:
+    """A training step of a model, by default a classifier."""
     def step(x: Any, y: Any) -> Any:
-        loss = F.cross_entropy(model(x), y)
+        loss = loss_of(model(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -167,15 +165,11 @@ def moons(rows: int = 40) -> tuple[Any, Any, Any]:
     optimizer = optim.Adam(model.parameters(), lr=0.01)
     rng = np.random.default_rng(2)
 
-    def step(x: Any, y: Any) -> Any:
-        loss = F.binary_cross_entropy_with_logits(model(x).reshape(rows), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
+    def loss_of(scores: Any, y: Any) -> Any:
+        return F.binary_cross_entropy_with_logits(scores.reshape(rows), y)
 
     x = rng.normal(size=(rows, 2)).astype(np.float32)
-    return step, model, (x, (x[:, 0] * x[:, 1] > 0).astype(np.float32))
+    return step_of(model, optimizer, loss_of), model, (x, (x[:, 0] * x[:, 1] > 0).astype(np.float32))
 
 
 def classifier(rows: int = 50) -> tuple[Any, Any, Any]:

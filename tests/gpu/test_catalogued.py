@@ -284,18 +284,14 @@ def gpt() -> Any:
     tg.seed(4)
     model = programs.GPT(letters=11, width=32, length=40)
     rng = np.random.default_rng(1)
-
-    def loss_of(x: Any, y: Any) -> Any:
-        return F.cross_entropy(model(x).reshape((-1, 11)), y.reshape((-1,)))
-
-    return loss_of, model, (rng.integers(0, 11, (4, 40)), rng.integers(0, 11, (4, 40)))
+    return programs.of_letters, model, (rng.integers(0, 11, (4, 40)), rng.integers(0, 11, (4, 40)))
 
 
 def pictures() -> Any:
     tg.seed(4)
     model = Pictures()
     rng = np.random.default_rng(1)
-    return (lambda x, y: F.cross_entropy(model(x), y)), model, (
+    return F.cross_entropy, model, (
         rng.normal(size=(12, 3, 11, 11)).astype(np.float32), rng.integers(0, 10, 12))
 
 
@@ -306,15 +302,7 @@ def pictures() -> Any:
 def test_training(make: Any, names: set[str]) -> None:
     def trained(**how: Any) -> Any:
         loss_of, model, batch = make()
-        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-        def step(x: Any, y: Any) -> Any:
-            loss = loss_of(x, y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            return loss
-
+        step = programs.step_of(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9), loss_of)
         if how:
             step = tg.static(step, **how)
         return [step(*programs.tensors(batch)).item() for _ in range(4)], model.state_dict(), step

@@ -35,14 +35,7 @@ def trained(make: Any, place: str, **how: Any) -> tuple[list[float], Any, Any]:
     """The losses of five steps, the model, and the step."""
     tg.seed(2)
     model, optimizer, batch = make(place)
-
-    def step(x: Any, t: Any) -> Any:
-        loss = F.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = programs.step_of(model, optimizer)
     if how:
         step = tg.static(step, **how)
     xs = [tg.tensor(a).to(place) for a in batch]

@@ -13,9 +13,9 @@ import pytest
 import teachgrad as tg
 from teachgrad import nn, optim
 from teachgrad.cli import main
-from teachgrad.nn import functional as F
 from teachgrad.ops.elementwise import square
 from teachgrad_gpu.emulator.building import compiler
+from tests.export import programs
 from tests.gpu.fake import FakeGpu
 from tests.gpu.standing import StandIn
 
@@ -27,18 +27,10 @@ def small(place: str) -> Callable[[], Any]:
     """A step of a small network on a device."""
     tg.seed(2)
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.LayerNorm(8), nn.Dropout(0.3), nn.Linear(8, 3)).to(place)
-    trainer = optim.Adam(model.parameters(), lr=0.01)
+    step = programs.step_of(model, optim.Adam(model.parameters(), lr=0.01))
     rng = np.random.default_rng(0)
     x, t = tg.tensor(rng.standard_normal((5, 4)), tg.float32).to(place), tg.tensor([0, 1, 2, 0, 1]).to(place)
-
-    def step() -> Any:
-        loss = F.cross_entropy(model(x), t)
-        trainer.zero_grad()
-        loss.backward()
-        trainer.step()
-        return loss
-
-    return step
+    return lambda: step(x, t)
 
 
 def test_profiles_time_ops_of_the_device(standing: StandIn) -> None:
@@ -93,16 +85,7 @@ def arguments() -> tuple[Any, Any]:
 def training() -> Callable[[Any, Any], Any]:
     tg.seed(2)
     model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.LayerNorm(8), nn.Dropout(0.3), nn.Linear(8, 3)).to("gpu")
-    trainer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-    def step(x: Any, t: Any) -> Any:
-        loss = F.cross_entropy(model(x), t)
-        trainer.zero_grad()
-        loss.backward()
-        trainer.step()
-        return loss
-
-    return step
+    return programs.step_of(model, optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
 
 
 def test_programs_of_the_device_are_verified(gpu: FakeGpu) -> None:

@@ -18,6 +18,7 @@ import teachgrad as tg
 from teachgrad import nn, optim
 from teachgrad.executors.c.compiler import cache_dir, clear, compiled, compiler
 from teachgrad.nn import functional as F
+from tests.export.programs import step_of
 from tests.static.c.standalone import alone, built
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
@@ -38,15 +39,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def train_step(model: Any, loss_of: Any) -> Any:
     optimizer = optim.AdamW(model.parameters(), lr=1e-3)
-
-    def train(x: Any, t: Any) -> Any:
-        loss = loss_of(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return tg.static(train, level="O3")
+    return tg.static(step_of(model, optimizer, loss_of), level="O3")
 
 
 def source_of_a_classifier() -> str:

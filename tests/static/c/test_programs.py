@@ -15,6 +15,7 @@ from teachgrad import nn, optim
 from teachgrad.checking import alike
 from teachgrad.executors.c import compiler
 from teachgrad.nn import functional as F
+from tests.export.programs import step_of
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
 
@@ -66,14 +67,9 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
 
 def trained(model: Any, optimizer: Any, x: Any, t: Any, level: str | None) -> tuple[list[float], dict[str, Any]]:
     """Losses over five steps, and the state of the model after them."""
-    def train(x: Any, t: Any) -> Any:
-        loss = F.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step = tg.static(train, level=level) if level else train
+    step = step_of(model, optimizer)
+    if level:
+        step = tg.static(step, level=level)
     losses = [step(x, t).item() for _ in range(5)]
     return losses, {name: value.numpy(copy=True) for name, value in model.state_dict().items()}
 
@@ -97,16 +93,7 @@ def test_training(kind: str, how: str) -> None:
 
 def test_a_perceptron_is_one_c_function() -> None:
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-
-    def train(x: Any, t: Any) -> Any:
-        loss = F.mse_loss(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step = tg.static(train, level="O3")
+    step = tg.static(step_of(model, optim.SGD(model.parameters(), lr=0.1), F.mse_loss), level="O3")
     step(tg.ones((4, 2)), tg.ones((4, 1)))
     assert "numpy:" not in tg.source(step)
     assert tg.source(step).count("int run(void **p)") == 1
@@ -114,17 +101,8 @@ def test_a_perceptron_is_one_c_function() -> None:
 
 def test_targets_out_of_range_are_refused_and_nothing_is_written() -> None:
     model = perceptron()
-    optimizer = optim.Adam(model.parameters(), lr=0.01)
     x, t = batch("perceptron")
-
-    def train(x: Any, t: Any) -> Any:
-        loss = F.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step = tg.static(train, level="O3")
+    step = tg.static(step_of(model, optim.Adam(model.parameters(), lr=0.01)), level="O3")
     step(x, t)
     before = {name: value.numpy(copy=True) for name, value in model.state_dict().items()}
     for wrong in (4, -1, 1 << 40):

@@ -17,6 +17,7 @@ from teachgrad import nn, optim, threads
 from teachgrad.executors.c.compiler import cache_dir, compiled, compiler, has_openmp
 from teachgrad.executors.c.team import Team, blas_threads
 from teachgrad.nn import functional as F
+from tests.export.programs import step_of
 from tests.static.c.standalone import alone, built
 
 HOW = compiler()
@@ -36,15 +37,7 @@ def trained(count: int | None) -> tuple[list[float], list[Any], str]:
     tg.seed(3)
     model = nn.Sequential(nn.Linear(96, 512), nn.LayerNorm(512), nn.GELU(), nn.Linear(512, 200))
     optimizer = optim.AdamW(model.parameters(), lr=1e-3)
-
-    def train(x: Any, t: Any) -> Any:
-        loss = F.cross_entropy(model(x), t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    step = tg.static(train, level="O3", threads=count)
+    step = tg.static(step_of(model, optimizer), level="O3", threads=count)
     rng = np.random.default_rng(0)
     x, t = tg.tensor(rng.normal(size=(256, 96)).astype(np.float32)), tg.tensor(rng.integers(0, 200, 256))
     losses = [step(x, t).item() for _ in range(4)]
