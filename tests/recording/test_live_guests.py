@@ -133,10 +133,15 @@ def test_another_user_is_refused(live: tuple[Recorder, Run], folder: Path) -> No
 
     assert comes() == "PermissionError\n"
     os.chmod(recorder.address, 0o666)
-    for path in (folder, *folder.parents):  # as if all doors had been left open
-        if path.stat().st_uid == os.geteuid() and path != Path("/"):
-            os.chmod(path, path.stat().st_mode | 0o055)
-    assert "belongs to another user" in comes()
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.parents)
+             if path.stat().st_uid == os.geteuid() and path != Path("/")}  # fmt: skip
+    try:
+        for path, mode in modes.items():  # as if all doors had been left open
+            os.chmod(path, mode | 0o055)
+        assert "belongs to another user" in comes()
+    finally:
+        for path, mode in modes.items():
+            os.chmod(path, mode)
     assert run.going
     goes_on(run)
 
