@@ -14,7 +14,7 @@ from teachgrad_gpu.device import open_device
 from teachgrad_gpu.emulator.building import compiler
 from teachgrad_gpu.executors.cublas import Cublas
 from teachgrad_gpu.executors.cupy import OnGpu
-from tests.gpu.fake import FakeBlas, FakeGpu, done_or_captured
+from tests.gpu.fake import FakeBlas, FakeGpu, FakeStream, done_or_captured
 from tests.gpu.standing import StandIn
 from tests.gpu.strict import Strict, StrictArray
 
@@ -39,6 +39,8 @@ def standing(monkeypatch: Any) -> Iterator[StandIn]:
 @pytest.fixture
 def gpu(monkeypatch: Any) -> Iterator[FakeGpu]:
     """The device "gpu" with streams whose work may be captured."""
+    monkeypatch.setattr(FakeStream, "captured", None)
+    monkeypatch.setattr(FakeBlas, "calls", 0)
     monkeypatch.setattr(StrictArray, "perform", staticmethod(done_or_captured))
     monkeypatch.setattr(OnGpu, "cublas", Cublas(FakeBlas(), SimpleNamespace(data=SimpleNamespace(ptr=0), nbytes=0)))
     with in_use(FakeGpu(), monkeypatch) as device:
