@@ -43,7 +43,7 @@ def test_unusual_arrays_at_once(dtype: type) -> None:
     plain = [rng.normal(size=size) for size in (1, 2, 700, 16)]
     odd = [np.zeros(5), np.full(9, -0.1), np.maximum(rng.normal(size=50), 0), 1e6 + rng.normal(size=64),
            rng.normal(size=30) * 1e-30, np.array([np.nan, 1, 2]), np.array([np.inf, -np.inf]), np.array([np.inf]),
-           np.full(4, np.nan), 1e19 * rng.normal(size=40)]  # fmt: skip
+           np.full(4, np.nan), 1e19 * rng.normal(size=40), rng.normal(size=30) * 1e-22]  # fmt: skip
     those = [array.astype(dtype) for pair in zip(plain * 3, odd, strict=False) for array in pair]
     for array, found in zip(those, of_each(those), strict=True):
         check(array, found)
