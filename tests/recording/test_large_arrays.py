@@ -85,7 +85,7 @@ def test_arrays_that_wait_are_those_of_the_moment(tmp_path: Path) -> None:
 
 def _of(run: Reader) -> list[np.ndarray]:
     found = [run.values(row.value) for row in run.rows(0)]  # type: ignore[arg-type]
-    assert None not in [each if each is None else 0 for each in found]
+    assert all(each is not None for each in found)
     return found  # type: ignore[return-value]
 
 
