@@ -67,8 +67,7 @@ ROWS, LINE = (5, 7), ((5, 7),)
 def maps(*names: str) -> Iterator[Case]:
     """Functions of each element by itself, called alike in both."""
     for name in names:
-        kernel = {"gelu": "gelu", "silu": "silu"}.get(name, name)
-        yield Case(name, getattr(F, name), lambda x, name=name: getattr(TF(), name)(x), ((3, 33),), (f"map_{kernel}",))
+        yield Case(name, getattr(F, name), lambda x, name=name: getattr(TF(), name)(x), ((3, 33),), (f"map_{name}",))
 
 
 def losses(reduction: str) -> Case:
@@ -374,9 +373,7 @@ def test_optimizers_neither_wait_nor_carry_over(name: str, standing: StandIn, mo
             trainer.step()
     assert kernels <= set(standing.launched)
     q = torch().tensor(start, requires_grad=True)
-    kinds = {"dampened": "sgd", "nesterov": "sgd", "adam": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad",
-             "adadelta": "Adadelta"}
-    kind = getattr(torch().optim, {"sgd": "SGD"}.get(kinds.get(name, name), kinds.get(name, name)))
+    kind = getattr(torch().optim, type(trainer).__name__)
     group = trainer.param_groups[0]
     known = {"lr", "momentum", "dampening", "nesterov", "betas", "eps", "weight_decay", "centered", "alpha", "lr_decay",
              "rho"}
