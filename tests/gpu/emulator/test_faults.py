@@ -243,18 +243,18 @@ def gone(pid, within):
 @pytest.mark.parametrize("end", ["interrupted", "killed", pytest.param("forked", marks=pytest.mark.slow)])
 def test_no_worker_is_left_when_its_interpreter_is_interrupted_or_killed_in_a_launch_of_a_million_blocks(end):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen([sys.executable, "-c", LONG, end], env=environment, stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True)  # fmt: skip
-    worker = int(parent.stdout.readline())
-    time.sleep(0.5)
-    assert not gone(worker, 0.1)
-    parent.send_signal(signal.SIGINT if end == "interrupted" else signal.SIGKILL)
-    assert gone(worker, 5)
-    if end == "interrupted":
-        assert parent.communicate(timeout=60)[0] == "interrupted 5\n"
-    else:
-        parent.kill()
-        parent.wait(10)
+    with subprocess.Popen([sys.executable, "-c", LONG, end], env=environment, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as parent:  # fmt: skip
+        try:
+            worker = int(parent.stdout.readline())
+            time.sleep(0.5)
+            assert not gone(worker, 0.1)
+            parent.send_signal(signal.SIGINT if end == "interrupted" else signal.SIGKILL)
+            assert gone(worker, 5)
+            if end == "interrupted":
+                assert parent.communicate(timeout=60)[0] == "interrupted 5\n"
+        finally:
+            parent.kill()
 
 
 def test_a_launch_that_takes_too_long_says_how_far_it_has_come():
