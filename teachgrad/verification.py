@@ -30,7 +30,7 @@ from .executors import Build, Program
 from .graph import Graph, describe, is_constant
 from .interpreter import evaluate, interpret
 from .op import Spec, Vertex, apply, modes
-from .ops.elementwise import Elementwise
+from .ops.elementwise_op import Elementwise
 from .passes.accuracy import verified
 from .passes.equality import frozen
 from .passes.plan import Plan, plan_memory

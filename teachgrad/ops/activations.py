@@ -14,7 +14,8 @@ import numpy as np
 from ..errors import SettingError
 from ..op import Array, Vertex, apply
 from .comparison import greater
-from .elementwise import Binary, Unary, exp, tanh, where
+from .elementwise import exp, tanh, where
+from .elementwise_op import Binary, Unary
 from .erf import erf_of
 from .masks import keep_where
 from .pieces import in_pieces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .elementwise import Binary, Unary
+from .elementwise_op import Binary, Unary
 
 
 class BitwiseAnd(Binary):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import dtypes
-from .elementwise import Binary, Unary
+from .elementwise_op import Binary, Unary
 
 
 class Comparison(Binary):

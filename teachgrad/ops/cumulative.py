@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
-from .elementwise import lift
+from .elementwise_op import lift
 from .reductions import summable
 from .shape import broadcast_to, concat, flip, normalize_axis
 

@@ -16,7 +16,8 @@ import numpy as np
 from .. import dtypes
 from ..errors import GradientError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply, beside
-from .elementwise import lift, where
+from .elementwise import where
+from .elementwise_op import lift
 from .linalg import MatrixOp, check_matrix, place_diagonal, solve, symmetric_part
 from .shape import concat, matrix_transpose
 from .tuples import unpack

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import DTypeError
 from ..op import Array, Spec, Vertex, apply
 from ..sizes import broadcast_shapes
-from .elementwise import Elementwise
+from .elementwise_op import Elementwise
 from .masks import keep_where
 from .pieces import in_pieces
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .comparison import not_equal
-from .elementwise import Elementwise
+from .elementwise_op import Elementwise
 from .shape import astype, expand_dims, normalize_axis
 
 

@@ -7,21 +7,8 @@ from typing import Any
 
 from ..errors import DTypeError
 from ..op import Array, Vertex, apply
-from .elementwise import (
-    Binary,
-    Elementwise,
-    Unary,
-    exp,
-    lift,
-    maximum,
-    minimum,
-    positive,
-    reciprocal,
-    sign,
-    sqrt,
-    square,
-    where,
-)
+from .elementwise import exp, maximum, minimum, positive, reciprocal, sign, sqrt, square, where
+from .elementwise_op import Binary, Elementwise, Unary, lift
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 

@@ -30,7 +30,8 @@ from ..op import (
     state,
 )
 from ..sizes import broadcast_shapes
-from .elementwise import divide, lift, multiply
+from .elementwise import divide, multiply
+from .elementwise_op import lift
 from .indexing import join_index, need_reach, put, set_item, split_index
 from .indexing import set_items as set_items_at
 from .matmul import matmul

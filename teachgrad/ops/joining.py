@@ -13,7 +13,8 @@ from ..op import Array, Op, Spec, Vertex, apply, beside
 from ..spelling import own_keywords
 from .comparison import not_equal
 from .cumulative import along
-from .elementwise import lift, subtract
+from .elementwise import subtract
+from .elementwise_op import lift
 from .indexing import take
 from .shape import astype, broadcast_to, concat, normalize_axis, reshape, stack
 from .tuples import Pieces, unpack

@@ -15,7 +15,7 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply, beside
 from ..sizes import broadcast_shapes
-from .elementwise import lift
+from .elementwise_op import lift
 from .matmul import matmul
 from .reductions import sum
 from .shape import astype, expand_dims, matrix_transpose, squeeze

@@ -13,7 +13,8 @@ from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Shape, Spec, Vertex, apply
 from .activations import sigmoid
 from .comparison import not_equal
-from .elementwise import Binary, equal, exp, lift, log, maximum, where
+from .elementwise import equal, exp, log, maximum, where
+from .elementwise_op import Binary, lift
 from .embedding import counted_targets, need_integers, within
 from .functions import log1p
 from .pieces import in_pieces

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from ..sizes import broadcast_shapes
-from .elementwise import lift
+from .elementwise_op import lift
 from .reductions import sum
 from .shape import astype, matrix_transpose, reshape
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..op import Vertex
-from .elementwise import Binary, Unary, positive
+from .elementwise import positive
+from .elementwise_op import Binary, Unary
 
 
 class Rounding(Unary):

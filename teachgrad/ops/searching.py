@@ -12,7 +12,7 @@ from ..dtypes import C_TYPES
 from ..errors import DTypeError, ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
 from .code import Code, index
-from .elementwise import lift
+from .elementwise_op import lift
 from .shape import astype, normalize_axis, reshape
 
 

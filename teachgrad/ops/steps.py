@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..op import Array, Op, Spec, Vertex, apply
-from .elementwise import lift
+from .elementwise_op import lift
 from .shape import Copy, broadcast_to, concat, stack
 from .tuples import Pieces, item
 

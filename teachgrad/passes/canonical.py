@@ -9,7 +9,6 @@ from ..ops.elementwise import (
     add,
     divide,
     exp,
-    lift,
     log,
     multiply,
     negative,
@@ -20,6 +19,7 @@ from ..ops.elementwise import (
     square,
     subtract,
 )
+from ..ops.elementwise_op import lift
 from .patterns import argument, fitted, is_float, number
 from .products import product_of, tree_size
 from .rules import EXACT, Bound, Miss, rule

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ..graph import Graph
 from ..op import Op, Spec, Vertex, apply, shares_memory
 from ..ops.convolution import convolution, convolution_weight_gradient
-from ..ops.elementwise import Elementwise
+from ..ops.elementwise_op import Elementwise
 from ..ops.indexing import put_item
 from ..ops.shape import copy_of, permute_dims, reshape
 from ..ops.windows import images_first, images_last, inside, whole_size

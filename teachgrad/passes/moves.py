@@ -10,7 +10,8 @@ from math import prod
 from typing import Any
 
 from ..op import REGISTRY, Op, Vertex, apply
-from ..ops.elementwise import Elementwise, multiply, negative
+from ..ops.elementwise import multiply, negative
+from ..ops.elementwise_op import Elementwise
 from ..ops.indexing import getitem, put_item
 from ..ops.matmul import matmul
 from ..ops.reductions import max, mean, min, reduced_shape, sum

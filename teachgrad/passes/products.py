@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..op import Vertex
-from ..ops.elementwise import divide, lift, multiply, negative, power, reciprocal, square
+from ..ops.elementwise import divide, multiply, negative, power, reciprocal, square
+from ..ops.elementwise_op import lift
 from ..ops.shape import broadcast_to, reshape
 from .patterns import number
 

@@ -7,7 +7,8 @@ from functools import reduce
 from typing import Any
 
 from ..op import Vertex
-from ..ops.elementwise import add, lift, multiply, negative, subtract
+from ..ops.elementwise import add, multiply, negative, subtract
+from ..ops.elementwise_op import lift
 from .patterns import unrepeated
 from .products import Product, product_of, quotient, raised
 

@@ -18,7 +18,7 @@ import numpy as np
 from teachgrad.dtypes import C_TYPES
 from teachgrad.executors.c.spelling import in_type
 from teachgrad.ops import activations, dropout, elementwise, losses
-from teachgrad.ops.elementwise import Elementwise
+from teachgrad.ops.elementwise_op import Elementwise
 from teachgrad.ops.erf import erf
 
 from ..generating.words import PRELUDE

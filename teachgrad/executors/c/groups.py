@@ -13,7 +13,7 @@ import numpy as np
 
 from ...dtypes import C_TYPES
 from ...op import Spec, Vertex
-from ...ops.elementwise import Elementwise
+from ...ops.elementwise_op import Elementwise
 from ...ops.shape import Astype, Copy
 
 Place = tuple[int | None, ...]

@@ -13,7 +13,7 @@ import numpy as np
 from ...dtypes import C_TYPES
 from ...graph import Graph, is_constant, names
 from ...op import Vertex
-from ...ops.elementwise import Elementwise
+from ...ops.elementwise_op import Elementwise
 from .groups import is_reduction
 
 FUNCTIONS = (

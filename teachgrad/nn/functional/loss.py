@@ -9,7 +9,8 @@ from ...errors import SettingError, ShapeError
 from ...ops import losses
 from ...ops.activations import relu, softplus
 from ...ops.comparison import greater, not_equal
-from ...ops.elementwise import abs, equal, exp, lift, log, maximum, minimum, square, where
+from ...ops.elementwise import abs, equal, exp, log, maximum, minimum, square, where
+from ...ops.elementwise_op import lift
 from ...ops.embedding import pick_class
 from ...ops.reductions import mean, sum
 from ...ops.shape import astype, broadcast_to, reshape

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import SettingError, ShapeError
 from ...op import apply
-from ...ops.elementwise import lift
+from ...ops.elementwise_op import lift
 from ...ops.indexing import put_item, take
 from ...ops.made import array_or_vertex
 from ...ops.shape import broadcast_to, concat, flip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import SettingError
-from ...ops.elementwise import lift
+from ...ops.elementwise_op import lift
 from ...ops.matmul import matmul, matmul_nt
 from ...ops.pooling import pool_average, pool_max
 from ...ops.reductions import mean

@@ -13,7 +13,7 @@ import teachgrad as tg
 from teachgrad.executors.c import compiler
 from teachgrad.nn import functional as F
 from teachgrad.op import REGISTRY, apply
-from teachgrad.ops.elementwise import Elementwise
+from teachgrad.ops.elementwise_op import Elementwise
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
 VALUES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -3.0, 1e-3, np.inf, -np.inf, np.nan, 20.5, 88.0, -88.0, -104.0,

@@ -18,7 +18,8 @@ from teachgrad import compiled, observe, passes, verification
 from teachgrad.errors import VerificationError
 from teachgrad.executors import numpy as numpy_executor
 from teachgrad.op import REGISTRY, Op
-from teachgrad.ops.elementwise import Binary, Unary, add, exp, sqrt, subtract, tanh
+from teachgrad.ops.elementwise import add, exp, sqrt, subtract, tanh
+from teachgrad.ops.elementwise_op import Binary, Unary
 from teachgrad.passes.rewriting import rewrite
 from teachgrad.signature import Fit
 from tests.op_samples import SAMPLES, Sample
