@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import counted
 from ..op import Vertex, state
 from .heat import heat_map
 from .layout import lay_out
@@ -45,7 +46,7 @@ def graph(thing: Any) -> dict[str, str]:
         inside = as_svg(lay_out(picture), f"<style>{themed(STYLE, STYLE + DARK, '.teachgrad-graph')}</style>",
                         ' class="teachgrad-graph"')
         inside = f'<div style="overflow:auto;max-height:75vh">{inside}</div>'
-    summary = f"{picture.name}: {ops} {'op' if ops == 1 else 'ops'}"
+    summary = f"{picture.name}: {counted(ops, 'op')}"
     return {"text/html": f"<details open><summary>{escape(summary)}</summary>{inside}</details>"}
 
 

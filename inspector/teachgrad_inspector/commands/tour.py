@@ -61,11 +61,13 @@ def _done(args: Namespace) -> int:
 
 def _list(session: Session, tour: Tour) -> None:
     """The stops, with what they ask; and what they give away, to stderr."""
+    from teachgrad.errors import counted
+
     from ..learning.tours import given_away, questions_at
     from ..stops import resolve
 
     count = len(tour.stops)
-    print(f"{tour.title}: {count} {'stop' if count == 1 else 'stops'}")
+    print(f"{tour.title}: {counted(count, 'stop')}")
     for at, stop in enumerate(tour.stops, 1):
         kinds = ", ".join(question.kind for question in questions_at(session, stop))
         place = str(resolve(session, stop.at))

@@ -6,7 +6,7 @@ import shlex
 
 from teachgrad.drawing.notebook import themed
 from teachgrad.drawing.svg import escape
-from teachgrad.errors import RecordingError
+from teachgrad.errors import RecordingError, counted
 from teachgrad.recording import Reader, Recorder
 
 from ..glyphs import UNICODE
@@ -25,7 +25,7 @@ def recording(thing: Recorder | Reader) -> dict[str, str]:
     """A recording as HTML, and as text for notebooks that show no more than that."""
     with Reader(thing.path) as run:
         session = Session(run)
-        count = f"{run.steps} training {'step' if run.steps == 1 else 'steps'}, level {run.level}"
+        count = f"{counted(run.steps, 'training step')}, level {run.level}"
         head = f"recording {run.path.name}: {count}{'; it is not finished' if run.trouble else ''}"
         command = f"teachgrad inspect {shlex.quote(str(run.path))}"
         how = f"To look inside: {command} in a terminal, or {command} --serve in a browser."

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from teachgrad.errors import TeachgradError
+from teachgrad.errors import TeachgradError, counted
 from teachgrad.recording import Address, Moment
 from teachgrad.recording.live.lines import Unit
 
@@ -137,7 +137,7 @@ class Console(Asking, Commanding, Finding, Learning, Opening, Stopping):
         steps = self.session.run.steps
         objective = self.seen.objective(self.moment.step)
         value = f"; {objective[0]} = {objective[1]:.4g}" if objective and objective[1] is not None else ""
-        self.say(f"{self.session.title}: {steps} training {'step' if steps == 1 else 'steps'}{value}. "
+        self.say(f"{self.session.title}: {counted(steps, 'training step')}{value}. "
                  "? lists the commands, q ends.")  # fmt: skip
         if self.options.tour is not None and self.options.tour.stops:
             self.visit(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from teachgrad.errors import RecordingError
+from teachgrad.errors import RecordingError, counted
 from teachgrad.recording import Moment
 
 from ..learning.lesson import view_lesson
@@ -117,7 +117,7 @@ def _ledger(ledger: Ledger | None) -> Lines:
         return
     name = f"{ledger.name}.grad{index(ledger.element)}"
     count = len(ledger.entries)
-    yield f"{name} is the sum of {count} {'contribution' if count == 1 else 'contributions'}:"
+    yield f"{name} is the sum of {counted(count, 'contribution')}:"
     for entry in ledger.entries:
         if entry.future:
             what = f"comes at {entry.moment}"
@@ -143,7 +143,7 @@ def _sum(found: Sum | None) -> Lines:
         yield (f"{term.gradient_name} times {term.local_name}: {bracketed(term.gradient)} · {bracketed(term.local)} "
                f"= {signed(term.product)}")  # fmt: skip
     left = found.count - len(found.terms)
-    more = f", with {left} smaller {'term' if left == 1 else 'terms'}" if left > 0 else ""
+    more = f", with {counted(left, 'smaller term')}" if left > 0 else ""
     yield f"together {number(found.total)}{more}"
 
 

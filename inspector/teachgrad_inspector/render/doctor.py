@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..canvas import Canvas
 from ..doctor import Finding
 from ..views.doctor import DoctorView
@@ -34,7 +36,7 @@ def draw_doctor(canvas: Canvas, view: DoctorView, options: Options, y: int, heig
 
 def _title(view: DoctorView) -> str:
     count = len(view.findings)
-    return f"{count} {'finding' if count == 1 else 'findings'}" if count else "nothing found"
+    return counted(count, "finding") if count else "nothing found"
 
 
 def _list(view: DoctorView):  # type: ignore[no-untyped-def]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from teachgrad.errors import counted
+
 from ..canvas import Canvas
 from ..numbers import bracketed, number, signed
 from ..views.terms import Sum, Term
@@ -28,7 +30,7 @@ def draw_sum_line(canvas: Canvas, x: int, y: int, width: int, result: Sum, line:
         canvas.put(x + 1, y, f"and {result.count - len(pairs)} smaller terms", "dim", names + factors)
         canvas.right(end, y, signed(result.total - sum(term.product for term in result.terms)), "dim")
     else:
-        canvas.put(x + 1, y, f"sum of {result.count} term{'s' if result.count != 1 else ''}", "text", names + factors)
+        canvas.put(x + 1, y, f"sum of {counted(result.count, 'term')}", "text", names + factors)
         canvas.right(end, y, signed(result.total), "number")
         if result.recorded is not None:
             canvas.put(end + 2, y, f"recorded {number(result.recorded)}", "dim", x + width - end - 2)

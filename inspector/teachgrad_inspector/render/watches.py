@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from teachgrad.errors import counted
+
 from ..canvas import Canvas
 from ..views.options import Options
 from ..views.watches import StopsView, Watch
@@ -59,5 +61,5 @@ def draw_stops(canvas: Canvas, view: StopsView, options: Options, y: int, height
                 canvas.paint(y + row, "cursor-row", x, width)
 
     count = len(view.lines)
-    title = f"{count} {'stop' if count == 1 else 'stops'}"
+    title = counted(count, "stop")
     stack(canvas, 0, y, canvas.width, height, [Part(title, "", 1, max(1, count), draw)], 0)

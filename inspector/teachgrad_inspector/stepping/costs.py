@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from teachgrad.errors import counted
 from teachgrad.recording.kernel_trace import KINDS, TracedArray
 
 Rows = npt.NDArray[Any]
@@ -24,11 +25,10 @@ WARP = 32
 def cost(array: TracedArray, rows: Rows) -> str:
     """In words; nothing for what is neither global nor shared. Arrays are taken to begin at a sector, and at bank 0."""
     if array.space == "global":
-        count = sectors(rows)
-        return f"{count} sector{'s' * (count > 1)}"
+        return counted(sectors(rows), "sector")
     if array.space == "shared":
         count = wavefronts(rows)
-        return f"{count} turns: bank conflicts" if count > ideal(rows) else f"{count} turn{'s' * (count > 1)}"
+        return f"{count} turns: bank conflicts" if count > ideal(rows) else counted(count, "turn")
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teachgrad.errors import counted
 from teachgrad.recording import Moment, Row, Step
 
 from .. import formulas
@@ -169,9 +170,9 @@ def _line(
     if item.fold is not None:
         last = step.rows[min(item.last, len(step.rows) - 1)]
         count = item.count if last.row == item.last else last.row - item.first + 1
-        what = f"{count} {'row' if count == 1 else 'rows'}"
+        what = counted(count, "row")
         if item.phase == "bwd":
-            what = f"{count} {'gradient' if count == 1 else 'gradients'}"
+            what = counted(count, "gradient")
         info = session.info(last.value)
         return TapeLine(
             item.phase,
@@ -280,7 +281,7 @@ def _gradient(session: Session, moment: Moment, row: Row, name: str, options: Op
         return Pane(
             title,
             None,
-            f"not computed yet: {rows} {'row' if rows == 1 else 'rows'} from here, "
+            f"not computed yet: {counted(rows, 'row')} from here, "
             f"at {later.moment}",
         )
     return Pane(title, None, "no gradient flows here" if session.is_over(moment) else "none until now")
