@@ -177,3 +177,20 @@ def test_without_a_profile_it_says_how_to_get_one(tmp_path: Path) -> None:
     _, views = screens(tmp_path / "run.tgr", profiled=False)
     assert views[0].timed.startswith("no seconds of CUDA")
     assert [kernel.name for kernel in views[0].kernels if kernel.seconds is not None] in ([], ["det"])
+
+
+def test_rows_outside_of_the_program_are_calls_of_numpy_and_a_view_of_a_view_leads_to_a_kernel(tmp_path: Path) -> None:
+    times = tg.static(lambda x, y: x.reshape(3, 2).permute_dims((1, 0)) * y, level="O3", executor="emulated")
+    x, y = (tg.tensor(np.arange(6, dtype=np.float32).reshape(shape)) for shape in (6, (2, 3)))
+    times(x, y)
+    with tg.Recorder(tmp_path / "run.tgr", level="values"):
+        times(x + 1.0, y)
+    with Reader(tmp_path / "run.tgr") as run:
+        session, rows = Session(run), run.step(0).rows
+        views = {row.op: view_kernels(session, row.moment, Options()) for row in rows if row.kind == "op"}
+    outside = views["add"]
+    assert (outside.function, outside.count, outside.note) == ("", 1, "this row is not part of the program")
+    assert [kernel.runs for kernel in outside.kernels] == ["NumPy"]
+    for op in ("reshape", "permute_dims", "multiply"):
+        assert [kernel.name for kernel in views[op].kernels if kernel.cursor] == ["k1_multiply"], op
+        assert views[op].title == "CUDA  k1_multiply"

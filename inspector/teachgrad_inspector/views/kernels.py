@@ -18,7 +18,7 @@ from ..numbers import shape
 from ..rewrites import Rewrites
 from ..session import Session
 from .options import Options
-from .passes import called, place_of, program_of
+from .passes import called, compilation, place_of, program_of
 from .source import SourceView, view_source
 
 PANES = ("kernels", "code", "ops", "source")
@@ -165,13 +165,18 @@ class Program:
         return self.account.node_of.get(row.vertex)
 
     def piece_of(self, row: Row) -> int | None:
-        """The kernel that computes what a row is about; of a view or a leaf, the first that reads it."""
+        """The kernel that computes what a row is about; of a view or a leaf, the first that reads it, or a view of
+        it."""
         node = self.node(row)
         if node is not None and node in self.pieces:
             return self.pieces[node]
         last = self.rewrites.state(self.rewrites.last)
+        seen = {node}
+        for other in (self.account.by_id[number] for number in last.order):
+            if other.view and any(x.id in seen for x in last.inputs(other)):
+                seen.add(other.id)
         readers = (number for number, piece in enumerate(self.account.pieces)
-                   if any(node in {x.id for x in last.inputs(self.account.by_id[k])} for k in piece.nodes))  # fmt: skip
+                   if any(x.id in seen for k in piece.nodes for x in last.inputs(self.account.by_id[k])))
         return next(readers, None)
 
     def moment_of(self, node: int) -> str:
@@ -275,9 +280,11 @@ def _together(lines: Sequence[KernelLine]) -> KernelLine | None:
 
 def _title(account: Account, at: int | None) -> str:
     piece = account.pieces[at] if at is not None else None
-    if piece is None or not piece.first:
-        by_library = piece is not None and piece.runs in ("NumPy", "CuPy", "cuBLAS")
-        return f"{piece.runs} computes this" if piece is not None and by_library else account.language or "source"
+    if piece is None:
+        return "no kernel computes this"
+    if not piece.first:
+        by_library = piece.runs in ("NumPy", "CuPy", "cuBLAS")
+        return f"{piece.runs} computes this" if by_library else account.language or "source"
     return f"{account.language}  {piece.name}" if account.language != "Python" else "Python, calls of NumPy"
 
 
@@ -300,13 +307,16 @@ def _note(account: Account) -> str:
 def _numpy_calls(session: Session, moment: Moment, program: Program | None) -> KernelsView:
     """Rows that no program computes: each op of dynamic mode is a call of NumPy."""
     step = session.step(moment)
+    programs = [compilation(session, number).account.node_of for number in range(session.run.programs)]
     rows: list[Row] = session.kept(
-        lambda: [row for row in step.rows if row.kind == "op" and row.value is not None],
-        "ops", step.number, len(step.rows),
+        lambda: [row for row in step.rows if row.kind == "op" and row.value is not None
+                 and not any(row.vertex in nodes for nodes in programs)],
+        "ops", step.number, len(step.rows), len(programs),
     )  # fmt: skip
     places: Mapping[int, int] = session.kept(
-        lambda: {row.vertex: place for place, row in enumerate(rows)}, "op places", step.number, len(step.rows)
-    )
+        lambda: {row.vertex: place for place, row in enumerate(rows)},
+        "op places", step.number, len(step.rows), len(programs),
+    )  # fmt: skip
     here = session.row(moment)
     about = here.source if here.kind == "edge" and here.source is not None else here.vertex
     readers = (places[step.rows[row].vertex] for row in step.readers(about) if step.rows[row].vertex in places)
@@ -316,7 +326,7 @@ def _numpy_calls(session: Session, moment: Moment, program: Program | None) -> K
     chosen = rows[at] if rows else None
     outside = program is not None
     return KernelsView(
-        str(moment), "" if program is None else program.account.name, "numpy", tuple(lines), first, len(rows), None,
+        str(moment), "", "numpy", tuple(lines), first, len(rows), None,
         "Python", "NumPy computes this", tuple(_forward_of(chosen)) if chosen is not None else (),
         (_numpy_op(session, moment, chosen),) if chosen is not None else (),
         view_source(session, chosen or here, moment), "", "dynamic mode: no seconds are recorded",
