@@ -1,13 +1,16 @@
-"""What docs/tutorial/cuda-kernels.md shows is what the commands print."""
+"""What docs/tutorial/cuda-kernels.md shows is what the commands print; widths are as docs/reference/devices.md says."""
 
 from __future__ import annotations
 
 import re
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from teachgrad.errors import ShapeError
 from teachgrad_gpu import emulator, timing
 from teachgrad_gpu.commands import cuda
 from teachgrad_gpu.compiling import compilers
@@ -61,3 +64,17 @@ def test_the_page_names_every_file_and_counts_the_kernels() -> None:
     for file in FOLDER.glob("*.cu"):
         assert f"| `{file.name}` |" in PAGE
     assert f"{len(catalogue)} kernels" in PAGE
+
+
+def test_the_widths_of_attention_are_as_the_page_says() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "devices.md").read_text("utf-8")
+    found = re.search(r"at most (\d+) numbers, for the gradient (\d+); of float64 (\d+) and (\d+)", page)
+    assert found
+    forward, backward = catalogue["attention_tiled"], catalogue["attention_backward_dots"]
+    pairs = zip((forward, backward) * 2, ("float32",) * 2 + ("float64",) * 2, map(int, found.groups()), strict=True)
+    for kernel, dtype, widest in pairs:
+        for width in (widest, widest + 1):
+            x, sums = np.empty((1, 1, width), dtype), np.empty((1, 1), dtype)
+            given = (x, x, x, x, sums) if kernel is forward else (x, x, sums)
+            with nullcontext() if width == widest else pytest.raises(ShapeError, match="shared memory"):
+                kernel.plan(*given)
