@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import complain_of_dtype
+from .arguments import DTYPES, complain_of_dtype
 from .errors import ArgumentError
 from .parameters import Parameter
 
@@ -34,8 +34,8 @@ COMMENT = re.compile(r"^\s*//\s*(cooperative\s+)?launch:\s*(.*)$", re.MULTILINE)
 LAUNCH = re.compile(r"(?P<name>[\w:]+(?:<[^<>]*(?:<[^<>]*>)?[^<>]*>)?)\s*"
                     r"<<<(?P<size>.*?)>>>\s*\((?P<args>.*)\)\s*;?\s*$")
 ARRAY = re.compile(r"(?P<dtype>\w+)\s*\[(?P<shape>[\d\s,]*)\]\s*(?::\s*(?P<fill>[\w.+-]+))?$")
-DTYPES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "char": "int8",
-          "bfloat16": "uint16", "unsigned": "uint32"}  # fmt: skip
+BITS = {"bfloat16": "uint16"}
+"""The dtypes that hold the bits of what NumPy does not have."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def read_array(found: re.Match[str], rng: np.random.Generator) -> npt.NDArray[An
     """An array from its dtype, shape and filling."""
     name, fill = found["dtype"], found["fill"] or "0"
     try:
-        dtype = np.dtype(DTYPES.get(name, name))
+        dtype = np.dtype(BITS.get(name, DTYPES.get(name, name)))
     except TypeError:
         raise ArgumentError(f"there is no dtype {name!r}; there are float32, float16, int32, uint8, ...") from None
     shape = tuple(read_integer(n) for n in found["shape"].split(",") if n.strip())
