@@ -196,6 +196,9 @@ def test_guests_without_a_token_do_not_keep_others_out(tmp_path: Path, folder: P
         guests = [Client(recorder.address) for _ in range(server.MOST_GUESTS + 12)]
         viewer = Client(recorder.address, token)
         assert "teachgrad" in viewer.hear()
+        assert guests[0].hear() == guests[11].hear() == {}, "the oldest have given way"
+        guests[-1].say(token=token)
+        assert "teachgrad" in guests[-1].hear()
         for guest in (*guests, viewer):
             guest.close()
 
